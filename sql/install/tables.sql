@@ -1,0 +1,84 @@
+-- What the extension remembers. Only the extension's owner writes here; users see the views.
+
+CREATE TABLE partman_rs.job (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    -- The table that was there before. Its OID stays with it through renames and the swap.
+    source oid NOT NULL,
+    source_name text NOT NULL,
+    -- The partitioned table; until the swap under the name "…_twin".
+    twin oid,
+    owner oid NOT NULL,
+    -- Whose wish it was: the role whose rights counted, and the role that logged in.
+    requested_by oid NOT NULL,
+    connect_as oid NOT NULL,
+    phase text NOT NULL DEFAULT 'planned',
+    -- Where a paused or failed job goes on.
+    resume_phase text,
+    plan jsonb NOT NULL,
+    -- The definition of the source that the plan was made for.
+    definition jsonb NOT NULL,
+    -- See the comments in src/plan/horizon.rs.
+    horizon jsonb,
+    -- The file that the block ranges speak of.
+    source_file oid,
+    -- The capture triggers as they were made: any ALTER of them would show.
+    capture_triggers text,
+    rows_total bigint NOT NULL DEFAULT 0,
+    bytes_total bigint NOT NULL DEFAULT 0,
+    keys_waiting bigint NOT NULL DEFAULT 0,
+    swap_attempts integer NOT NULL DEFAULT 0,
+    -- What verification saw: rows compared, and rows left out because they were changing.
+    rows_verified bigint,
+    rows_unverified bigint,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    copy_started_at timestamptz,
+    copy_ended_at timestamptz,
+    phase_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    swapped_at timestamptz,
+    undo_until timestamptz,
+    last_error text,
+    last_error_detail text,
+    last_error_hint text,
+    last_sqlstate text
+);
+
+-- One conversion of a table at a time.
+CREATE UNIQUE INDEX job_active ON partman_rs.job (source)
+    WHERE phase NOT IN ('finished', 'cancelled');
+
+-- The source in ranges of blocks. A range is marked done by the transaction that copied it.
+CREATE TABLE partman_rs.copy_range (
+    job bigint NOT NULL REFERENCES partman_rs.job ON DELETE CASCADE,
+    first_block bigint NOT NULL,
+    block_count bigint NOT NULL,
+    is_done boolean NOT NULL DEFAULT false,
+    rows bigint,
+    bytes bigint,
+    -- What the copying transaction saw; for tables without a key.
+    snapshot pg_snapshot,
+    PRIMARY KEY (job, first_block)
+);
+
+-- The leaves of a twin, and whether their indexes are built.
+CREATE TABLE partman_rs.leaf (
+    job bigint NOT NULL REFERENCES partman_rs.job ON DELETE CASCADE,
+    ordinal integer NOT NULL,
+    relation oid NOT NULL,
+    is_indexed boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (job, ordinal)
+);
+
+-- What users want of a running job. Apart from the job's own row, so that neither ever waits
+-- for the other.
+CREATE TABLE partman_rs.request (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    job bigint NOT NULL REFERENCES partman_rs.job ON DELETE CASCADE,
+    action text NOT NULL CHECK (action IN ('pause', 'resume', 'cancel')),
+    requested_by oid NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE FUNCTION partman_rs.capture_change() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'capture_change';
+COMMENT ON FUNCTION partman_rs.capture_change() IS
+    'trigger: appends the key of a changed row to the change log of its table';

@@ -1,0 +1,111 @@
+-- What users see. Each sees the conversions of tables whose owner's rights they have.
+
+CREATE VIEW partman_rs.conversions AS
+WITH progress AS (
+    SELECT r.job, sum(r.rows) AS rows_done, sum(r.bytes) AS bytes_done
+      FROM partman_rs.copy_range r
+     WHERE r.is_done
+     GROUP BY r.job
+), worker AS (
+    -- A worker holds a lock on its job for as long as it lives.
+    SELECT l.objid, min(l.pid) AS pid
+      FROM pg_catalog.pg_locks l
+     WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock'
+       AND l.classid = 'partman_rs.job'::regclass
+       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
+     GROUP BY l.objid
+), job AS (
+    SELECT j.*,
+           coalesce(p.rows_done, 0)::bigint AS rows_done,
+           coalesce(p.bytes_done, 0)::bigint AS bytes_done,
+           w.pid AS worker_pid,
+           CASE WHEN j.phase IN ('planned', 'prepared', 'capturing') THEN 0
+                WHEN j.phase IN ('reversible', 'finished') THEN 100
+                WHEN j.bytes_total = 0 THEN NULL
+                ELSE least(100, 100.0 * coalesce(p.bytes_done, 0) / j.bytes_total) END AS percent,
+           coalesce(p.rows_done, 0)
+               / nullif(extract(epoch FROM
+                     coalesce(j.copy_ended_at, clock_timestamp()) - j.copy_started_at), 0) AS rate
+      FROM partman_rs.job j
+      LEFT JOIN progress p ON p.job = j.id
+      LEFT JOIN worker w ON w.objid = j.id::oid
+)
+SELECT CASE WHEN j.phase IN ('reversible', 'finished') THEN j.twin ELSE j.source END::regclass AS source,
+       j.phase,
+       j.worker_pid,
+       j.started_at,
+       j.phase_at AS phase_since,
+       j.rows_done,
+       greatest(j.rows_total, j.rows_done) AS rows_total,
+       j.bytes_done,
+       j.bytes_total,
+       round(j.percent::numeric, 1) AS percent,
+       round(j.rate::numeric) AS rows_per_second,
+       CASE WHEN j.phase = 'copying' AND j.rate > 0
+            THEN make_interval(secs => round(greatest(j.rows_total - j.rows_done, 0) / j.rate)) END AS eta,
+       j.keys_waiting,
+       j.swap_attempts,
+       j.rows_verified,
+       j.rows_unverified,
+       j.swapped_at,
+       CASE WHEN j.phase = 'reversible' THEN j.undo_until END AS undo_until,
+       j.last_error,
+       j.last_error_detail,
+       j.last_error_hint,
+       j.last_sqlstate
+  FROM job j
+ WHERE pg_catalog.pg_has_role(j.owner, 'USAGE');
+
+COMMENT ON VIEW partman_rs.conversions IS
+    'conversions of tables: where each one is, how fast it goes, and what went wrong';
+COMMENT ON COLUMN partman_rs.conversions.source IS 'the table; after the swap, the partitioned table of that name';
+COMMENT ON COLUMN partman_rs.conversions.phase IS 'planned, prepared, capturing, copying, indexing, catching_up, verifying, swapping, reversible, finished; or paused, failed, cancelling, cancelled';
+COMMENT ON COLUMN partman_rs.conversions.worker_pid IS 'process that works on it; null when none does';
+COMMENT ON COLUMN partman_rs.conversions.phase_since IS 'when it came into this phase';
+COMMENT ON COLUMN partman_rs.conversions.rows_done IS 'rows copied';
+COMMENT ON COLUMN partman_rs.conversions.rows_total IS 'rows to copy, as estimated when the copy began';
+COMMENT ON COLUMN partman_rs.conversions.bytes_done IS 'bytes of the table read by the copy';
+COMMENT ON COLUMN partman_rs.conversions.bytes_total IS 'bytes of the table to read';
+COMMENT ON COLUMN partman_rs.conversions.percent IS 'share of the copy that is done';
+COMMENT ON COLUMN partman_rs.conversions.rows_per_second IS 'rows copied per second';
+COMMENT ON COLUMN partman_rs.conversions.eta IS 'time until the copy is done, at this rate; index builds follow it';
+COMMENT ON COLUMN partman_rs.conversions.keys_waiting IS 'changes in the change log that are still to be applied';
+COMMENT ON COLUMN partman_rs.conversions.swap_attempts IS 'how often the lock for the swap was asked for';
+COMMENT ON COLUMN partman_rs.conversions.rows_verified IS 'rows compared and found equal before the swap';
+COMMENT ON COLUMN partman_rs.conversions.rows_unverified IS 'rows left out of the comparison because they, or rows that share a checksum with them, were being changed';
+COMMENT ON COLUMN partman_rs.conversions.undo_until IS 'when the retired table may be dropped by itself';
+COMMENT ON COLUMN partman_rs.conversions.last_error IS 'why it failed, or what it last waited for';
+COMMENT ON COLUMN partman_rs.conversions.last_sqlstate IS 'SQLSTATE of last_error';
+
+CREATE VIEW partman_rs.partitions AS
+SELECT i.inhparent::regclass AS parent,
+       c.oid::regclass AS partition,
+       b.lower_bound,
+       b.upper_bound,
+       b.expression = 'DEFAULT' AS is_default,
+       CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END AS rows_estimate,
+       pg_catalog.pg_total_relation_size(c.oid) AS bytes
+  FROM pg_catalog.pg_inherits i
+  JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p'
+  JOIN pg_catalog.pg_partitioned_table t ON t.partrelid = p.oid AND t.partstrat = 'r'
+  JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+ CROSS JOIN LATERAL (
+       SELECT e.expression,
+              (pg_catalog.regexp_match(e.expression, 'FROM \((.*)\) TO \('))[1] AS lower_bound,
+              (pg_catalog.regexp_match(e.expression, '\) TO \((.*)\)$'))[1] AS upper_bound
+         FROM (SELECT pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS expression) e
+       ) b
+ WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE')
+    OR pg_catalog.has_table_privilege(c.oid, 'SELECT');
+
+COMMENT ON VIEW partman_rs.partitions IS
+    'partitions of range-partitioned tables: bounds, size, estimated rows';
+COMMENT ON COLUMN partman_rs.partitions.lower_bound IS 'inclusive lower bound, as text';
+COMMENT ON COLUMN partman_rs.partitions.upper_bound IS 'exclusive upper bound, as text';
+COMMENT ON COLUMN partman_rs.partitions.is_default IS 'whether it takes the rows that no other partition takes';
+COMMENT ON COLUMN partman_rs.partitions.rows_estimate IS 'rows, as of the last ANALYZE or index build; null where unknown';
+COMMENT ON COLUMN partman_rs.partitions.bytes IS 'size with indexes and TOAST';
+
+REVOKE ALL ON ALL TABLES IN SCHEMA partman_rs FROM PUBLIC;
+GRANT SELECT ON partman_rs.conversions, partman_rs.partitions TO PUBLIC;
+GRANT USAGE ON SCHEMA partman_rs TO PUBLIC;

@@ -1,0 +1,91 @@
+//! `pause_conversion()`, `resume_conversion()`, `cancel_conversion()`, `finish_conversion()`.
+
+use crate::catalog::job::{self, Job};
+use crate::catalog::request::{self, Action};
+use crate::catalog::table;
+use crate::convert::cancel;
+use crate::error::Error;
+use crate::pg::role;
+use crate::plan::phase::Phase;
+use crate::worker::start::{Assignment, Task, start_at_commit};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+#[pg_extern(parallel_unsafe, volatile, sql = false)]
+fn pause_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
+    let job = steerable(source)?;
+    if !job.phase.is_before_swap() {
+        return Err(refusal(&job, "paused").into());
+    }
+    Ok(ask(&job, Action::Pause)?)
+}
+
+#[pg_extern(parallel_unsafe, volatile, sql = false)]
+fn resume_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
+    let job = steerable(source)?;
+    let stopped = matches!(job.phase, Phase::Paused | Phase::Failed);
+    if !stopped && !(job.phase.needs_worker() && !job::has_worker(job.id)?) {
+        return Err(refusal(&job, "resumed").into());
+    }
+    Ok(ask(&job, Action::Resume)?)
+}
+
+#[pg_extern(parallel_unsafe, volatile, sql = false)]
+fn cancel_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
+    let job = steerable(source)?;
+    let stopped = matches!(job.phase, Phase::Paused | Phase::Failed | Phase::Cancelling);
+    if !stopped && !job.phase.is_before_swap() {
+        return Err(refusal(&job, "cancelled").into());
+    }
+    Ok(ask(&job, Action::Cancel)?)
+}
+
+#[pg_extern(parallel_unsafe, volatile, sql = false)]
+fn finish_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
+    let job = steerable(source)?;
+    if job.phase != Phase::Reversible {
+        return Err(refusal(&job, "finished").into());
+    }
+    Ok(cancel::finish(&job)?)
+}
+
+/// The job of a table, if the caller may act as the table's owner.
+fn steerable(source: pg_sys::Oid) -> Result<Job, Error> {
+    let relation = table::name(source)?.ok_or_else(|| Error::NoRelation {
+        oid: source.to_u32(),
+    })?;
+    let job = job::find(source)?.ok_or_else(|| Error::NoConversion {
+        relation: relation.clone(),
+    })?;
+    match table::may_act_as(role::current(), job.owner)? {
+        true => Ok(job),
+        false => {
+            let owner = table::role_name(job.owner)?;
+            Err(Error::NotOwner { relation, owner })
+        }
+    }
+}
+
+/// Writes the wish down, and sees to it that somebody reads it once it is committed.
+fn ask(job: &Job, action: Action) -> Result<(), Error> {
+    request::insert(job.id, action, role::current())?;
+    if !job::has_worker(job.id)? {
+        start_at_commit(Assignment::new(Task::Move, job.id, role::session()));
+    }
+    Ok(())
+}
+
+fn refusal(job: &Job, action: &'static str) -> Error {
+    let hint = match job.phase {
+        Phase::Reversible => "Call finish_conversion to drop the retired table.",
+        Phase::Finished | Phase::Cancelled => "It is over.",
+        Phase::Paused | Phase::Failed => "Call resume_conversion or cancel_conversion.",
+        _ => "Wait for it with wait_for_conversion, or look at partman_rs.conversions.",
+    };
+    Error::WrongPhase {
+        relation: job.source_name.clone(),
+        action,
+        phase: job.phase.name().to_owned(),
+        hint: Some(hint.to_owned()),
+    }
+}

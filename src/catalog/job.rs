@@ -1,0 +1,332 @@
+//! `partman_rs.job`: one row per conversion, the single source of truth about it.
+
+use super::as_bookkeeper;
+use crate::db;
+use crate::error::Error;
+use crate::pg::transaction::Failure;
+use crate::plan::Plan;
+use crate::plan::facts::Facts;
+use crate::plan::horizon::Horizon;
+use crate::plan::phase::Phase;
+use pgrx::{JsonB, pg_sys};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The number of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobId(pub i64);
+
+/// A job, as its row has it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: JobId,
+    pub source: pg_sys::Oid,
+    pub source_name: String,
+    pub twin: Option<pg_sys::Oid>,
+    pub owner: pg_sys::Oid,
+    pub requested_by: pg_sys::Oid,
+    pub phase: Phase,
+    pub resume_phase: Option<Phase>,
+    pub plan: Plan,
+    pub definition: Facts,
+    pub horizon: Option<Horizon>,
+    pub source_file: Option<pg_sys::Oid>,
+    /// The capture triggers as they were made.
+    pub capture_triggers: Option<String>,
+    pub last_error: Option<String>,
+    pub last_sqlstate: Option<String>,
+}
+
+impl Job {
+    /// The definition of the source, which belongs to this OID.
+    pub fn definition_with_oid(&self) -> Facts {
+        Facts {
+            oid: self.source.to_u32(),
+            ..self.definition.clone()
+        }
+    }
+}
+
+const COLUMNS: &str = "SELECT id, source, source_name, twin, owner, requested_by, phase, \
+     resume_phase, plan, definition, horizon, source_file, capture_triggers, last_error, last_sqlstate FROM partman_rs.job ";
+
+fn decode(row: &db::Row) -> Result<Job, Error> {
+    let phase = |name: String| {
+        Phase::from_name(&name).ok_or_else(|| Error::Internal(format!("unknown phase {name}")))
+    };
+    Ok(Job {
+        id: JobId(row.get(1)?),
+        source: row.get(2)?,
+        source_name: row.get(3)?,
+        twin: row.find(4)?,
+        owner: row.get(5)?,
+        requested_by: row.get(6)?,
+        phase: phase(row.get(7)?)?,
+        resume_phase: row.find(8)?.map(phase).transpose()?,
+        plan: from_json(row.get(9)?)?,
+        definition: from_json(row.get(10)?)?,
+        horizon: row.find(11)?.map(from_json).transpose()?,
+        source_file: row.find(12)?,
+        capture_triggers: row.find(13)?,
+        last_error: row.find(14)?,
+        last_sqlstate: row.find(15)?,
+    })
+}
+
+fn from_json<T: DeserializeOwned>(json: JsonB) -> Result<T, Error> {
+    serde_json::from_value(json.0)
+        .map_err(|error| Error::Internal(format!("a document of a job cannot be read: {error}")))
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<JsonB, Error> {
+    serde_json::to_value(value)
+        .map(JsonB)
+        .map_err(|error| Error::Internal(format!("a document of a job cannot be written: {error}")))
+}
+
+/// The job of that number, if it exists.
+pub fn load(id: JobId) -> Result<Option<Job>, Error> {
+    let sql = format!("{COLUMNS} WHERE id = $1");
+    as_bookkeeper(|| db::row(&sql, &[id.0.into()], decode))
+}
+
+/// The newest job whose source, or whose result, is that table; one that is under way first.
+pub fn find(relation: pg_sys::Oid) -> Result<Option<Job>, Error> {
+    let sql = format!(
+        "{COLUMNS} WHERE source = $1 OR twin = $1 \
+         ORDER BY phase IN ('finished', 'cancelled'), id DESC LIMIT 1"
+    );
+    as_bookkeeper(|| db::row(&sql, &[relation.into()], decode))
+}
+
+/// A new job, in phase `planned`.
+pub struct NewJob<'a> {
+    pub facts: &'a Facts,
+    pub plan: &'a Plan,
+    pub requested_by: pg_sys::Oid,
+    pub connect_as: pg_sys::Oid,
+    pub rows_total: i64,
+    pub bytes_total: i64,
+}
+
+/// Writes the row of a new job. A second one for the same table waits for the first one's
+/// transaction, and then fails on the unique index.
+pub fn insert(job: &NewJob) -> Result<JobId, Error> {
+    as_bookkeeper(|| {
+        let id: i64 = db::value(
+            "INSERT INTO partman_rs.job (source, source_name, owner, requested_by, connect_as, plan, \
+                                         definition, rows_total, bytes_total) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+            &[
+                pg_sys::Oid::from(job.facts.oid).into(),
+                job.facts.name.as_str().into(),
+                pg_sys::Oid::from(job.facts.owner).into(),
+                job.requested_by.into(),
+                job.connect_as.into(),
+                to_json(job.plan)?.into(),
+                to_json(&job.facts.definition())?.into(),
+                job.rows_total.into(),
+                job.bytes_total.into(),
+            ],
+        )?;
+        Ok(JobId(id))
+    })
+}
+
+/// Moves a job to another phase. Every other move than a legal one is refused.
+pub fn transition(job: &Job, next: Phase) -> Result<(), Error> {
+    if !job.phase.may_become(next) {
+        return Err(Error::Internal(format!(
+            "job {} cannot go from phase {} to {}",
+            job.id.0,
+            job.phase.name(),
+            next.name()
+        )));
+    }
+    as_bookkeeper(|| {
+        let moved = db::run(
+            "UPDATE partman_rs.job \
+                SET phase = $2, phase_at = clock_timestamp(), \
+                    resume_phase = CASE WHEN $2 IN ('paused', 'failed') THEN coalesce(resume_phase, phase) END, \
+                    copy_started_at = CASE WHEN $2 = 'copying' AND phase = 'capturing' \
+                                           THEN clock_timestamp() ELSE copy_started_at END, \
+                    copy_ended_at = CASE WHEN $2 = 'indexing' AND phase = 'copying' \
+                                         THEN clock_timestamp() ELSE copy_ended_at END \
+              WHERE id = $1 AND phase = $3",
+            &[job.id.0.into(), next.name().into(), job.phase.name().into()],
+        )?;
+        match moved {
+            1 => Ok(()),
+            _ => Err(Error::Internal(format!(
+                "job {} moved by somebody else",
+                job.id.0
+            ))),
+        }
+    })
+}
+
+/// Remembers the twin.
+pub fn set_twin(id: JobId, twin: Option<pg_sys::Oid>) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET twin = $2 WHERE id = $1",
+            &[id.0.into(), twin.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Remembers the moment from which changes are captured, and the file that is copied.
+pub fn set_horizon(
+    id: JobId,
+    horizon: &Horizon,
+    file: pg_sys::Oid,
+    bytes: i64,
+) -> Result<(), Error> {
+    let horizon = to_json(horizon)?;
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET horizon = $2, source_file = $3, bytes_total = $4 WHERE id = $1",
+            &[id.0.into(), horizon.into(), file.into(), bytes.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Remembers a new file of the source whose rows are the same.
+pub fn set_source_file(id: JobId, file: pg_sys::Oid) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET source_file = $2 WHERE id = $1",
+            &[id.0.into(), file.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Notes how many logged keys wait.
+pub fn set_keys_waiting(id: JobId, keys: u64) -> Result<(), Error> {
+    let keys = i64::try_from(keys).unwrap_or(i64::MAX);
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET keys_waiting = $2 WHERE id = $1",
+            &[id.0.into(), keys.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Notes what verification saw.
+pub fn set_verified(id: JobId, verified: u64, left_out: u64) -> Result<(), Error> {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET rows_verified = $2, rows_unverified = $3 WHERE id = $1",
+            &[
+                id.0.into(),
+                number(verified).into(),
+                number(left_out).into(),
+            ],
+        )
+        .map(drop)
+    })
+}
+
+/// Counts an attempt at the swap, before it is made.
+pub fn count_swap_attempt(id: JobId) -> Result<i32, Error> {
+    as_bookkeeper(|| {
+        db::value(
+            "UPDATE partman_rs.job SET swap_attempts = swap_attempts + 1 WHERE id = $1 RETURNING swap_attempts",
+            &[id.0.into()],
+        )
+    })
+}
+
+/// Notes the swap, in its own transaction, and how long the way back stays open.
+pub fn set_swapped(id: JobId, undo_window_seconds: Option<f64>) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job \
+                SET swapped_at = clock_timestamp(), keys_waiting = 0, \
+                    undo_until = clock_timestamp() + make_interval(secs => $2) \
+              WHERE id = $1",
+            &[id.0.into(), undo_window_seconds.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Records an error, or clears the last one.
+pub fn set_error(id: JobId, failure: Option<&Failure>) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job \
+                SET last_error = $2, last_error_detail = $3, last_error_hint = $4, last_sqlstate = $5 \
+              WHERE id = $1",
+            &[
+                id.0.into(),
+                failure.map(|f| f.message.clone()).into(),
+                failure.and_then(|f| f.detail.clone()).into(),
+                failure.and_then(|f| f.hint.clone()).into(),
+                failure.map(Failure::sqlstate).into(),
+            ],
+        )
+        .map(drop)
+    })
+}
+
+/// Jobs in this database that should have a worker, or whose undo window has passed: their
+/// numbers and the roles that asked.
+pub fn due() -> Result<Vec<(JobId, pg_sys::Oid, Phase)>, Error> {
+    as_bookkeeper(|| {
+        db::rows(
+            "SELECT id, connect_as, phase FROM partman_rs.job \
+              WHERE phase NOT IN ('finished', 'cancelled', 'paused', 'failed', 'reversible') \
+                 OR (phase IN ('paused', 'failed') AND EXISTS ( \
+                       SELECT FROM partman_rs.request r WHERE r.job = job.id)) \
+                 OR (phase = 'reversible' AND undo_until < clock_timestamp()) \
+              ORDER BY id",
+            &[],
+            |row| {
+                let name: String = row.get(3)?;
+                let phase = Phase::from_name(&name)
+                    .ok_or_else(|| Error::Internal(format!("unknown phase {name}")))?;
+                Ok((JobId(row.get(1)?), row.get(2)?, phase))
+            },
+        )
+    })
+}
+
+/// Remembers the capture triggers as they were made.
+pub fn set_capture_triggers(id: JobId, triggers: &str) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET capture_triggers = $2 WHERE id = $1",
+            &[id.0.into(), triggers.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Whether a worker has a job in hand.
+pub fn has_worker(id: JobId) -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::value(
+            "SELECT EXISTS (SELECT FROM pg_locks l \
+               WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock' \
+                 AND l.classid = 'partman_rs.job'::regclass AND l.objid = $1::oid \
+                 AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))",
+            &[id.0.into()],
+        )
+    })
+}
+
+/// Whether the retired source of a job may go by itself now.
+pub fn undo_window_has_passed(id: JobId) -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::value(
+            "SELECT coalesce(undo_until < clock_timestamp(), false) FROM partman_rs.job WHERE id = $1",
+            &[id.0.into()],
+        )
+    })
+}

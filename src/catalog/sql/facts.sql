@@ -1,0 +1,253 @@
+-- Everything the planner needs to know about one relation, as one document.
+-- Who runs it: the session that asks for a conversion, and the worker before the swap.
+-- Locks: ACCESS SHARE on system catalogs only. Rows: one, or none where the relation is gone.
+-- Every list has a fixed order, so that equal definitions give equal documents.
+WITH
+  ext AS (
+    SELECT e.oid, e.extowner FROM pg_extension e WHERE e.extname = 'pg_partman_rs'
+  ),
+  acl_items AS (
+    -- One line per privilege; the owner's defaults are spelled out where nothing was ever granted.
+    SELECT c.oid AS relation, 0 AS attnum, a.*
+      FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
+     WHERE c.oid = $1
+    UNION ALL
+    SELECT att.attrelid, att.attnum, a.*
+      FROM pg_attribute att, aclexplode(att.attacl) a
+     WHERE att.attrelid = $1 AND NOT att.attisdropped
+  ),
+  grants AS (
+    SELECT relation, attnum,
+           jsonb_agg(jsonb_build_object(
+             'grantor', grantor::int8,
+             'grantor_name', pg_get_userbyid(grantor),
+             'grantee', CASE WHEN grantee = 0 THEN NULL ELSE pg_get_userbyid(grantee) END,
+             'privilege', privilege_type,
+             'grantable', is_grantable)
+             ORDER BY grantor, grantee, privilege_type) AS items
+      FROM acl_items GROUP BY relation, attnum
+  ),
+  owned_sequence AS (
+    SELECT d.refobjsubid AS attnum, d.deptype, s.oid, s.relname, n.nspname, s.relowner,
+           coalesce((SELECT jsonb_agg(jsonb_build_object(
+               'grantor', a.grantor::int8,
+               'grantor_name', pg_get_userbyid(a.grantor),
+               'grantee', CASE WHEN a.grantee = 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END,
+               'privilege', a.privilege_type,
+               'grantable', a.is_grantable)
+               ORDER BY a.grantor, a.grantee, a.privilege_type)
+             FROM aclexplode(coalesce(s.relacl, acldefault('s', s.relowner))) a), '[]') AS grants,
+           obj_description(s.oid, 'pg_class') AS comment,
+           format('START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s CACHE %s %s',
+                  q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache,
+                  CASE WHEN q.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END) AS parameters
+      FROM pg_depend d
+      JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+      JOIN pg_namespace n ON n.oid = s.relnamespace
+      JOIN pg_sequence q ON q.seqrelid = s.oid
+     WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+       AND d.refobjid = $1 AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+  ),
+  columns AS (
+    SELECT jsonb_agg(jsonb_build_object(
+             'attnum', a.attnum,
+             'name', a.attname,
+             'type_name', format_type(a.atttypid, a.atttypmod),
+             'type_oid', a.atttypid::int8,
+             'not_null', a.attnotnull,
+             'has_default', a.atthasdef,
+             'generated', a.attgenerated::text,
+             'identity', a.attidentity::text,
+             'statistics', nullif(a.attstattarget, -1),
+             -- Names with pg_ are the server's own notes, not settings (15.20 keeps one per column).
+             'options', (SELECT array_agg(o ORDER BY o) FROM unnest(a.attoptions) o WHERE o NOT LIKE 'pg\_%'),
+             'storage', a.attstorage::text,
+             'compression', a.attcompression::text,
+             'default_text', CASE WHEN a.atthasdef THEN
+               (SELECT pg_get_expr(ad.adbin, ad.adrelid) FROM pg_attrdef ad
+                 WHERE ad.adrelid = a.attrelid AND ad.adnum = a.attnum) END,
+             'collation', a.attcollation::int8,
+             'comment', col_description(a.attrelid, a.attnum),
+             'grants', coalesce((SELECT g.items FROM grants g WHERE g.attnum = a.attnum), '[]'),
+             'sequences', coalesce((SELECT jsonb_agg(jsonb_build_object(
+                 'oid', s.oid::int8, 'schema', s.nspname, 'name', s.relname,
+                 'is_identity', s.deptype = 'i', 'parameters', s.parameters, 'grants', s.grants, 'comment', s.comment)
+                 ORDER BY s.relname)
+               FROM owned_sequence s WHERE s.attnum = a.attnum), '[]'))
+             ORDER BY a.attnum) AS list
+      FROM pg_attribute a
+     WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+  ),
+  checks AS (
+    SELECT jsonb_agg(jsonb_build_object(
+             'name', k.conname,
+             'definition', pg_get_constraintdef(k.oid),
+             'no_inherit', k.connoinherit,
+             'comment', obj_description(k.oid, 'pg_constraint'))
+             ORDER BY k.conname) AS list
+      FROM pg_constraint k
+     WHERE k.conrelid = $1 AND k.contype = 'c'
+  ),
+  indexes AS (
+    SELECT jsonb_agg(jsonb_build_object(
+             'oid', i.indexrelid::int8,
+             'name', c.relname,
+             'method', am.amname,
+             'is_unique', i.indisunique,
+             'is_primary', i.indisprimary,
+             'is_exclusion', i.indisexclusion,
+             'is_valid', i.indisvalid AND i.indisready AND i.indislive,
+             'is_clustered', i.indisclustered,
+             'nulls_not_distinct', coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
+             'immediate', i.indimmediate,
+             'has_expressions', i.indexprs IS NOT NULL,
+             'predicate', pg_get_expr(i.indpred, i.indrelid),
+             'key_attnums', (SELECT jsonb_agg(i.indkey[p]) FROM generate_series(0, i.indnkeyatts - 1) p),
+             'constraint', (SELECT jsonb_build_object(
+                 'name', k.conname, 'kind', k.contype::text,
+                 'deferrable', k.condeferrable, 'deferred', k.condeferred,
+                 'without_overlaps', coalesce((to_jsonb(k) ->> 'conperiod')::bool, false),
+                 'comment', obj_description(k.oid, 'pg_constraint'))
+               FROM pg_constraint k
+              WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid
+                AND k.contype IN ('p', 'u', 'x')),
+             'columns', (SELECT jsonb_agg(
+                 CASE WHEN i.indkey[p] = 0
+                      THEN format('(%s)', pg_get_indexdef(i.indexrelid, p + 1, false))
+                      ELSE pg_get_indexdef(i.indexrelid, p + 1, false) END
+                 || CASE WHEN i.indcollation[p] <> 0
+                          AND i.indcollation[p] IS DISTINCT FROM
+                              (SELECT a.attcollation FROM pg_attribute a
+                                WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[p] AND i.indkey[p] <> 0)
+                    THEN (SELECT format(' COLLATE %I.%I', cn.nspname, co.collname)
+                            FROM pg_collation co JOIN pg_namespace cn ON cn.oid = co.collnamespace
+                           WHERE co.oid = i.indcollation[p]) ELSE '' END
+                 || CASE WHEN NOT oc.opcdefault OR opt.options IS NOT NULL
+                    THEN format(' %I.%I', ocn.nspname, oc.opcname) ELSE '' END
+                 || CASE WHEN opt.options IS NOT NULL THEN format(' (%s)', opt.options) ELSE '' END
+                 || CASE WHEN pg_indexam_has_property(am.oid, 'can_order') THEN
+                      CASE WHEN i.indoption[p] & 1 = 1 THEN ' DESC' ELSE '' END
+                      || CASE i.indoption[p] & 3 WHEN 1 THEN ' NULLS LAST' WHEN 2 THEN ' NULLS FIRST' ELSE '' END
+                    ELSE '' END
+                 ORDER BY p)
+               FROM generate_series(0, i.indnkeyatts - 1) p
+               JOIN pg_opclass oc ON oc.oid = i.indclass[p]
+               JOIN pg_namespace ocn ON ocn.oid = oc.opcnamespace
+               CROSS JOIN LATERAL (
+                 SELECT string_agg(format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)), ', ') AS options
+                   FROM pg_attribute ia, unnest(ia.attoptions) o
+                  WHERE ia.attrelid = i.indexrelid AND ia.attnum = p + 1 AND o NOT LIKE 'pg\_%') opt),
+             'include', coalesce((SELECT jsonb_agg(pg_get_indexdef(i.indexrelid, p + 1, false) ORDER BY p)
+               FROM generate_series(i.indnkeyatts, i.indnatts - 1) p), '[]'),
+             'statistics', coalesce((SELECT jsonb_agg(jsonb_build_array(ia.attnum, ia.attstattarget) ORDER BY ia.attnum)
+               FROM pg_attribute ia WHERE ia.attrelid = i.indexrelid AND ia.attstattarget >= 0), '[]'),
+             'options', c.reloptions,
+             'tablespace', (SELECT t.spcname FROM pg_tablespace t WHERE t.oid = c.reltablespace),
+             'comment', obj_description(i.indexrelid, 'pg_class'))
+             ORDER BY i.indisprimary DESC, c.relname) AS list
+      FROM pg_index i
+      JOIN pg_class c ON c.oid = i.indexrelid
+      JOIN pg_am am ON am.oid = c.relam
+     WHERE i.indrelid = $1
+  ),
+  -- What depends on the table, or on its row type, and is not part of its own definition. Whatever kind of
+  -- object a later release of PostgreSQL invents shows up here too, and is refused rather than lost.
+  dependents AS (
+    SELECT DISTINCT pg_identify.type AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
+      FROM pg_depend d
+      CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) pg_identify
+     WHERE (   (d.refclassid = 'pg_class'::regclass AND d.refobjid = $1)
+            OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (
+                  SELECT t.oid FROM pg_type t WHERE t.typrelid = $1
+                  UNION ALL
+                  SELECT t.typarray FROM pg_type t WHERE t.typrelid = $1)))
+       AND NOT (d.classid = 'pg_class'::regclass AND d.objid = $1)
+       AND NOT (d.classid = 'pg_type'::regclass AND d.deptype = 'i')
+       AND d.classid <> 'pg_attrdef'::regclass
+       AND NOT (d.classid = 'pg_class'::regclass AND EXISTS (
+             SELECT FROM pg_index i WHERE i.indexrelid = d.objid AND i.indrelid = $1))
+       AND NOT (d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 AND EXISTS (
+             SELECT FROM pg_class s WHERE s.oid = d.objid AND s.relkind = 'S'))
+       AND NOT (d.classid = 'pg_class'::regclass AND d.deptype = 'i' AND EXISTS (
+             SELECT FROM pg_class s WHERE s.oid = d.objid AND s.relkind = 't'))
+       AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (
+             SELECT FROM pg_constraint k
+              WHERE k.oid = d.objid AND k.conrelid = $1 AND k.contype IN ('c', 'p', 'u', 'x', 'n')))
+       AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (
+             SELECT FROM pg_trigger t
+              WHERE t.oid = d.objid AND t.tgrelid = $1
+                AND (t.tgisinternal OR t.tgname IN ('partman_rs_capture', 'partman_rs_capture_truncate'))))
+  ),
+  -- Other tables' defaults may use a sequence this table owns; dropping the retired table must not take them along.
+  sequence_users AS (
+    SELECT DISTINCT 'column default' AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
+      FROM owned_sequence s
+      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid
+                      AND d.classid = 'pg_attrdef'::regclass AND s.deptype = 'i'
+      JOIN pg_attrdef ad ON ad.oid = d.objid AND ad.adrelid <> $1
+  ),
+  extras AS (
+    SELECT kind, description FROM dependents
+    UNION ALL
+    SELECT kind, description FROM sequence_users
+    UNION ALL
+    SELECT 'publication', format('publication %s', quote_ident(p.pubname))
+      FROM pg_publication p WHERE p.puballtables
+    UNION ALL
+    SELECT 'publication', format('publication %s of schema %s', quote_ident(p.pubname), quote_ident(n.nspname))
+      FROM pg_publication_namespace pn
+      JOIN pg_publication p ON p.oid = pn.pnpubid
+      JOIN pg_namespace n ON n.oid = pn.pnnspid
+      JOIN pg_class c ON c.relnamespace = n.oid AND c.oid = $1
+    UNION ALL
+    SELECT 'subscription', format('a subscription (%s)', sr.srsubid)
+      FROM pg_subscription_rel sr WHERE sr.srrelid = $1
+    UNION ALL
+    SELECT 'security label', format('security label of provider %s', quote_ident(l.provider))
+      FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = $1
+    UNION ALL
+    SELECT 'extension', format('membership of extension %s', quote_ident(e.extname))
+      FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+     WHERE d.classid = 'pg_class'::regclass AND d.objid = $1
+       AND d.refclassid = 'pg_extension'::regclass AND d.deptype IN ('e', 'x')
+  )
+SELECT jsonb_build_object(
+         'oid', c.oid::int8,
+         'schema', n.nspname,
+         'name', c.relname,
+         'kind', c.relkind::text,
+         'persistence', c.relpersistence::text,
+         'access_method', coalesce((SELECT am.amname FROM pg_am am WHERE am.oid = c.relam), ''),
+         'owner', c.relowner::int8,
+         'owner_name', pg_get_userbyid(c.relowner),
+         'is_partition', c.relispartition,
+         'is_system', n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast', 'partman_rs'),
+         'is_typed', c.reloftype <> 0,
+         'inherits', EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid),
+         'is_inherited', EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid),
+         'row_security', c.relrowsecurity OR c.relforcerowsecurity,
+         'replica_identity', c.relreplident::text,
+         'options', coalesce(c.reloptions, '{}')
+           || coalesce((SELECT array_agg('toast.' || o ORDER BY o)
+                          FROM pg_class t, unnest(t.reloptions) o WHERE t.oid = c.reltoastrelid), '{}'),
+         'tablespace', (SELECT t.spcname FROM pg_tablespace t WHERE t.oid = c.reltablespace),
+         'grants', coalesce((SELECT g.items FROM grants g WHERE g.attnum = 0), '[]'),
+         'comment', obj_description(c.oid, 'pg_class'),
+         'has_dropped_columns', EXISTS (SELECT FROM pg_attribute a
+                                         WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attisdropped),
+         'columns', coalesce(columns.list, '[]'),
+         'checks', coalesce(checks.list, '[]'),
+         'indexes', coalesce(indexes.list, '[]'),
+         'extras', coalesce((SELECT jsonb_agg(jsonb_build_object('kind', x.kind, 'description', x.description)
+                                              ORDER BY x.kind, x.description) FROM extras x), '[]'),
+         'owner_may_create', has_schema_privilege(c.relowner, n.oid, 'CREATE'),
+         'owner_may_use_tablespaces', NOT EXISTS (
+             SELECT FROM pg_class r
+               JOIN pg_tablespace t ON t.oid = r.reltablespace
+              WHERE (r.oid = c.oid OR r.oid IN (SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = c.oid))
+                AND NOT has_tablespace_privilege(c.relowner, t.oid, 'CREATE'))
+       ) AS facts
+  FROM pg_class c
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  CROSS JOIN columns CROSS JOIN checks CROSS JOIN indexes
+ WHERE c.oid = $1

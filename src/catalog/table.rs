@@ -1,0 +1,76 @@
+//! What PostgreSQL's catalog says about a table.
+
+use crate::db;
+use crate::error::Error;
+use crate::plan::facts::Facts;
+use pgrx::{JsonB, pg_sys};
+
+const FACTS: &str = include_str!("sql/facts.sql");
+
+/// Everything the planner needs to know about a relation; `None` where it is gone.
+///
+/// Run with `search_path` pinned to `pg_catalog`, so that every name in a definition comes out
+/// qualified.
+pub fn facts(relation: pg_sys::Oid) -> Result<Option<Facts>, Error> {
+    let document: Option<JsonB> = db::row(FACTS, &[relation.into()], |row| row.get(1))?;
+    document
+        .map(|json| {
+            serde_json::from_value(json.0)
+                .map_err(|error| Error::Internal(format!("facts of a table: {error}")))
+        })
+        .transpose()
+}
+
+/// The names of all relations and types of a schema: new ones must not collide with them.
+pub fn taken_names(schema: &str) -> Result<Vec<String>, Error> {
+    db::rows(
+        "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 \
+         UNION SELECT t.typname::text FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = $1",
+        &[schema.into()],
+        |row| row.get(1),
+    )
+}
+
+/// Size of a table, as far as it is to be read: rows as the statistics estimate them, bytes of
+/// its main fork.
+pub fn size(relation: pg_sys::Oid) -> Result<(i64, i64), Error> {
+    db::row(
+        "SELECT greatest(c.reltuples, 0)::bigint, pg_relation_size(c.oid) FROM pg_class c WHERE c.oid = $1",
+        &[relation.into()],
+        |row| Ok((row.get(1)?, row.get(2)?)),
+    )
+    .map(|found| found.unwrap_or((0, 0)))
+}
+
+/// Whether `role` may act as `owner`: what SET ROLE asks for.
+pub fn may_act_as(role: pg_sys::Oid, owner: pg_sys::Oid) -> Result<bool, Error> {
+    db::value(
+        "SELECT pg_has_role($1, $2, CASE WHEN current_setting('server_version_num')::int >= 160000 \
+                                         THEN 'SET' ELSE 'MEMBER' END)",
+        &[role.into(), owner.into()],
+    )
+}
+
+/// What must stay as it is while changes are captured: the capture triggers themselves. Their
+/// row versions change with every ALTER TABLE … DISABLE TRIGGER, even if it is taken back.
+pub fn capture_triggers(relation: pg_sys::Oid) -> Result<String, Error> {
+    db::value(
+        "SELECT coalesce(string_agg(format('%s %s %s', t.tgname, t.xmin, t.tgenabled), ', ' ORDER BY t.tgname), '') \
+           FROM pg_trigger t WHERE t.tgrelid = $1 AND t.tgname LIKE 'partman\\_rs\\_capture%'",
+        &[relation.into()],
+    )
+}
+
+/// The name of a relation, without its schema; `None` where it is gone.
+pub fn name(relation: pg_sys::Oid) -> Result<Option<String>, Error> {
+    db::row(
+        "SELECT relname::text FROM pg_class WHERE oid = $1",
+        &[relation.into()],
+        |row| row.get(1),
+    )
+}
+
+/// The name of a role.
+pub fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
+    db::value("SELECT pg_get_userbyid($1)::text", &[role.into()])
+}

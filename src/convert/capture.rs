@@ -1,0 +1,112 @@
+//! Beginning and ending the capture of changes.
+
+use super::{as_owner, change_log, open_source, snapshot};
+use crate::catalog::copy_range;
+use crate::catalog::job::{self, Job};
+use crate::catalog::table;
+use crate::db;
+use crate::error::Error;
+use crate::failpoint::failpoint;
+use crate::guc;
+use crate::pg::lock::{self, Mode};
+use crate::pg::transaction::{Failure, refresh_snapshot, unit};
+use crate::plan::capture_statement;
+use crate::plan::names::QualifiedName;
+use crate::plan::phase::Phase;
+use crate::plan::sql::Sql;
+use pgrx::pg_sys;
+
+/// The triggers on the source.
+const TRIGGERS: [&str; 2] = ["partman_rs_capture", "partman_rs_capture_truncate"];
+
+/// Bytes of the source per range: the work of well under a second.
+const RANGE_BYTES: u64 = 16 << 20;
+
+/// One attempt to begin the capture. Fails with 55P03 where writers are in the way; then the
+/// caller waits and tries again.
+pub fn begin(job: &Job) -> Result<(), Failure> {
+    unit(|| {
+        // SHARE ROW EXCLUSIVE on the source, until the end of this transaction (milliseconds):
+        // once it is granted, every transaction that wrote to the table has ended, and none can
+        // write before it sees the trigger. New writers queue behind the wait for it, hence the
+        // time-out.
+        lock::relation(
+            job.source,
+            Mode::ShareRowExclusive,
+            guc::swap_lock_timeout(),
+        );
+        let Some(source) = open_source(job, Mode::ShareRowExclusive)? else {
+            return Err(Error::SourceGone {
+                relation: job.source_name.clone(),
+            });
+        };
+        // The horizon must be later than the lock.
+        refresh_snapshot();
+        let horizon = snapshot::horizon();
+        if horizon.running.is_none() && job.plan.identity.is_none() {
+            // Without a key, doubt could not be settled later; such transactions end.
+            return Err(Error::LockNotAvailable {
+                relation: job.source_name.clone(),
+                purpose: "the capture: a running transaction has too many subtransactions",
+            });
+        }
+        let (file, blocks) = (source.file_number(), source.blocks());
+        // DDL wants the table closed; the lock stays.
+        drop(source);
+        super::check_definition(job)?;
+        // After a fresh start an old log may be there: what it says is all older than the lock.
+        remove(job, &job.plan.source)?;
+        change_log::create(&job.plan, &job.definition_with_oid())?;
+        as_owner(job, || install(&job.plan.source))?;
+        let bytes = i64::from(blocks) * i64::from(pg_sys::BLCKSZ);
+        job::set_horizon(job.id, &horizon, file, bytes)?;
+        job::set_capture_triggers(job.id, &table::capture_triggers(job.source)?)?;
+        copy_range::lay_out(job.id, blocks, range_blocks(blocks))?;
+        job::transition(job, Phase::Copying)?;
+        failpoint("capture:before_commit")
+    })
+}
+
+/// Ranges grow with the table, so that a few thousand of them suffice for the largest.
+fn range_blocks(blocks: u32) -> u32 {
+    let usual = (RANGE_BYTES / u64::from(pg_sys::BLCKSZ)) as u32;
+    (blocks / 4096).clamp(usual, usual * 8)
+}
+
+fn install(source: &QualifiedName) -> Result<(), Error> {
+    db::run(&capture_statement(source), &[])?;
+    let statements = [
+        "CREATE TRIGGER partman_rs_capture_truncate AFTER TRUNCATE ON {source} \
+         FOR EACH STATEMENT EXECUTE FUNCTION partman_rs.capture_change()",
+        // Also for writers with session_replication_role = replica, logical replication's
+        // apply worker among them.
+        "ALTER TABLE {source} ENABLE ALWAYS TRIGGER partman_rs_capture",
+        "ALTER TABLE {source} ENABLE ALWAYS TRIGGER partman_rs_capture_truncate",
+    ];
+    for statement in statements {
+        db::run(
+            &Sql::template(statement).name("source", source).build(),
+            &[],
+        )?;
+    }
+    Ok(())
+}
+
+/// Ends the capture, if it had begun: triggers and log go together. `table` is what the source
+/// is called now. The caller holds ACCESS EXCLUSIVE on it where a trigger is there.
+pub fn remove(job: &Job, table: &QualifiedName) -> Result<(), Error> {
+    for trigger in TRIGGERS {
+        let exists: bool = db::value(
+            "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2)",
+            &[job.source.into(), trigger.into()],
+        )?;
+        if exists {
+            let statement = Sql::template("DROP TRIGGER {trigger} ON {table}")
+                .ident("trigger", trigger)
+                .name("table", table)
+                .build();
+            as_owner(job, || db::run(&statement, &[]))?;
+        }
+    }
+    change_log::drop_log(job.source)
+}

@@ -1,0 +1,221 @@
+//! Catching up: taking what waits in the change log into the twin, in rounds, until little waits.
+#![allow(unsafe_code, reason = "memory contexts")]
+
+use super::change_log::ChangeLog;
+use super::copy::lost_log;
+use super::snapshot::Snapshot;
+use super::{apply_keys, apply_rows, as_owner, batch, open_source};
+use crate::catalog::job::{self, Job};
+use crate::catalog::{copy_range, leaf};
+use crate::error::Error;
+use crate::failpoint::failpoint;
+use crate::pg::lock::Mode;
+use crate::pg::relation::Relation;
+use crate::pg::transaction::{Failure, refresh_snapshot, unit};
+use pgrx::pg_sys;
+use std::time::{Duration, Instant};
+
+/// How long one round should take: nothing holds a snapshot for longer.
+const ROUND: Duration = Duration::from_millis(1000);
+/// Entries that a first round takes, before anything was measured.
+const FIRST_BATCH: usize = 5_000;
+const SMALLEST_BATCH: usize = 500;
+const LARGEST_BATCH: usize = 200_000;
+
+/// Where changes are applied: looked up once, since nobody else touches the twin.
+pub struct Targets {
+    /// The leaves, in the order of the plan's partitions.
+    pub leaves: Vec<pg_sys::Oid>,
+    /// Each leaf's index of the key; empty for a table without one.
+    pub identity_indexes: Vec<pg_sys::Oid>,
+    /// For a table without a key: what the copy of each block range saw, by first block.
+    pub copied: Vec<(u32, Snapshot)>,
+}
+
+impl Targets {
+    /// Looks them up, in a transaction of its own.
+    pub fn load(job: &Job) -> Result<Targets, Failure> {
+        unit(|| {
+            let leaves = leaf::relations(job.id)?;
+            let identity_indexes = match job.plan.identity_index() {
+                Some(index) => index
+                    .leaves
+                    .iter()
+                    .map(|leaf| super::relation_oid(&leaf.name))
+                    .collect::<Result<_, _>>()?,
+                None => Vec::new(),
+            };
+            let copied = match job.plan.identity {
+                Some(_) => Vec::new(),
+                None => copy_range::snapshots(job.id)?
+                    .into_iter()
+                    .map(|(first, text)| Ok((first, Snapshot::parse(&text)?)))
+                    .collect::<Result<_, Error>>()?,
+            };
+            Ok(Targets {
+                leaves,
+                identity_indexes,
+                copied,
+            })
+        })
+    }
+}
+
+/// What a round found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Round {
+    /// So many entries were applied, and so many are left.
+    /// `transaction` is the one that did it, if anything was to be done.
+    Applied {
+        entries: u64,
+        left: u64,
+        transaction: Option<u32>,
+    },
+    /// The source was truncated or rewritten in a way that makes the copy worthless.
+    StartAgain,
+}
+
+/// The pace of catching up: batches as large as a round allows.
+pub struct Pace {
+    batch: usize,
+    /// Seconds that one entry takes, as last measured.
+    pub seconds_per_entry: f64,
+}
+
+impl Pace {
+    /// Before anything was measured.
+    pub fn new() -> Pace {
+        Pace {
+            batch: FIRST_BATCH,
+            seconds_per_entry: 0.000_1,
+        }
+    }
+
+    /// Learns from a round.
+    fn learn(&mut self, entries: usize, took: Duration) {
+        if entries < 50 {
+            return;
+        }
+        self.seconds_per_entry = took.as_secs_f64() / entries as f64;
+        let fitting = (ROUND.as_secs_f64() / self.seconds_per_entry) as usize;
+        self.batch = fitting.clamp(SMALLEST_BATCH, LARGEST_BATCH);
+    }
+
+    /// How long so many entries will take.
+    pub fn estimate(&self, entries: u64) -> Duration {
+        Duration::from_secs_f64(self.seconds_per_entry * entries as f64)
+    }
+}
+
+/// One round, in a transaction of its own.
+pub fn round(job: &Job, targets: &Targets, pace: &mut Pace) -> Result<Round, Failure> {
+    let begun = Instant::now();
+    let limit = pace.batch;
+    let outcome = unit(|| {
+        // ACCESS SHARE on the source, for one round: it keeps the file and the definition.
+        let Some(source) = open_source(job, Mode::AccessShare)? else {
+            return Err(Error::SourceGone {
+                relation: job.source_name.clone(),
+            });
+        };
+        // Only what was committed before the lock was granted is missed by an older snapshot.
+        refresh_snapshot();
+        let applied = drain(job, &source, targets, limit)?;
+        let mut transaction = None;
+        if let Drained::Applied { entries, left } = applied
+            && entries > 0
+        {
+            job::set_keys_waiting(job.id, left)?;
+            // SAFETY: this transaction has written, so that it has an id.
+            transaction = Some(unsafe { pg_sys::GetCurrentTransactionId() }.into_inner());
+        }
+        failpoint("catch_up:before_commit")?;
+        Ok((applied, transaction))
+    })?;
+    Ok(match outcome {
+        (Drained::StartAgain, _) => Round::StartAgain,
+        (Drained::Applied { entries, left }, transaction) => {
+            pace.learn(entries, begun.elapsed());
+            Round::Applied {
+                entries: entries as u64,
+                left,
+                transaction,
+            }
+        }
+    })
+}
+
+/// What was taken off the log within a transaction.
+pub enum Drained {
+    Applied { entries: usize, left: u64 },
+    StartAgain,
+}
+
+/// Applies up to `limit` entries that the active snapshot sees, and takes them off the log.
+pub fn drain(
+    job: &Job,
+    source: &Relation,
+    targets: &Targets,
+    limit: usize,
+) -> Result<Drained, Error> {
+    let log = ChangeLog::open(job.source).ok_or_else(|| lost_log(job))?;
+    let replaced = job.source_file != Some(source.file_number());
+    let file = source.file_number();
+    let outcome = in_own_memory(|| {
+        let batch = batch::read(&log, limit)?;
+        if batch.truncated || (replaced && job.plan.identity.is_none()) {
+            return Ok(Drained::StartAgain);
+        }
+        let entries = batch.len();
+        let mut left = batch.left;
+        // Index expressions of the table's owner run in here.
+        let waiting = as_owner(job, || match &job.plan.identity {
+            Some(identity) => {
+                apply_keys::apply(job, identity, source, &log, &batch, targets)?;
+                Ok(Vec::new())
+            }
+            None => apply_rows::apply(job, &log, &batch, targets),
+        })?;
+        left += waiting.len() as u64;
+        let waiting: std::collections::HashSet<usize> = waiting.into_iter().collect();
+        let done = batch
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| !waiting.contains(place));
+        batch::remove(
+            &log,
+            done.map(|(_, entry)| &entry.tid).chain(&batch.repeated),
+        );
+        Ok(Drained::Applied {
+            entries: entries - waiting.len(),
+            left,
+        })
+    })?;
+    if replaced && matches!(outcome, Drained::Applied { .. }) {
+        // VACUUM FULL or CLUSTER: the same rows in another file. Keys find them there.
+        job::set_source_file(job.id, file)?;
+    }
+    Ok(outcome)
+}
+
+/// Runs `work` in a memory context of its own, so that what a batch allocates is freed with it.
+fn in_own_memory<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    // SAFETY: a child of the current context, which is current again when `work` has returned;
+    // after an ERROR the transaction's end frees both.
+    unsafe {
+        let outer = pg_sys::CurrentMemoryContext;
+        let inner = pg_sys::AllocSetContextCreateInternal(
+            outer,
+            c"pg_partman_rs batch".as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        );
+        pg_sys::MemoryContextSwitchTo(inner);
+        let result = work();
+        pg_sys::MemoryContextSwitchTo(outer);
+        pg_sys::MemoryContextDelete(inner);
+        result
+    }
+}

@@ -1,0 +1,341 @@
+//! The change log of a source: which rows changed since the capture began.
+//!
+//! The log of table 16384 is `partman_rs.change_log_16384`. Its columns say what is logged:
+//! `k<attnum>` holds that column of the source. For a table with a key these are the key and the
+//! partition column (*dirty keys*: the row is read again from the source). For a table without
+//! one they are all columns, beside the place and the transactions of the change (*row images*).
+//! Since the name follows from the table, a trigger on one table can never write into the log of
+//! another.
+#![allow(unsafe_code, reason = "forms and inserts heap tuples")]
+
+use crate::catalog::as_bookkeeper;
+use crate::db;
+use crate::error::Error;
+use crate::pg::lock::Mode;
+use crate::pg::relation::{self, Relation};
+use crate::pg::tuple::{self, Attribute, Value};
+use crate::plan::Plan;
+use crate::plan::facts::Facts;
+use crate::plan::names::QualifiedName;
+use crate::plan::sql::Sql;
+use pgrx::pg_sys;
+use std::ffi::CString;
+
+/// What a log entry says happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The row with this key is to be read again.
+    Key,
+    /// A row with this image was inserted.
+    Inserted,
+    /// A row with this image was deleted.
+    Deleted,
+    /// Likewise, and its version was marked frozen.
+    DeletedFrozen,
+    /// The table was truncated.
+    Truncated,
+}
+
+impl Event {
+    /// The character in the log's column `event`.
+    fn letter(self) -> u8 {
+        match self {
+            Event::Key => b'k',
+            Event::Inserted => b'i',
+            Event::Deleted => b'd',
+            Event::DeletedFrozen => b'f',
+            Event::Truncated => b't',
+        }
+    }
+
+    fn from_letter(letter: u8) -> Option<Event> {
+        [
+            Event::Key,
+            Event::Inserted,
+            Event::Deleted,
+            Event::DeletedFrozen,
+            Event::Truncated,
+        ]
+        .into_iter()
+        .find(|event| event.letter() == letter)
+    }
+}
+
+/// Columns before the logged ones: `event`; for row images also `place`, `row_xmin`, `changed_by`.
+const KEY_PREFIX: usize = 1;
+const ROW_PREFIX: usize = 4;
+
+/// An open change log.
+pub struct ChangeLog {
+    relation: Relation,
+    /// Attribute numbers of the source, one per logged column.
+    attnums: Vec<i16>,
+    /// The same columns as attributes of the log.
+    attributes: Vec<Attribute>,
+    prefix: usize,
+}
+
+/// The name of a table's change log, without its schema.
+fn log_name(source: pg_sys::Oid) -> String {
+    format!("change_log_{}", source.to_u32())
+}
+
+/// The name of a table's change log.
+pub fn name(source: pg_sys::Oid) -> QualifiedName {
+    QualifiedName {
+        schema: "partman_rs".to_owned(),
+        name: log_name(source),
+    }
+}
+
+/// The attribute numbers to log: the key, then the partition column; or all columns.
+pub fn logged_columns(plan: &Plan, facts: &Facts) -> Vec<i16> {
+    match &plan.identity {
+        Some(identity) => {
+            let mut attnums = identity.attnums.clone();
+            if !attnums.contains(&plan.key.attnum) {
+                attnums.push(plan.key.attnum);
+            }
+            attnums
+        }
+        None => facts.columns.iter().map(|column| column.attnum).collect(),
+    }
+}
+
+/// Makes the log, empty. It belongs to the extension's owner: the table's owner can neither
+/// read nor edit it.
+pub fn create(plan: &Plan, facts: &Facts) -> Result<(), Error> {
+    let mut columns = vec!["event \"char\" NOT NULL".to_owned()];
+    if plan.identity.is_none() {
+        columns.push("place tid, row_xmin xid, changed_by xid8".to_owned());
+    }
+    for attnum in logged_columns(plan, facts) {
+        let column = facts
+            .column_at(attnum)
+            .ok_or_else(|| Error::Internal(format!("no column {attnum} to log")))?;
+        columns.push(format!("k{attnum} {}", column.type_name));
+    }
+    // Truncation by vacuum would lock out writers; there is nothing to analyse.
+    let statement = Sql::template(
+        "CREATE TABLE {log} ({columns}) WITH (vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0, \
+         autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0)",
+    )
+    .name("log", &name(pg_sys::Oid::from(facts.oid)))
+    .trusted("columns", &columns.join(", "))
+    .build();
+    as_bookkeeper(|| db::run(&statement, &[]).map(drop))
+}
+
+/// Drops the log, if it is there.
+pub fn drop_log(source: pg_sys::Oid) -> Result<(), Error> {
+    let statement = Sql::template("DROP TABLE IF EXISTS {log}")
+        .name("log", &name(source))
+        .build();
+    as_bookkeeper(|| {
+        crate::pg::settings::set_local(c"client_min_messages", c"warning");
+        db::run(&statement, &[]).map(drop)
+    })
+}
+
+/// The OID of a table's log, if it has one.
+pub fn find(source: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    relation::find(c"partman_rs", &CString::new(log_name(source)).ok()?)
+}
+
+impl ChangeLog {
+    /// Opens a table's log for writing; `None` where it has none.
+    ///
+    /// ROW EXCLUSIVE on the log: as any writer of a table. Nothing else but the capture's own
+    /// installation and removal ever locks it harder.
+    pub fn open(source: pg_sys::Oid) -> Option<ChangeLog> {
+        let relation = Relation::try_open(find(source)?, Mode::RowExclusive)?;
+        let desc = relation.tuple_desc();
+        // SAFETY: the descriptor of an open relation.
+        let attributes = unsafe { tuple::attributes(desc) };
+        let mut logged = Vec::with_capacity(attributes.len());
+        for attribute in attributes {
+            // SAFETY: attribute numbers count from 1.
+            let name = unsafe {
+                crate::pg::version::attribute(desc, attribute.number as usize - 1).name()
+            };
+            if let Some(attnum) = name
+                .strip_prefix('k')
+                .and_then(|number| number.parse::<i16>().ok())
+            {
+                logged.push((attnum, attribute));
+            }
+        }
+        // SAFETY: as above.
+        let columns = unsafe { (*desc).natts as usize };
+        let prefix = columns - logged.len();
+        let (attnums, attributes) = logged.into_iter().unzip();
+        Some(ChangeLog {
+            relation,
+            attnums,
+            attributes,
+            prefix,
+        })
+    }
+
+    /// Whether entries are whole rows, because the source has no key.
+    pub fn holds_rows(&self) -> bool {
+        self.prefix == ROW_PREFIX
+    }
+
+    /// Attribute numbers of the source, one per logged column.
+    pub fn attnums(&self) -> &[i16] {
+        &self.attnums
+    }
+
+    /// The logged columns, as attributes of the log.
+    pub fn attributes(&self) -> &[Attribute] {
+        &self.attributes
+    }
+
+    /// The log itself.
+    pub fn relation(&self) -> &Relation {
+        &self.relation
+    }
+
+    /// The logged values of a row of the source.
+    ///
+    /// # Safety
+    /// `row` is live and of the row type `desc`, which is the source's.
+    pub unsafe fn values(&self, row: pg_sys::HeapTuple, desc: pg_sys::TupleDesc) -> Vec<Value> {
+        // SAFETY: the caller's promise.
+        self.attnums
+            .iter()
+            .map(|attnum| unsafe { tuple::value(row, desc, *attnum) })
+            .collect()
+    }
+
+    /// Whether two rows have the same logged values, to the byte.
+    ///
+    /// # Safety
+    /// Both are values of logged columns whose storage is live.
+    pub unsafe fn same(&self, a: &[Value], b: &[Value]) -> bool {
+        // SAFETY: the caller's promise.
+        a.iter()
+            .zip(b)
+            .zip(&self.attributes)
+            .all(|((a, b), attribute)| unsafe { a.same_image(*b, attribute) })
+    }
+
+    /// Appends a dirty key.
+    ///
+    /// # Safety
+    /// `key` are values of the logged columns whose storage is live.
+    pub unsafe fn append_key(&self, key: &[Value]) {
+        let mut values = Vec::with_capacity(KEY_PREFIX + key.len());
+        values.push(letter(Event::Key));
+        values.extend_from_slice(key);
+        // SAFETY: one value per column of the log.
+        unsafe { self.append(&values) }
+    }
+
+    /// Appends a row image: which row version, at which place, changed by which transaction.
+    ///
+    /// # Safety
+    /// `row` is live; `image` are its values of the logged columns.
+    pub unsafe fn append_row(&self, event: Event, row: pg_sys::HeapTuple, image: &[Value]) {
+        let mut values = Vec::with_capacity(ROW_PREFIX + image.len());
+        // SAFETY: the row is live; its own place and inserting transaction.
+        unsafe {
+            let (xmin, _) = tuple::raw_xmin(row);
+            let changed_by = pg_sys::GetTopFullTransactionId().value;
+            values.push(letter(event));
+            values.push(Value::new(pg_sys::Datum::from(&raw mut (*row).t_self)));
+            values.push(Value::new(pg_sys::Datum::from(xmin)));
+            values.push(Value::new(pg_sys::Datum::from(changed_by)));
+            values.extend_from_slice(image);
+            self.append(&values);
+        }
+    }
+
+    /// Appends the note that the table was truncated.
+    pub fn append_truncation(&self) {
+        let mut values = vec![Value::NULL; self.prefix + self.attnums.len()];
+        values[0] = letter(Event::Truncated);
+        // SAFETY: one value per column; all but the first are null.
+        unsafe { self.append(&values) }
+    }
+
+    /// # Safety
+    /// One value of the right type for each column of the log, with live storage.
+    unsafe fn append(&self, values: &[Value]) {
+        let desc = self.relation.tuple_desc();
+        // SAFETY: the caller's promise. heap_insert fetches values that lie in the source's
+        // TOAST table and stores them anew, so that no entry points into the source.
+        unsafe {
+            let entry = tuple::form(desc, values);
+            pg_sys::heap_insert(
+                self.relation.as_ptr(),
+                entry,
+                pg_sys::GetCurrentCommandId(true),
+                0,
+                std::ptr::null_mut(),
+            );
+            pg_sys::heap_freetuple(entry);
+        }
+    }
+
+    /// Reads an entry of this log.
+    ///
+    /// # Safety
+    /// `entry` is a live tuple of this log; the values borrow its storage.
+    pub unsafe fn read(&self, entry: pg_sys::HeapTuple) -> Result<Entry, Error> {
+        let desc = self.relation.tuple_desc();
+        // SAFETY: the caller's promise; columns are numbered as `create` lists them.
+        unsafe {
+            let letter = tuple::value(entry, desc, 1).datum.value() as u8;
+            let event = Event::from_letter(letter)
+                .ok_or_else(|| Error::Internal(format!("event {letter} in the change log")))?;
+            let first = self.prefix as i16 + 1;
+            let values = (0..self.attnums.len() as i16)
+                .map(|column| tuple::value(entry, desc, first + column))
+                .collect();
+            let change = (self.holds_rows() && event != Event::Truncated).then(|| {
+                let place = tuple::value(entry, desc, 2)
+                    .datum
+                    .cast_mut_ptr::<pg_sys::ItemPointerData>();
+                RowChange {
+                    block: pgrx::itemptr::item_pointer_get_block_number(place),
+                    xmin: tuple::value(entry, desc, 3).datum.value() as u32,
+                    changed_by: tuple::value(entry, desc, 4).datum.value() as u64,
+                }
+            });
+            Ok(Entry {
+                tid: (*entry).t_self,
+                event,
+                values,
+                change,
+            })
+        }
+    }
+}
+
+fn letter(event: Event) -> Value {
+    Value::new(pg_sys::Datum::from(event.letter() as i8))
+}
+
+/// An entry of a change log.
+pub struct Entry {
+    /// Its place in the log.
+    pub tid: pg_sys::ItemPointerData,
+    pub event: Event,
+    /// The logged columns.
+    pub values: Vec<Value>,
+    /// For row images: which version changed, and by whom.
+    pub change: Option<RowChange>,
+}
+
+/// Which row version a row image speaks of.
+#[derive(Clone, Copy, Debug)]
+pub struct RowChange {
+    /// The block of the source in which it lies.
+    pub block: u32,
+    /// The transaction that inserted it, as it stands in the tuple.
+    pub xmin: u32,
+    /// The top-level transaction that changed it.
+    pub changed_by: u64,
+}

@@ -1,0 +1,68 @@
+//! Building the indexes of the leaves, over plain data: each leaf is one transaction.
+
+use super::{as_owner, relation_oid};
+use crate::catalog::job::Job;
+use crate::catalog::leaf;
+use crate::db;
+use crate::error::Error;
+use crate::failpoint::failpoint;
+use crate::pg::settings;
+use crate::pg::transaction::{Failure, unit};
+use crate::plan::names::quote_ident;
+use crate::plan::sql::Sql;
+use std::ffi::CString;
+
+/// Builds the indexes of one leaf that has none. `false` when none is left that nobody has in
+/// hand.
+pub fn build_next(job: &Job) -> Result<bool, Failure> {
+    unit(|| {
+        let Some(ordinal) = leaf::claim_unindexed(job.id)? else {
+            return Ok(false);
+        };
+        as_owner(job, || build_leaf(job, ordinal))?;
+        leaf::finish_indexed(job.id, ordinal)?;
+        failpoint("index:before_commit")?;
+        Ok(true)
+    })
+}
+
+fn build_leaf(job: &Job, ordinal: usize) -> Result<(), Error> {
+    for index in &job.plan.indexes {
+        let leaf = index
+            .leaves
+            .get(ordinal)
+            .ok_or_else(|| Error::Internal(format!("no leaf {ordinal} of index {}", index.name)))?;
+        let tablespace = leaf
+            .tablespace
+            .as_deref()
+            .map(quote_ident)
+            .unwrap_or_default();
+        let tablespace = CString::new(tablespace).unwrap_or_default();
+        settings::set_local(c"default_tablespace", &tablespace);
+        db::run(&leaf.statement, &[])?;
+        failpoint("index:in_leaf")?;
+        let attach = Sql::template("ALTER INDEX {parent} ATTACH PARTITION {leaf}")
+            .name("parent", &index.twin_name)
+            .name("leaf", &leaf.name)
+            .build();
+        db::run(&attach, &[])?;
+    }
+    Ok(())
+}
+
+/// Checks, when all leaves are done, that every index of the twin has become valid.
+pub fn check_all_valid(job: &Job) -> Result<(), Error> {
+    for index in &job.plan.indexes {
+        let valid: bool = db::value(
+            "SELECT indisvalid FROM pg_index WHERE indexrelid = $1",
+            &[relation_oid(&index.twin_name)?.into()],
+        )?;
+        if !valid {
+            return Err(Error::Internal(format!(
+                "index {} did not become valid",
+                index.twin_name
+            )));
+        }
+    }
+    Ok(())
+}

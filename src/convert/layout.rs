@@ -1,0 +1,110 @@
+//! How a row of the source becomes a row of a leaf.
+#![allow(unsafe_code, reason = "copies heap tuples")]
+
+use crate::pg::tuple::{self, Attribute, Value};
+use crate::plan::interval::KeyType;
+use pgrx::pg_sys;
+
+/// The row types of a source and its leaves. Leaves have the source's live columns in the same
+/// order; dropped ones are gone.
+pub struct Layout {
+    source: pg_sys::TupleDesc,
+    leaf: pg_sys::TupleDesc,
+    live: Vec<Attribute>,
+    columns: usize,
+    /// Whether stored tuples can be passed on whole.
+    same: bool,
+    key: i16,
+    key_type: KeyType,
+}
+
+impl Layout {
+    /// # Safety
+    /// Both row types stay live as long as the layout is used.
+    pub unsafe fn new(
+        source: pg_sys::TupleDesc,
+        leaf: pg_sys::TupleDesc,
+        key: i16,
+        key_type: KeyType,
+    ) -> Layout {
+        // SAFETY: the caller's promise.
+        let (live, columns) = unsafe { (tuple::attributes(source), (*source).natts as usize) };
+        Layout {
+            source,
+            leaf,
+            same: live.len() == columns,
+            live,
+            columns,
+            key,
+            key_type,
+        }
+    }
+
+    /// The source's row type.
+    pub fn source(&self) -> pg_sys::TupleDesc {
+        self.source
+    }
+
+    /// The live columns of the source.
+    pub fn live(&self) -> &[Attribute] {
+        &self.live
+    }
+
+    /// Whether this tuple has all columns stored, and no dropped ones: then its bytes are the
+    /// leaf's bytes.
+    ///
+    /// # Safety
+    /// `row` is a live tuple of the source.
+    pub unsafe fn passes_whole(&self, row: pg_sys::HeapTuple) -> bool {
+        // SAFETY: the caller's promise.
+        self.same && unsafe { tuple::stored_columns(row) } == self.columns
+    }
+
+    /// A copy of the row for a leaf, in the current memory context.
+    ///
+    /// # Safety
+    /// `row` is a live tuple of the source.
+    pub unsafe fn leaf_tuple(&self, row: pg_sys::HeapTuple) -> pg_sys::HeapTuple {
+        // SAFETY: the caller's promise; the leaf has exactly the live columns.
+        unsafe {
+            if self.passes_whole(row) {
+                return pg_sys::heap_copytuple(row);
+            }
+            tuple::form(self.leaf, &self.values(row))
+        }
+    }
+
+    /// The values of the live columns.
+    ///
+    /// # Safety
+    /// `row` is a live tuple of the source.
+    pub unsafe fn values(&self, row: pg_sys::HeapTuple) -> Vec<Value> {
+        // SAFETY: the caller's promise.
+        self.live
+            .iter()
+            .map(|column| unsafe { tuple::value(row, self.source, column.number) })
+            .collect()
+    }
+
+    /// The row's partition key; `None` is null.
+    ///
+    /// # Safety
+    /// `row` is a live tuple of the source.
+    pub unsafe fn key(&self, row: pg_sys::HeapTuple) -> Option<i64> {
+        // SAFETY: the caller's promise.
+        key_of(
+            unsafe { tuple::value(row, self.source, self.key) },
+            self.key_type,
+        )
+    }
+}
+
+/// A partition key as the number that bounds are compared by.
+pub fn key_of(value: Value, key_type: KeyType) -> Option<i64> {
+    let datum = value.datum.value();
+    (!value.is_null).then_some(match key_type {
+        KeyType::TimestampTz | KeyType::Timestamp | KeyType::BigInt => datum as i64,
+        KeyType::Date | KeyType::Integer => i64::from(datum as i32),
+        KeyType::SmallInt => i64::from(datum as i16),
+    })
+}

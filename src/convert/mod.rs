@@ -1,0 +1,369 @@
+//! The engine: one job at a time is taken from phase to phase.
+//!
+//! `advance` is the only caller of the steps. Each step's effect and the phase that says it
+//! happened commit in one transaction, so that a worker that dies anywhere is followed by one
+//! that reads the job's row and goes on. Locks on the source are taken in the steps, each with
+//! its reason; the order is always source, then twin, then leaves in the plan's order.
+
+mod apply_keys;
+mod apply_rows;
+mod batch;
+pub mod cancel;
+mod capture;
+mod capture_trigger;
+pub mod catch_up;
+mod change_log;
+pub mod copy;
+pub mod index;
+mod indexed_leaf;
+mod layout;
+mod leaves;
+mod prepare;
+mod probe;
+mod scan;
+mod snapshot;
+mod swap;
+mod verify;
+
+use crate::catalog::job::{self, Job};
+use crate::catalog::{copy_range, leaf, table};
+use crate::db;
+use crate::error::Error;
+use crate::failpoint::failpoint;
+use crate::guc;
+use crate::pg::interrupts;
+use crate::pg::lock::Mode;
+use crate::pg::relation::Relation;
+use crate::pg::role::{Restriction, acting_as};
+use crate::pg::transaction::{Failure, unit};
+use crate::plan::Step;
+use crate::plan::names::QualifiedName;
+use crate::plan::phase::Phase;
+use catch_up::{Pace, Round, Targets};
+use copy::Progress;
+use pgrx::pg_sys;
+use std::time::{Duration, Instant};
+
+/// What a worker keeps between steps. All of it can be lost: the next worker does without.
+pub struct Memory {
+    targets: Option<Targets>,
+    pace: Pace,
+    /// The transaction of the last round that applied anything.
+    last_batch: Option<u32>,
+    waiting_for_snapshots_since: Option<Instant>,
+    /// Attempts of the current phase that found a lock taken.
+    refused: u32,
+}
+
+impl Memory {
+    /// Nothing is known yet.
+    pub fn new() -> Memory {
+        Memory {
+            targets: None,
+            pace: Pace::new(),
+            last_batch: None,
+            waiting_for_snapshots_since: None,
+            refused: 0,
+        }
+    }
+
+    /// How long to wait after a lock was refused: longer each time, never the same twice, so
+    /// that two jobs do not march in step.
+    pub fn back_off(&mut self) -> Duration {
+        self.refused = self.refused.saturating_add(1);
+        let base = 50 * (1 << self.refused.min(5));
+        Duration::from_millis(base / 2 + u64::from(rand_below(base as u32)))
+    }
+}
+
+/// A number below `limit`.
+fn rand_below(limit: u32) -> u32 {
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.subsec_nanos());
+    nanos.wrapping_mul(2_654_435_761) % limit.max(1)
+}
+
+/// What to do after a step.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Take the next step at once.
+    Go,
+    /// Look again after a while.
+    Wait(Duration),
+}
+
+/// Takes one step of a job that is before its swap.
+pub fn advance(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
+    match job.phase {
+        Phase::Planned => {
+            *memory = Memory::new();
+            prepare::make_twin(job)?;
+            unit(|| failpoint("prepare:after_commit"))?;
+            Ok(Next::Go)
+        }
+        Phase::Prepared => {
+            unit(|| job::transition(job, Phase::Capturing))?;
+            Ok(Next::Go)
+        }
+        Phase::Capturing => {
+            capture::begin(job)?;
+            memory.refused = 0;
+            unit(|| failpoint("capture:after_commit"))?;
+            Ok(Next::Go)
+        }
+        Phase::Copying => copy_step(job),
+        Phase::Indexing => index_step(job),
+        Phase::CatchingUp => catch_up_step(job, memory),
+        Phase::Verifying => verify_step(job, memory),
+        Phase::Swapping => swap_step(job, memory),
+        Phase::Cancelling => {
+            cancel::take_back(job)?;
+            Ok(Next::Go)
+        }
+        Phase::Reversible | Phase::Finished | Phase::Paused | Phase::Failed | Phase::Cancelled => {
+            Ok(Next::Go)
+        }
+    }
+}
+
+/// While helpers have the last pieces in hand.
+const FOR_HELPERS: Duration = Duration::from_millis(10);
+
+fn copy_step(job: &Job) -> Result<Next, Failure> {
+    if copy::is_worn_out(job) {
+        prepare::start_again(job)?;
+        return Ok(Next::Go);
+    }
+    match copy::copy_next(job)? {
+        Progress::Copied => {
+            unit(|| failpoint("copy:after_commit"))?;
+            Ok(Next::Go)
+        }
+        Progress::FileReplaced => {
+            prepare::start_again(job)?;
+            Ok(Next::Go)
+        }
+        Progress::NothingLeft => unit(|| {
+            if copy_range::count_open(job.id)? > 0 {
+                return Ok(Next::Wait(FOR_HELPERS));
+            }
+            job::transition(job, Phase::Indexing)?;
+            Ok(Next::Go)
+        }),
+    }
+}
+
+fn index_step(job: &Job) -> Result<Next, Failure> {
+    if index::build_next(job)? {
+        unit(|| failpoint("index:after_commit"))?;
+        return Ok(Next::Go);
+    }
+    unit(|| {
+        if leaf::count_unindexed(job.id)? > 0 {
+            return Ok(Next::Wait(FOR_HELPERS));
+        }
+        index::check_all_valid(job)?;
+        job::transition(job, Phase::CatchingUp)?;
+        Ok(Next::Go)
+    })
+}
+
+/// So few entries wait after a round that the next phase may come.
+const LITTLE: u64 = 1_000;
+
+fn catch_up_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
+    match one_round(job, memory)? {
+        Round::StartAgain => start_again(job, memory),
+        Round::Applied { entries, left, .. } if left == 0 && entries <= LITTLE => {
+            unit(|| failpoint("catch_up:after_commit"))?;
+            unit(|| job::transition(job, Phase::Verifying))?;
+            Ok(Next::Go)
+        }
+        Round::Applied { .. } => Ok(Next::Go),
+    }
+}
+
+fn start_again(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
+    *memory = Memory::new();
+    prepare::start_again(job)?;
+    Ok(Next::Go)
+}
+
+fn one_round(job: &Job, memory: &mut Memory) -> Result<Round, Failure> {
+    let targets = match memory.targets.take() {
+        Some(targets) => targets,
+        None => Targets::load(job)?,
+    };
+    let round = catch_up::round(job, &targets, &mut memory.pace)?;
+    memory.targets = Some(targets);
+    if let catch_up::Round::Applied {
+        transaction: Some(id),
+        ..
+    } = round
+    {
+        memory.last_batch = Some(id);
+    }
+    Ok(round)
+}
+
+fn verify_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
+    let targets = match memory.targets.take() {
+        Some(targets) => targets,
+        None => Targets::load(job)?,
+    };
+    let verdict = verify::verify(job, &targets)?;
+    memory.targets = Some(targets);
+    match verdict {
+        verify::Verdict::Equal => {
+            unit(|| failpoint("verify:after_commit"))?;
+            Ok(Next::Go)
+        }
+        verify::Verdict::FileReplaced => {
+            // What happened to the file, and what it means, the log tells.
+            unit(|| job::transition(job, Phase::CatchingUp))?;
+            Ok(Next::Go)
+        }
+    }
+}
+
+fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
+    match one_round(job, memory)? {
+        Round::StartAgain => return start_again(job, memory),
+        Round::Applied { entries, left, .. } => {
+            let soon = memory.pace.estimate(entries + left);
+            if left > 0 || soon > Duration::from_millis(40) {
+                return Ok(Next::Go);
+            }
+        }
+    }
+    if let Some(wait) = wait_for_snapshots(job, memory)? {
+        return Ok(Next::Wait(wait));
+    }
+    let attempt = unit(|| job::count_swap_attempt(job.id))?;
+    unit(|| failpoint("swap:before_lock"))?;
+    let Some(targets) = &memory.targets else {
+        return Ok(Next::Go);
+    };
+    let patience = swap::Patience::of_attempt(attempt);
+    match swap::attempt(job, targets, &memory.pace, &patience)? {
+        swap::Attempt::Swapped => {
+            unit(|| failpoint("swap:after_commit"))?;
+            Ok(Next::Go)
+        }
+        swap::Attempt::TooMuchWaits => Ok(Next::Go),
+        swap::Attempt::StartAgain => start_again(job, memory),
+    }
+}
+
+/// Waits, bounded, for those who would see an incomplete table, and lets those pass who hold the
+/// table for long. `None`: the way is free.
+fn wait_for_snapshots(job: &Job, memory: &mut Memory) -> Result<Option<Duration>, Failure> {
+    let mut in_the_way = match memory.last_batch {
+        Some(last) => swap::old_snapshots(job, last)?,
+        None => Vec::new(),
+    };
+    // Now and then the lock is tried all the same: what looks long may end in time.
+    let try_anyway = memory.refused % 8 == 7;
+    if in_the_way.is_empty() && !try_anyway {
+        in_the_way = swap::long_holders(job)?;
+    }
+    if in_the_way.is_empty() {
+        memory.waiting_for_snapshots_since = None;
+        return Ok(None);
+    }
+    let since = *memory
+        .waiting_for_snapshots_since
+        .get_or_insert_with(Instant::now);
+    let failure = Failure::from(Error::OldSnapshot {
+        relation: job.source_name.clone(),
+        detail: format!("The swap waits for {}.", in_the_way.join("; ")),
+    });
+    if since.elapsed() > guc::snapshot_wait_timeout() {
+        return Err(failure);
+    }
+    if since.elapsed() > Duration::from_secs(1) && job.last_error.is_none() {
+        unit(|| job::set_error(job.id, Some(&failure)))?;
+    }
+    memory.refused = memory.refused.saturating_add(1);
+    let pause = if since.elapsed() < Duration::from_millis(200) {
+        2
+    } else {
+        200
+    };
+    Ok(Some(Duration::from_millis(pause)))
+}
+
+/// Opens the source of a job in this mode, if it still exists.
+fn open_source(job: &Job, mode: Mode) -> Result<Option<Relation>, Error> {
+    let Some(source) = Relation::try_open(job.source, mode) else {
+        return Ok(None);
+    };
+    if source.owner() != job.owner {
+        return Err(Error::SourceAltered {
+            relation: job.source_name.clone(),
+            detail: "Its owner was changed.".to_owned(),
+        });
+    }
+    Ok(Some(source))
+}
+
+/// Runs work as the table's owner, who can gain nothing by it.
+fn as_owner<T>(job: &Job, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    acting_as(job.owner, Restriction::SecurityRestricted, work)
+}
+
+/// Runs a statement of a plan, as the table's owner, or as the grantor that it names.
+fn run_step(step: &Step) -> Result<(), Error> {
+    interrupts::check();
+    let run = || db::run(&step.statement, &[]).map(drop);
+    match step.run_as {
+        Some(role) => acting_as(
+            pg_sys::Oid::from(role),
+            Restriction::SecurityRestricted,
+            run,
+        ),
+        None => run(),
+    }
+}
+
+/// Refuses to go on where the source is not any more what the plan was made for.
+fn check_definition(job: &Job) -> Result<(), Error> {
+    let now = acting_as(job.owner, Restriction::SecurityRestricted, || {
+        table::facts(job.source)
+    })?
+    .ok_or_else(|| Error::SourceGone {
+        relation: job.source_name.clone(),
+    })?
+    .definition();
+    if now == job.definition {
+        return Ok(());
+    }
+    Err(Error::SourceAltered {
+        relation: job.source_name.clone(),
+        detail: crate::plan::facts::describe_change(&job.definition, &now),
+    })
+}
+
+/// Refuses to go on where somebody touched the capture triggers: changes may have been missed.
+fn check_capture(job: &Job) -> Result<(), Error> {
+    let now = table::capture_triggers(job.source)?;
+    if job.capture_triggers.as_deref() == Some(now.as_str()) {
+        return Ok(());
+    }
+    Err(Error::SourceAltered {
+        relation: job.source_name.clone(),
+        detail: "The triggers that capture its changes were altered or dropped.".to_owned(),
+    })
+}
+
+/// The OID of a relation that must exist.
+fn relation_oid(name: &QualifiedName) -> Result<pg_sys::Oid, Error> {
+    let oid: Option<pg_sys::Oid> = db::row(
+        "SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+          WHERE n.nspname = $1 AND c.relname = $2",
+        &[name.schema.as_str().into(), name.name.as_str().into()],
+        |row| row.get(1),
+    )?;
+    oid.ok_or_else(|| Error::Internal(format!("relation {name} is gone")))
+}

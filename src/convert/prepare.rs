@@ -1,0 +1,112 @@
+//! Making the twin: partitioned, empty, inert.
+
+use super::{as_owner, open_source, relation_oid, run_step};
+use crate::catalog::job::{self, Job};
+use crate::catalog::leaf;
+use crate::db;
+use crate::error::Error;
+use crate::failpoint::failpoint;
+use crate::pg::lock::Mode;
+use crate::pg::transaction::{Failure, unit};
+use crate::plan::names::QualifiedName;
+use crate::plan::phase::Phase;
+use crate::plan::sql::Sql;
+use pgrx::pg_sys;
+
+/// Makes the twin, all in one transaction: it is there whole, or not at all.
+pub fn make_twin(job: &Job) -> Result<(), Failure> {
+    unit(|| {
+        // ACCESS SHARE on the source, while the twin is made after its image.
+        let Some(_source) = open_source(job, Mode::AccessShare)? else {
+            return Err(Error::SourceGone {
+                relation: job.source_name.clone(),
+            });
+        };
+        super::check_definition(job)?;
+        as_owner(job, || {
+            job.plan
+                .prepare
+                .iter()
+                .take_while(|step| !is_grant(&step.statement))
+                .try_for_each(run_step)?;
+            forget_default_privileges(job)?;
+            job.plan
+                .prepare
+                .iter()
+                .skip_while(|step| !is_grant(&step.statement))
+                .try_for_each(run_step)
+        })?;
+        let leaves = job
+            .plan
+            .partitions
+            .iter()
+            .map(|partition| relation_oid(&partition.name))
+            .collect::<Result<Vec<pg_sys::Oid>, _>>()?;
+        leaf::insert_all(job.id, &leaves)?;
+        job::set_twin(job.id, Some(relation_oid(&job.plan.twin)?))?;
+        job::transition(job, Phase::Prepared)?;
+        failpoint("prepare:before_commit")
+    })
+}
+
+fn is_grant(statement: &str) -> bool {
+    statement.starts_with("REVOKE") || statement.starts_with("GRANT")
+}
+
+/// ALTER DEFAULT PRIVILEGES may have granted rights on the new tables that the source never
+/// granted: they are taken back before the source's own are given.
+fn forget_default_privileges(job: &Job) -> Result<(), Error> {
+    let relations = std::iter::once(&job.plan.twin)
+        .chain(job.plan.partitions.iter().map(|partition| &partition.name));
+    for relation in relations {
+        let grantees: Vec<Option<String>> = db::rows(
+            "SELECT DISTINCT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee)::text END \
+               FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1 AND a.grantee <> c.relowner",
+            &[relation_oid(relation)?.into()],
+            |row| row.find(1),
+        )?;
+        for grantee in grantees {
+            db::run(&revoke_all(relation, grantee.as_deref()), &[])?;
+        }
+    }
+    Ok(())
+}
+
+fn revoke_all(relation: &QualifiedName, grantee: Option<&str>) -> String {
+    let template = Sql::template("REVOKE ALL ON TABLE {relation} FROM {grantee}");
+    match grantee {
+        Some(name) => template.ident("grantee", name),
+        None => template.trusted("grantee", "PUBLIC"),
+    }
+    .name("relation", relation)
+    .build()
+}
+
+/// Takes the twin away again, and what is known about it. The capture stays.
+pub fn drop_twin(job: &Job) -> Result<(), Error> {
+    if let Some(twin) = job.twin {
+        let name: Option<(String, String)> = db::row(
+            "SELECT n.nspname::text, c.relname::text FROM pg_class c \
+               JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1",
+            &[twin.into()],
+            |row| Ok((row.get(1)?, row.get(2)?)),
+        )?;
+        if let Some((schema, name)) = name {
+            let statement = Sql::template("DROP TABLE {twin}")
+                .name("twin", &QualifiedName { schema, name })
+                .build();
+            as_owner(job, || db::run(&statement, &[]))?;
+        }
+        job::set_twin(job.id, None)?;
+    }
+    leaf::forget(job.id)
+}
+
+/// Goes back to the beginning: what was copied counts for nothing. Changes go on being captured;
+/// what they say about rows that nobody has copied yet does no harm.
+pub fn start_again(job: &Job) -> Result<(), Failure> {
+    unit(|| {
+        drop_twin(job)?;
+        job::transition(job, Phase::Planned)
+    })
+}

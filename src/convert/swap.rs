@@ -1,0 +1,135 @@
+//! The swap: one short transaction in which the twin takes the source's place.
+
+use super::catch_up::{Drained, Pace, Targets, drain};
+use super::{as_owner, capture, open_source, run_step};
+use crate::catalog::as_bookkeeper;
+use crate::catalog::job::{self, Job};
+use crate::db;
+use crate::error::Error;
+use crate::failpoint::failpoint;
+use crate::guc;
+use crate::pg::lock::{self, Mode};
+use crate::pg::transaction::{Failure, refresh_snapshot, unit};
+use crate::plan::phase::Phase;
+use std::time::Duration;
+
+/// How long applying the last logged keys under the lock may take, at first and at most.
+const FIRST_DRAIN: Duration = Duration::from_millis(10);
+const LONGEST_DRAIN: Duration = Duration::from_millis(40);
+
+/// What became of an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The twin has taken the source's place.
+    Swapped,
+    /// Too much had come into the log meanwhile: catch up first.
+    TooMuchWaits,
+    /// The copy is worthless: the source was truncated.
+    StartAgain,
+}
+
+/// How long the lock may be waited for, and the last keys may take: a little more with each
+/// attempt, never more than is promised.
+pub struct Patience {
+    pub lock: Duration,
+    pub drain: Duration,
+}
+
+impl Patience {
+    /// For the n-th attempt, counted from 1.
+    pub fn of_attempt(attempt: i32) -> Patience {
+        let grow = u32::try_from(attempt.clamp(1, 30)).unwrap_or(1);
+        let limit = guc::swap_lock_timeout();
+        Patience {
+            lock: (Duration::from_millis(10) * grow).min(limit),
+            drain: (FIRST_DRAIN + Duration::from_millis(2) * grow).min(LONGEST_DRAIN),
+        }
+    }
+}
+
+/// One attempt. Fails with 55P03 where the lock was not to be had in time.
+pub fn attempt(
+    job: &Job,
+    targets: &Targets,
+    pace: &Pace,
+    patience: &Patience,
+) -> Result<Attempt, Failure> {
+    unit(|| {
+        // ACCESS EXCLUSIVE on the source, until the end of this transaction (milliseconds): from
+        // here on nobody reads or writes it, so that what is applied below is the end of the
+        // log. Everybody queues behind the wait for it, hence the time-out. Nothing on the
+        // source was locked before in this transaction, so that this cannot deadlock with a
+        // session that waits for us.
+        if !lock::try_relation(job.source, Mode::AccessExclusive) {
+            lock::relation(job.source, Mode::AccessExclusive, patience.lock);
+        }
+        failpoint("swap:locked")?;
+        let Some(source) = open_source(job, Mode::AccessExclusive)? else {
+            return Err(Error::SourceGone {
+                relation: job.source_name.clone(),
+            });
+        };
+        refresh_snapshot();
+        let limit = (patience.drain.as_secs_f64() / pace.seconds_per_entry) as usize;
+        match drain(job, &source, targets, limit.max(100))? {
+            Drained::StartAgain => return Ok(Attempt::StartAgain),
+            Drained::Applied { left: 0, .. } => {}
+            // What was applied is kept.
+            Drained::Applied { .. } => return Ok(Attempt::TooMuchWaits),
+        }
+        super::check_definition(job)?;
+        super::check_capture(job)?;
+        drop(source);
+        failpoint("swap:before_rename")?;
+        as_owner(job, || job.plan.swap.iter().skip(1).try_for_each(run_step))?;
+        capture::remove(job, &job.plan.retired)?;
+        job::transition(job, Phase::Reversible)?;
+        job::set_swapped(job.id, job.plan.undo_window_seconds)?;
+        job::set_error(job.id, None)?;
+        failpoint("swap:before_commit")?;
+        Ok(Attempt::Swapped)
+    })
+}
+
+/// Who would see an incomplete twin: sessions whose snapshot is older than the last applied
+/// batch, and sessions whose serializable reads of the source are still tracked.
+pub fn old_snapshots(job: &Job, last_batch: u32) -> Result<Vec<String>, Failure> {
+    unit(|| {
+        as_bookkeeper(|| {
+            db::rows(
+                "SELECT format('process %s (%s, transaction open since %s)', a.pid, a.application_name, a.xact_start) \
+                   FROM pg_stat_activity a \
+                  WHERE a.datid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
+                    AND a.backend_type IN ('client backend', 'background worker') \
+                    AND a.pid <> pg_backend_pid() \
+                    AND age(a.backend_xmin) >= age($1::text::xid) \
+                 UNION ALL \
+                 SELECT DISTINCT format('process %s (serializable reads of the table)', l.pid) \
+                   FROM pg_locks l \
+                  WHERE l.mode = 'SIReadLock' AND l.relation = $2 \
+                    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())",
+                &[last_batch.to_string().into(), job.source.into()],
+                |row| row.get(1),
+            )
+        })
+    })
+}
+
+/// Who holds the source for long: sessions in a transaction that began a while ago. As long as
+/// there is one, waiting for the lock would only make others wait.
+pub fn long_holders(job: &Job) -> Result<Vec<String>, Failure> {
+    unit(|| {
+        as_bookkeeper(|| {
+            db::rows(
+                "SELECT DISTINCT format('process %s (%s, transaction open since %s)', a.pid, a.application_name, a.xact_start) \
+                   FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+                  WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted \
+                    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
+                    AND a.pid <> pg_backend_pid() \
+                    AND a.xact_start < clock_timestamp() - interval '500 milliseconds'",
+                &[job.source.into()],
+                |row| row.get(1),
+            )
+        })
+    })
+}

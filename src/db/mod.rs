@@ -1,0 +1,56 @@
+//! SQL from Rust: the only place that calls SPI.
+
+use crate::error::Error;
+use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
+use pgrx::spi::SpiHeapTupleData;
+use pgrx::{FromDatum, IntoDatum};
+
+/// Runs a statement; returns how many rows it processed.
+pub fn run(sql: &str, args: &[DatumWithOid]) -> Result<u64, Error> {
+    Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len() as u64))
+}
+
+/// Runs a statement and decodes each row of its result.
+pub fn rows<T>(
+    sql: &str,
+    args: &[DatumWithOid],
+    mut decode: impl FnMut(&Row) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    Spi::connect_mut(|client| {
+        client
+            .update(sql, None, args)?
+            .map(|tuple| decode(&Row(tuple)))
+            .collect()
+    })
+}
+
+/// Runs a statement and decodes its first row, if there is one.
+pub fn row<T>(
+    sql: &str,
+    args: &[DatumWithOid],
+    decode: impl FnMut(&Row) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    Ok(rows(sql, args, decode)?.into_iter().next())
+}
+
+/// Runs a statement whose result must be one row with one column that is not null.
+pub fn value<T: FromDatum + IntoDatum>(sql: &str, args: &[DatumWithOid]) -> Result<T, Error> {
+    row(sql, args, |row| row.get(1))?.ok_or_else(|| Error::Internal(format!("no row from: {sql}")))
+}
+
+/// A row of a result.
+pub struct Row<'a>(SpiHeapTupleData<'a>);
+
+impl Row<'_> {
+    /// A column, counted from 1, that must not be null.
+    pub fn get<T: FromDatum + IntoDatum>(&self, column: usize) -> Result<T, Error> {
+        self.find(column)?
+            .ok_or_else(|| Error::Internal(format!("column {column} of a row is null")))
+    }
+
+    /// A column, counted from 1.
+    pub fn find<T: FromDatum + IntoDatum>(&self, column: usize) -> Result<Option<T>, Error> {
+        Ok(self.0.get::<T>(column)?)
+    }
+}

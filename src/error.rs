@@ -1,0 +1,291 @@
+//! Every error that a user of the extension can meet, worded once.
+
+use crate::plan::blockers::Blocker;
+use crate::plan::bounds::BoundsError;
+use crate::plan::interval::IntervalError;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgSqlErrorCode, function_name};
+
+/// What went wrong.
+#[derive(Debug)]
+pub enum Error {
+    /// The relation is not something that can be partitioned at all.
+    WrongRelation { relation: String, detail: String },
+    /// There is no such relation.
+    NoRelation { oid: u32 },
+    /// The caller may not act as the table's owner.
+    NotOwner { relation: String, owner: String },
+    /// The table cannot be converted as it stands: all reasons at once.
+    Blocked {
+        relation: String,
+        blockers: Vec<Blocker>,
+    },
+    /// An argument has a value that makes no sense.
+    Argument {
+        message: String,
+        detail: Option<String>,
+        hint: Option<String>,
+    },
+    /// An argument that must be given is null.
+    NullArgument { argument: &'static str },
+    /// The table has no such column.
+    NoColumn { relation: String, column: String },
+    /// A conversion of this table is already under way.
+    AlreadyConverting { relation: String, phase: String },
+    /// There is no conversion of this table.
+    NoConversion { relation: String },
+    /// The conversion is in a phase in which this cannot be done.
+    WrongPhase {
+        relation: String,
+        action: &'static str,
+        phase: String,
+        hint: Option<String>,
+    },
+    /// The conversion failed; the waiting session is told what the worker recorded.
+    ConversionFailed {
+        relation: String,
+        sqlstate: String,
+        message: String,
+    },
+    /// The conversion was taken back.
+    WasCancelled { relation: String },
+    /// The conversion has no worker any more.
+    WorkerLost { relation: String, phase: String },
+    /// A wait ended before the conversion did.
+    TimedOut { relation: String, phase: String },
+    /// A call that needs transactions of its own was made inside one.
+    InTransaction { procedure: &'static str },
+    /// No background worker could be started.
+    NoWorker { slots: i32 },
+    /// The source was altered while it was being converted.
+    SourceAltered { relation: String, detail: String },
+    /// The source is gone.
+    SourceGone { relation: String },
+    /// Source and twin differ.
+    Mismatch {
+        relation: String,
+        partitions: Vec<String>,
+    },
+    /// A short lock could not be had in time.
+    LockNotAvailable {
+        relation: String,
+        purpose: &'static str,
+    },
+    /// A snapshot older than the copy would see an incomplete table after the swap.
+    OldSnapshot { relation: String, detail: String },
+    /// Something that cannot happen, did.
+    Internal(String),
+    /// A failure of SPI that is our own mistake.
+    Spi(String),
+}
+
+/// The four parts of a message.
+pub struct Wording {
+    pub code: PgSqlErrorCode,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+}
+
+impl Wording {
+    fn new(code: PgSqlErrorCode, message: impl Into<String>) -> Self {
+        Wording {
+            code,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl Error {
+    /// The SQLSTATE, message, detail and hint of this error.
+    pub fn wording(self) -> Wording {
+        use PgSqlErrorCode as Code;
+        match self {
+            Error::WrongRelation { relation, detail } => Wording::new(
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("\"{relation}\" is not a table that can be converted"),
+            )
+            .detail(detail),
+            Error::NoRelation { oid } => Wording::new(
+                Code::ERRCODE_UNDEFINED_TABLE,
+                format!("relation with OID {oid} does not exist"),
+            ),
+            Error::NotOwner { relation, owner } => Wording::new(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("must be owner of table \"{relation}\""),
+            )
+            .detail(format!("The table belongs to role \"{owner}\".")),
+            Error::Blocked { relation, blockers } => {
+                let hints: Vec<&str> = blockers.iter().filter_map(|b| b.hint.as_deref()).collect();
+                let wording = Wording::new(
+                    Code::ERRCODE_FEATURE_NOT_SUPPORTED,
+                    format!("cannot convert table \"{relation}\" as it stands"),
+                )
+                .detail(lines(blockers.iter().map(|b| b.fact.as_str())));
+                match hints.is_empty() {
+                    true => wording,
+                    false => wording.hint(lines(hints.into_iter())),
+                }
+            }
+            Error::Argument { message, detail, hint } => Wording {
+                code: Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                message,
+                detail,
+                hint,
+            },
+            Error::NullArgument { argument } => Wording::new(
+                Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+                format!("{argument} must not be null"),
+            ),
+            Error::NoColumn { relation, column } => Wording::new(
+                Code::ERRCODE_UNDEFINED_COLUMN,
+                format!("column \"{column}\" of table \"{relation}\" does not exist"),
+            ),
+            Error::AlreadyConverting { relation, phase } => Wording::new(
+                Code::ERRCODE_OBJECT_IN_USE,
+                format!("table \"{relation}\" is already being converted"),
+            )
+            .detail(format!("Its conversion is in phase \"{phase}\"."))
+            .hint("Look at partman_rs.conversions, or end it with cancel_conversion or finish_conversion."),
+            Error::NoConversion { relation } => Wording::new(
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                format!("there is no conversion of table \"{relation}\""),
+            )
+            .hint("Look at partman_rs.conversions."),
+            Error::WrongPhase { relation, action, phase, hint } => Wording {
+                code: Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                message: format!("conversion of table \"{relation}\" cannot be {action} now"),
+                detail: Some(format!("It is in phase \"{phase}\".")),
+                hint,
+            },
+            Error::ConversionFailed { relation, sqlstate, message } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("conversion of table \"{relation}\" did not succeed"),
+            )
+            .detail(format!("It stopped with SQLSTATE {sqlstate}: {message}"))
+            .hint("Call resume_conversion to go on from where it stopped, or cancel_conversion to give it up."),
+            Error::WasCancelled { relation } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("conversion of table \"{relation}\" was cancelled"),
+            ),
+            Error::WorkerLost { relation, phase } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("conversion of table \"{relation}\" has lost its worker"),
+            )
+            .detail(format!("It is in phase \"{phase}\"."))
+            .hint("Call resume_conversion to go on from where it was."),
+            Error::TimedOut { relation, phase } => Wording::new(
+                Code::ERRCODE_QUERY_CANCELED,
+                format!("conversion of table \"{relation}\" is not done yet"),
+            )
+            .detail(format!("It is in phase \"{phase}\" and goes on."))
+            .hint("Call wait_for_conversion again, or look at partman_rs.conversions."),
+            Error::InTransaction { procedure } => Wording::new(
+                Code::ERRCODE_ACTIVE_SQL_TRANSACTION,
+                format!("{procedure} cannot be called inside a transaction block"),
+            )
+            .detail("A conversion that this transaction asked for starts at its commit.")
+            .hint("Commit first, then call it with autocommit on."),
+            Error::NoWorker { slots } => Wording::new(
+                Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                "could not start a background worker for the conversion",
+            )
+            .detail(format!("All background worker slots are in use (max_worker_processes is {slots})."))
+            .hint("Try again when another worker has ended, or raise max_worker_processes."),
+            Error::SourceAltered { relation, detail } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("table \"{relation}\" was altered during the conversion"),
+            )
+            .detail(detail)
+            .hint("Call cancel_conversion, then convert_to_partitioned again."),
+            Error::SourceGone { relation } => Wording::new(
+                Code::ERRCODE_UNDEFINED_TABLE,
+                format!("table \"{relation}\" was dropped during the conversion"),
+            ),
+            Error::Mismatch { relation, partitions } => Wording::new(
+                Code::ERRCODE_DATA_CORRUPTED,
+                format!("the partitioned copy of table \"{relation}\" differs from it"),
+            )
+            .detail(lines(partitions.iter().map(String::as_str)))
+            .hint("Nothing was lost: the table itself is untouched. Call cancel_conversion, and report this."),
+            Error::LockNotAvailable { relation, purpose } => Wording::new(
+                Code::ERRCODE_LOCK_NOT_AVAILABLE,
+                format!("could not lock table \"{relation}\" for {purpose}"),
+            ),
+            Error::OldSnapshot { relation, detail } => Wording::new(
+                Code::ERRCODE_OBJECT_IN_USE,
+                format!("an old snapshot holds up the swap of table \"{relation}\""),
+            )
+            .detail(detail)
+            .hint("End that transaction, then call resume_conversion."),
+            Error::Internal(message) => Wording::new(Code::ERRCODE_INTERNAL_ERROR, message)
+                .hint("This is a bug in pg_partman_rs. Please report it."),
+            Error::Spi(message) => Wording::new(
+                Code::ERRCODE_INTERNAL_ERROR,
+                format!("unexpected result of an internal query: {message}"),
+            )
+            .hint("This is a bug in pg_partman_rs. Please report it."),
+        }
+    }
+}
+
+fn lines<'a>(items: impl Iterator<Item = &'a str>) -> String {
+    items.collect::<Vec<_>>().join("\n")
+}
+
+impl From<Error> for ErrorReport {
+    fn from(error: Error) -> Self {
+        let Wording {
+            code,
+            message,
+            detail,
+            hint,
+        } = error.wording();
+        let mut report = ErrorReport::new(code, message, function_name!());
+        if let Some(detail) = detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = hint {
+            report = report.set_hint(hint);
+        }
+        report
+    }
+}
+
+impl From<IntervalError> for Error {
+    fn from(error: IntervalError) -> Self {
+        Error::Argument {
+            message: error.message(),
+            detail: error.detail(),
+            hint: error.hint(),
+        }
+    }
+}
+
+impl From<BoundsError> for Error {
+    fn from(error: BoundsError) -> Self {
+        Error::Argument {
+            message: error.message(),
+            detail: error.detail(),
+            hint: error.hint(),
+        }
+    }
+}
+
+impl From<pgrx::spi::Error> for Error {
+    fn from(error: pgrx::spi::Error) -> Self {
+        Error::Spi(error.to_string())
+    }
+}

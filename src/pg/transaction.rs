@@ -1,0 +1,127 @@
+//! Transactions of a worker: each runs to its commit, or is rolled back and leaves a [`Failure`].
+
+use crate::error::Error;
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
+use pgrx::{PgSqlErrorCode, PgTryBuilder};
+use std::ffi::CStr;
+use std::panic::AssertUnwindSafe;
+
+/// Why a transaction was rolled back.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub code: PgSqlErrorCode,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// The five characters of the SQLSTATE.
+    pub fn sqlstate(&self) -> String {
+        // SAFETY: unpack_sql_state returns a NUL-terminated static buffer of five characters.
+        let text = unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(self.code as i32)) };
+        text.to_string_lossy().into_owned()
+    }
+
+    /// Whether trying again may succeed: a lock was not to be had, or a deadlock was broken.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self.code,
+            PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
+                | PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
+                | PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE
+        )
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let wording = error.wording();
+        Failure {
+            code: wording.code,
+            message: wording.message,
+            detail: wording.detail,
+            hint: wording.hint,
+        }
+    }
+}
+
+impl From<Failure> for ErrorReport {
+    fn from(failure: Failure) -> Self {
+        let mut report = ErrorReport::new(failure.code, failure.message, pgrx::function_name!());
+        if let Some(detail) = failure.detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = failure.hint {
+            report = report.set_hint(hint);
+        }
+        report
+    }
+}
+
+impl From<CaughtError> for Failure {
+    fn from(caught: CaughtError) -> Self {
+        let report: ErrorReportWithLevel = match caught {
+            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
+            CaughtError::RustPanic { ereport, .. } => ereport,
+        };
+        Failure {
+            code: report.sql_error_code(),
+            message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
+            hint: report.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// Runs one unit of work in a transaction of its own, with an active snapshot.
+///
+/// Only for background workers, outside any transaction. Commits when `work` returns `Ok`.
+/// When it returns `Err`, or an ERROR is raised in it, the transaction is rolled back, and what
+/// happened comes back as a [`Failure`]; the process can go on with another unit.
+pub fn unit<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
+    let outcome: Result<T, Failure> = PgTryBuilder::new(AssertUnwindSafe(|| {
+        begin();
+        let value = work()?;
+        commit();
+        Ok(value)
+    }))
+    .catch_others(|caught| Err(Failure::from(caught)))
+    .execute();
+    if outcome.is_err() {
+        // SAFETY: valid in any transaction state; it is what a backend's main loop does after
+        // an error. Roles and settings that the work had changed return to what they were.
+        unsafe { pg_sys::AbortCurrentTransaction() };
+    }
+    outcome
+}
+
+fn begin() {
+    // SAFETY: a background worker that is connected to a database and not in a transaction.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::StartTransactionCommand();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+    }
+}
+
+fn commit() {
+    // SAFETY: the counterpart of begin(); the work left the snapshot stack as it found it.
+    unsafe {
+        pg_sys::PopActiveSnapshot();
+        pg_sys::CommitTransactionCommand();
+        // Makes counters visible to others now, not when the worker ends.
+        pg_sys::pgstat_report_stat(true);
+    }
+}
+
+/// Replaces the active snapshot by one taken now. Called after a lock was granted, so that what
+/// follows sees everything that was committed before.
+pub fn refresh_snapshot() {
+    // SAFETY: inside unit(), whose snapshot is on top of the stack; the stack keeps its height.
+    unsafe {
+        pg_sys::PopActiveSnapshot();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+    }
+}

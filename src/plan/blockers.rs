@@ -1,0 +1,220 @@
+//! What stands in the way of a conversion. All of it is found at once.
+
+use super::facts::{Column, Facts, Index};
+use serde::{Deserialize, Serialize};
+
+/// One reason why the table cannot be converted as it stands, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocker {
+    pub fact: String,
+    pub hint: Option<String>,
+}
+
+impl Blocker {
+    /// A blocker without a way out that a hint could name.
+    pub fn fact(fact: impl Into<String>) -> Self {
+        Blocker {
+            fact: fact.into(),
+            hint: None,
+        }
+    }
+
+    /// A blocker, and what to do about it.
+    pub fn with_hint(fact: impl Into<String>, hint: impl Into<String>) -> Self {
+        Blocker {
+            fact: fact.into(),
+            hint: Some(hint.into()),
+        }
+    }
+}
+
+/// Why this relation can never be a source, in one sentence; `None` where it is a plain table.
+pub fn wrong_relation(facts: &Facts) -> Option<String> {
+    let kind = match facts.kind.as_str() {
+        "r" if facts.is_system => "It is a system catalog, or belongs to this extension.",
+        "r" if facts.is_partition => "It is a partition of another table.",
+        "r" => return None,
+        "p" => "It is partitioned already.",
+        "v" => "It is a view.",
+        "m" => "It is a materialized view.",
+        "f" => "It is a foreign table.",
+        "S" => "It is a sequence.",
+        "i" | "I" => "It is an index.",
+        "c" => "It is a composite type.",
+        "t" => "It is a TOAST table.",
+        _ => "It is not a plain table.",
+    };
+    Some(kind.to_owned())
+}
+
+/// Everything that stands in the way of partitioning the table by `key`, in a fixed order.
+///
+/// `default_partition` is whether rows outside all ranges have a place to go.
+pub fn find(facts: &Facts, key: &Column, default_partition: bool) -> Vec<Blocker> {
+    let mut found = Vec::new();
+    found.extend(table_blockers(facts));
+    found.extend(key_blockers(facts, key, default_partition));
+    found.extend(facts.checks.iter().filter(|check| check.no_inherit).map(|check| {
+        Blocker::fact(format!(
+            "CHECK constraint \"{}\" is marked NO INHERIT, which a partitioned table cannot have.",
+            check.name
+        ))
+    }));
+    found.extend(
+        facts
+            .indexes
+            .iter()
+            .flat_map(|index| index_blockers(index, key)),
+    );
+    found.extend(facts.extras.iter().map(|extra| {
+        Blocker::fact(format!(
+            "The conversion cannot carry this yet: {} ({}).",
+            extra.description, extra.kind
+        ))
+    }));
+    found
+}
+
+fn table_blockers(facts: &Facts) -> Vec<Blocker> {
+    let mut found = Vec::new();
+    let mut refuse = |is_so: bool, fact: &str, hint: Option<&str>| {
+        if is_so {
+            found.push(Blocker {
+                fact: fact.to_owned(),
+                hint: hint.map(str::to_owned),
+            });
+        }
+    };
+    refuse(facts.persistence == "t", "It is a temporary table.", None);
+    refuse(
+        facts.persistence == "u",
+        "It is an unlogged table, whose rows a crash would take away in the middle of the conversion.",
+        Some("ALTER TABLE … SET LOGGED."),
+    );
+    refuse(
+        facts.access_method != "heap",
+        &format!(
+            "It uses the access method \"{}\"; only heap is supported.",
+            facts.access_method
+        ),
+        None,
+    );
+    refuse(facts.columns.is_empty(), "It has no columns.", None);
+    refuse(
+        facts.is_typed,
+        "It is a typed table (OF type).",
+        Some("ALTER TABLE … NOT OF."),
+    );
+    refuse(
+        facts.inherits,
+        "It inherits from another table.",
+        Some("ALTER TABLE … NO INHERIT …."),
+    );
+    refuse(facts.is_inherited, "Other tables inherit from it.", None);
+    refuse(
+        facts.row_security,
+        "Row-level security is enabled on it.",
+        Some("ALTER TABLE … DISABLE ROW LEVEL SECURITY, if its policies are not needed."),
+    );
+    refuse(
+        facts.replica_identity != "d",
+        "Its replica identity is not the default.",
+        Some("ALTER TABLE … REPLICA IDENTITY DEFAULT."),
+    );
+    refuse(
+        !facts.owner_may_create,
+        &format!(
+            "Its owner \"{}\" may not create tables in schema \"{}\".",
+            facts.owner_name, facts.schema
+        ),
+        Some("GRANT CREATE ON SCHEMA … to the owner."),
+    );
+    refuse(
+        !facts.owner_may_use_tablespaces,
+        &format!(
+            "Its owner \"{}\" may not create objects in its tablespace.",
+            facts.owner_name
+        ),
+        Some("GRANT CREATE ON TABLESPACE … to the owner."),
+    );
+    found
+}
+
+fn key_blockers(facts: &Facts, key: &Column, default_partition: bool) -> Vec<Blocker> {
+    let mut found = Vec::new();
+    if !key.generated.is_empty() {
+        found.push(Blocker::fact(format!(
+            "Column \"{}\" is a generated column, which cannot be a partition key.",
+            key.name
+        )));
+    }
+    if !key.not_null && !default_partition {
+        found.push(Blocker::with_hint(
+            format!(
+                "Column \"{}\" may be null, and without a default partition a null has no place to go.",
+                key.name
+            ),
+            "ALTER TABLE … ALTER COLUMN … SET NOT NULL, or default_partition => true.",
+        ));
+    }
+    let extends_primary_key = facts
+        .indexes
+        .iter()
+        .any(|index| index.is_primary && lacks(index, key.attnum));
+    if !key.not_null && extends_primary_key {
+        found.push(Blocker::with_hint(
+            format!(
+                "Column \"{}\" must become part of the primary key, but it may be null.",
+                key.name
+            ),
+            "ALTER TABLE … ALTER COLUMN … SET NOT NULL.",
+        ));
+    }
+    found
+}
+
+fn index_blockers(index: &Index, key: &Column) -> Vec<Blocker> {
+    let mut found = Vec::new();
+    if !index.is_valid {
+        found.push(Blocker::with_hint(
+            format!("Index \"{}\" is not valid.", index.name),
+            format!("REINDEX INDEX CONCURRENTLY, or drop, \"{}\".", index.name),
+        ));
+    }
+    if index.is_exclusion
+        || index
+            .constraint
+            .as_ref()
+            .is_some_and(|c| c.without_overlaps)
+    {
+        found.push(Blocker::fact(format!(
+            "\"{}\" is an exclusion constraint, which this release cannot carry.",
+            index.name
+        )));
+    }
+    if index.is_clustered {
+        found.push(Blocker::with_hint(
+            format!(
+                "The table is marked to be clustered on \"{}\", which a partitioned table cannot be.",
+                index.name
+            ),
+            "ALTER TABLE … SET WITHOUT CLUSTER.",
+        ));
+    }
+    let too_many = index.columns.len() + index.include.len() >= MAX_INDEX_COLUMNS;
+    if index.is_unique && lacks(index, key.attnum) && too_many {
+        found.push(Blocker::fact(format!(
+            "Unique index \"{}\" has no room for the partition column.",
+            index.name
+        )));
+    }
+    found
+}
+
+/// `INDEX_MAX_KEYS` of every build of PostgreSQL that is not custom-made.
+const MAX_INDEX_COLUMNS: usize = 32;
+
+/// Whether a unique index must be extended by the partition column.
+pub fn lacks(index: &Index, attnum: i16) -> bool {
+    !index.key_attnums.contains(&attnum)
+}

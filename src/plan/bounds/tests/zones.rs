@@ -1,0 +1,207 @@
+//! Days and months by the clocks of places where they are unusual.
+
+use super::*;
+
+/// Spans between two UTC instants, as `label: lower in UTC` and the uppermost bound.
+fn local(zone: Tz, interval: PartitionInterval, first: &str, last: &str) -> Vec<String> {
+    let (first, last) = (at(TimestampTz, first), at(TimestampTz, last));
+    let spans = spans(TimestampTz, interval, first, last, &Rules(zone)).unwrap();
+    lines(&spans)
+        .iter()
+        .map(|line| line.replace(":00+00", ""))
+        .collect()
+}
+
+#[test]
+fn berlin_has_a_day_of_23_hours_and_one_of_25() {
+    let zone = chrono_tz::Europe::Berlin;
+    assert_eq!(
+        local(zone, Days(1), "2013-03-30 22:59", "2013-03-31 22:00"),
+        [
+            "p2013_03_30: 2013-03-29 23:00",
+            "p2013_03_31: 2013-03-30 23:00",
+            "p2013_04_01: 2013-03-31 22:00",
+            "2013-04-01 22:00"
+        ]
+    );
+    assert_eq!(
+        local(zone, Days(1), "2013-10-26 22:00", "2013-10-27 22:59"),
+        ["p2013_10_27: 2013-10-26 22:00", "2013-10-27 23:00"]
+    );
+    assert_eq!(
+        local(zone, Months(1), "2013-03-15 00:00", "2013-03-31 22:00"),
+        [
+            "p2013_03: 2013-02-28 23:00",
+            "p2013_04: 2013-03-31 22:00",
+            "2013-04-30 22:00"
+        ]
+    );
+    assert_eq!(
+        local(zone, Days(7), "2013-03-31 21:59", "2013-03-31 21:59"),
+        ["p2013w13: 2013-03-24 23:00", "2013-03-31 22:00"]
+    );
+}
+
+#[test]
+fn sao_paulo_begins_a_day_at_one_o_clock() {
+    let zone = chrono_tz::America::Sao_Paulo;
+    // 2013-10-20 00:00 was never shown; the day begins where the clock went on, at 01:00.
+    assert_eq!(
+        local(zone, Days(1), "2013-10-20 02:59", "2013-10-20 03:00"),
+        [
+            "p2013_10_19: 2013-10-19 03:00",
+            "p2013_10_20: 2013-10-20 03:00",
+            "2013-10-21 02:00"
+        ]
+    );
+    // 2013-02-17 00:00 was put back to 23:00: 25 hours of the 16th.
+    assert_eq!(
+        local(zone, Days(1), "2013-02-17 02:30", "2013-02-17 03:00"),
+        [
+            "p2013_02_16: 2013-02-16 02:00",
+            "p2013_02_17: 2013-02-17 03:00",
+            "2013-02-18 03:00"
+        ]
+    );
+}
+
+#[test]
+fn lord_howe_shifts_by_half_an_hour() {
+    let zone = chrono_tz::Australia::Lord_Howe;
+    assert_eq!(
+        local(zone, Days(1), "2013-10-05 13:30", "2013-10-06 13:00"),
+        [
+            "p2013_10_06: 2013-10-05 13:30",
+            "p2013_10_07: 2013-10-06 13:00",
+            "2013-10-07 13:00"
+        ]
+    );
+    assert_eq!(
+        local(zone, Months(1), "2013-03-31 13:00", "2013-03-31 13:00"),
+        ["p2013_04: 2013-03-31 13:00", "2013-04-30 13:30"]
+    );
+}
+
+#[test]
+fn kathmandu_is_off_by_a_quarter_and_lost_one_at_midnight() {
+    let zone = chrono_tz::Asia::Kathmandu;
+    assert_eq!(
+        local(zone, Months(1), "2013-01-01", "2013-01-01"),
+        ["p2013_01: 2012-12-31 18:15", "2013-01-31 18:15"]
+    );
+    // 1986 began at 00:15.
+    assert_eq!(
+        local(zone, Days(1), "1985-12-31 18:29", "1985-12-31 18:30"),
+        [
+            "p1985_12_31: 1985-12-30 18:30",
+            "p1986_01_01: 1985-12-31 18:30",
+            "1986-01-01 18:15"
+        ]
+    );
+}
+
+#[test]
+fn apia_had_no_30th_of_december_2011() {
+    let zone = chrono_tz::Pacific::Apia;
+    assert_eq!(
+        local(zone, Days(1), "2011-12-30 09:59", "2011-12-31 10:00"),
+        [
+            "p2011_12_29: 2011-12-29 10:00",
+            "p2011_12_31: 2011-12-30 10:00",
+            "p2012_01_01: 2011-12-31 10:00",
+            "2012-01-01 10:00"
+        ]
+    );
+    assert_eq!(
+        local(zone, Months(1), "2011-12-15", "2011-12-15"),
+        ["p2011_12: 2011-12-01 10:00", "2011-12-31 10:00"]
+    );
+}
+
+#[test]
+fn havana_shows_midnight_twice_and_the_second_begins_the_day() {
+    let zone = chrono_tz::America::Havana;
+    // 04:30 UTC is 00:30 on 2013-11-03, half an hour before the clock goes back to 00:00.
+    assert_eq!(
+        local(zone, Days(1), "2013-11-03 04:30", "2013-11-03 04:30"),
+        ["p2013_11_02: 2013-11-02 04:00", "2013-11-03 05:00"]
+    );
+    assert_eq!(
+        local(zone, Days(1), "2013-11-03 05:00", "2013-11-03 05:00"),
+        ["p2013_11_03: 2013-11-03 05:00", "2013-11-04 05:00"]
+    );
+}
+
+#[test]
+fn times_of_day_ignore_the_zone() {
+    let (first, last) = (
+        at(TimestampTz, "2013-03-31"),
+        at(TimestampTz, "2013-03-31 06:00"),
+    );
+    let hours = |zone: &dyn Zone| spans(TimestampTz, Seconds(3600), first, last, zone).unwrap();
+    let expected = hours(&Unasked);
+    assert_eq!(expected.len(), 7);
+    assert_eq!(hours(&Rules(chrono_tz::Europe::Berlin)), expected);
+}
+
+#[test]
+fn a_zone_that_fails_is_quoted() {
+    let error = spans(TimestampTz, Days(1), 0, 0, &Unasked).unwrap_err();
+    assert_eq!(
+        error.message(),
+        "could not compute partition bounds in the time zone"
+    );
+    assert_eq!(error.detail().unwrap(), "Nobody knows.");
+}
+
+/// A zone that answers nonsense.
+struct Nonsense(Answer);
+
+type Answer = fn(&[i64]) -> Vec<i64>;
+
+impl Zone for Nonsense {
+    fn to_local(&self, utc_micros: i64) -> Result<i64, ZoneError> {
+        Ok(utc_micros)
+    }
+
+    fn to_utc(&self, local_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
+        Ok((self.0)(local_micros))
+    }
+}
+
+#[test]
+fn a_zone_that_talks_nonsense_is_found_out() {
+    let answers: [Answer; 4] = [
+        |_| Vec::new(),
+        |asked| asked.iter().map(|local| -local).collect(),
+        |asked| asked.iter().map(|local| local - 90 * DAY).collect(),
+        |asked| asked.iter().map(|local| local + 90 * DAY).collect(),
+    ];
+    for answer in answers {
+        let result = spans(TimestampTz, Days(1), 5 * DAY, 9 * DAY, &Nonsense(answer));
+        assert!(matches!(result, Err(BoundsError::Zone(_))), "{result:?}");
+    }
+}
+
+#[test]
+fn an_instant_by_itself_gets_the_span_it_has_among_all() {
+    for zone in [
+        chrono_tz::Europe::Berlin,
+        chrono_tz::America::Sao_Paulo,
+        chrono_tz::America::Havana,
+        chrono_tz::Australia::Lord_Howe,
+        chrono_tz::Pacific::Apia,
+    ] {
+        let zone = Rules(zone);
+        let (first, last) = (at(TimestampTz, "2011-09-01"), at(TimestampTz, "2013-12-01"));
+        let all = spans(TimestampTz, Days(1), first, last, &zone).unwrap();
+        let mut after = 0;
+        for instant in (first..=last).step_by(17 * 60_000_000) {
+            while all[after].upper.key <= instant {
+                after += 1;
+            }
+            let alone = spans(TimestampTz, Days(1), instant, instant, &zone).unwrap();
+            assert_eq!(alone, [all[after].clone()]);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What is known about the source relation before anything is decided.
+//!
+//! The document is made by one catalog query (`catalog/sql/facts.sql`); equal definitions give
+//! equal documents, which is what the fingerprint rests on.
+
+use serde::{Deserialize, Serialize};
+
+/// One relation, as the catalog describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    pub oid: u32,
+    pub schema: String,
+    pub name: String,
+    /// `pg_class.relkind`.
+    pub kind: String,
+    /// `pg_class.relpersistence`.
+    pub persistence: String,
+    pub access_method: String,
+    pub owner: u32,
+    pub owner_name: String,
+    pub is_partition: bool,
+    pub is_system: bool,
+    pub is_typed: bool,
+    pub inherits: bool,
+    pub is_inherited: bool,
+    pub row_security: bool,
+    /// `pg_class.relreplident`.
+    pub replica_identity: String,
+    /// Storage parameters, those of the TOAST table with the prefix `toast.`.
+    pub options: Vec<String>,
+    pub tablespace: Option<String>,
+    pub grants: Vec<Grant>,
+    pub comment: Option<String>,
+    pub has_dropped_columns: bool,
+    pub columns: Vec<Column>,
+    pub checks: Vec<Check>,
+    pub indexes: Vec<Index>,
+    /// Everything found on the table that a conversion cannot carry.
+    pub extras: Vec<Extra>,
+    pub owner_may_create: bool,
+    pub owner_may_use_tablespaces: bool,
+}
+
+/// One privilege on a table, column or sequence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Grant {
+    pub grantor: u32,
+    pub grantor_name: String,
+    /// `None` is PUBLIC.
+    pub grantee: Option<String>,
+    pub privilege: String,
+    pub grantable: bool,
+}
+
+/// A live column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    pub attnum: i16,
+    pub name: String,
+    pub type_name: String,
+    pub type_oid: u32,
+    pub not_null: bool,
+    pub has_default: bool,
+    /// `pg_attribute.attgenerated`: empty, `s` or `v`.
+    pub generated: String,
+    /// `pg_attribute.attidentity`: empty, `a` or `d`.
+    pub identity: String,
+    pub statistics: Option<i32>,
+    pub options: Option<Vec<String>>,
+    pub storage: String,
+    pub compression: String,
+    pub default_text: Option<String>,
+    pub collation: u32,
+    pub comment: Option<String>,
+    pub grants: Vec<Grant>,
+    pub sequences: Vec<Sequence>,
+}
+
+/// A sequence that belongs to a column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sequence {
+    pub oid: u32,
+    pub schema: String,
+    pub name: String,
+    pub is_identity: bool,
+    /// What `ALTER TABLE … ADD GENERATED … AS IDENTITY (…)` takes to make an equal one.
+    pub parameters: String,
+    pub grants: Vec<Grant>,
+    pub comment: Option<String>,
+}
+
+/// A CHECK constraint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    pub name: String,
+    /// As `pg_get_constraintdef` writes it, `NOT VALID` included.
+    pub definition: String,
+    pub no_inherit: bool,
+    pub comment: Option<String>,
+}
+
+/// An index, and the constraint that it serves, if any.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Index {
+    pub oid: u32,
+    pub name: String,
+    pub method: String,
+    pub is_unique: bool,
+    pub is_primary: bool,
+    pub is_exclusion: bool,
+    pub is_valid: bool,
+    pub is_clustered: bool,
+    pub nulls_not_distinct: bool,
+    pub immediate: bool,
+    pub has_expressions: bool,
+    pub predicate: Option<String>,
+    /// Attribute numbers of the key columns; 0 is an expression.
+    pub key_attnums: Vec<i16>,
+    pub constraint: Option<IndexConstraint>,
+    /// Key columns as they are written in `CREATE INDEX`, with collation, operator class and order.
+    pub columns: Vec<String>,
+    /// Columns of the INCLUDE list.
+    pub include: Vec<String>,
+    /// Statistics targets of expression columns: pairs of attribute number and target.
+    pub statistics: Vec<(i16, i32)>,
+    pub options: Option<Vec<String>>,
+    pub tablespace: Option<String>,
+    pub comment: Option<String>,
+}
+
+/// The constraint behind an index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexConstraint {
+    pub name: String,
+    /// `p`, `u` or `x`.
+    pub kind: String,
+    pub deferrable: bool,
+    pub deferred: bool,
+    pub without_overlaps: bool,
+    pub comment: Option<String>,
+}
+
+/// Something on the table that cannot be carried.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Extra {
+    pub kind: String,
+    pub description: String,
+}
+
+impl Facts {
+    /// The column of that name, if the table has it.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The column with that attribute number, if it is live.
+    pub fn column_at(&self, attnum: i16) -> Option<&Column> {
+        self.columns.iter().find(|column| column.attnum == attnum)
+    }
+
+    /// The definition without what may change while a conversion runs: an index keeps its
+    /// meaning, but not its OID, when `REINDEX CONCURRENTLY` replaces it.
+    pub fn definition(&self) -> Facts {
+        let mut facts = self.clone();
+        facts.indexes.iter_mut().for_each(|index| index.oid = 0);
+        facts
+    }
+
+    /// The unique index by which a row is known: the primary key, else the unique index with
+    /// the fewest columns. It must be valid, unconditional, over plain NOT NULL columns, and a
+    /// btree, so that it can be searched for one row.
+    pub fn identity(&self) -> Option<&Index> {
+        self.indexes
+            .iter()
+            .filter(|index| self.identifies_rows(index))
+            .min_by_key(|index| {
+                (
+                    !index.is_primary,
+                    index.key_attnums.len(),
+                    index.name.clone(),
+                )
+            })
+    }
+
+    fn identifies_rows(&self, index: &Index) -> bool {
+        index.is_unique
+            && index.is_valid
+            && !index.is_exclusion
+            && index.method == "btree"
+            && index.predicate.is_none()
+            && !index.has_expressions
+            && index.key_attnums.iter().all(|attnum| {
+                self.column_at(*attnum)
+                    .is_some_and(|column| column.not_null)
+            })
+    }
+}
+
+/// What changed between two definitions, in a sentence for the user.
+pub fn describe_change(before: &Facts, after: &Facts) -> String {
+    let parts = [
+        (
+            before.name != after.name || before.schema != after.schema,
+            "its name",
+        ),
+        (before.columns != after.columns, "its columns"),
+        (before.checks != after.checks, "its CHECK constraints"),
+        (before.indexes != after.indexes, "its indexes"),
+        (before.grants != after.grants, "its privileges"),
+        (before.comment != after.comment, "its comment"),
+        (before.options != after.options, "its storage parameters"),
+        (before.extras != after.extras, "objects that depend on it"),
+    ];
+    let changed: Vec<&str> = parts
+        .into_iter()
+        .filter_map(|(is_so, part)| is_so.then_some(part))
+        .collect();
+    match changed.is_empty() {
+        true => "Its definition changed.".to_owned(),
+        false => format!("What changed: {}.", changed.join(", ")),
+    }
+}

@@ -1,0 +1,232 @@
+//! Indexes and index-backed constraints of the twin.
+//!
+//! The parent's are made at once and stay invalid; the leaves' are built after the copy, over
+//! plain data, and attached one by one. When the last leaf is attached, the parent's is valid.
+
+use super::blockers::lacks;
+use super::facts::{Column, Facts, Index, IndexConstraint};
+use super::names::{Names, QualifiedName, quote_ident};
+use super::phase::Phase;
+use super::sql::Sql;
+use super::twin::{constraint_comment, with_clause};
+use super::{IndexPlan, LeafIndex, Partition, Step};
+
+/// One plan per index of the source.
+pub fn plan(
+    facts: &Facts,
+    key: &Column,
+    twin: &QualifiedName,
+    partitions: &[Partition],
+    names: &mut Names,
+) -> Vec<IndexPlan> {
+    let identity = facts.identity().map(|index| index.oid);
+    facts
+        .indexes
+        .iter()
+        .map(|index| {
+            let in_schema = |name: String| QualifiedName {
+                schema: twin.schema.clone(),
+                name,
+            };
+            let twin_name = in_schema(names.derive(&index.name, "twin"));
+            let leaves = partitions
+                .iter()
+                .map(|partition| {
+                    let name = in_schema(names.leaf_object(
+                        &partition.name.name,
+                        &facts.name,
+                        &index.name,
+                    ));
+                    LeafIndex {
+                        statement: statement(facts, index, key, &partition.name, &name, Reach::All),
+                        tablespace: index.tablespace.clone(),
+                        name,
+                    }
+                })
+                .collect();
+            IndexPlan {
+                name: index.name.clone(),
+                twin_name,
+                leaves,
+                is_identity: identity == Some(index.oid),
+            }
+        })
+        .collect()
+}
+
+/// The statements that make the parent's indexes, with their comments.
+pub fn parent_steps(
+    facts: &Facts,
+    key: &Column,
+    twin: &QualifiedName,
+    plans: &[IndexPlan],
+) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (index, plan) in facts.indexes.iter().zip(plans) {
+        let made =
+            |statement: String| Step::new(Phase::Prepared, statement).lock("none on the table");
+        let note = match index.is_unique && lacks(index, key.attnum) {
+            true => format!("extended by column {}", quote_ident(&key.name)),
+            false => String::new(),
+        };
+        steps.push(
+            made(statement(
+                facts,
+                index,
+                key,
+                twin,
+                &plan.twin_name,
+                Reach::Only,
+            ))
+            .note(note),
+        );
+        for (attnum, target) in &index.statistics {
+            steps.push(made(
+                Sql::template("ALTER INDEX {index} ALTER COLUMN {attnum} SET STATISTICS {target}")
+                    .name("index", &plan.twin_name)
+                    .number("attnum", i64::from(*attnum))
+                    .number("target", i64::from(*target))
+                    .build(),
+            ));
+        }
+        if let Some(comment) = &index.comment {
+            steps.push(made(
+                Sql::template("COMMENT ON INDEX {index} IS {comment}")
+                    .name("index", &plan.twin_name)
+                    .literal("comment", comment)
+                    .build(),
+            ));
+        }
+        if let Some(comment) = index.constraint.as_ref().and_then(|c| c.comment.as_ref()) {
+            steps.push(made(constraint_comment(
+                &plan.twin_name.name,
+                twin,
+                comment,
+            )));
+        }
+    }
+    steps
+}
+
+/// Whether an index is made on one relation only, or on its partitions too.
+#[derive(Clone, Copy, PartialEq)]
+enum Reach {
+    Only,
+    All,
+}
+
+fn statement(
+    facts: &Facts,
+    index: &Index,
+    key: &Column,
+    relation: &QualifiedName,
+    name: &QualifiedName,
+    reach: Reach,
+) -> String {
+    match &index.constraint {
+        Some(constraint) => {
+            constraint_statement(facts, index, constraint, key, relation, name, reach)
+        }
+        None => index_statement(index, key, relation, name, reach),
+    }
+}
+
+fn index_statement(
+    index: &Index,
+    key: &Column,
+    relation: &QualifiedName,
+    name: &QualifiedName,
+    reach: Reach,
+) -> String {
+    let predicate = match &index.predicate {
+        Some(predicate) => format!(" WHERE {predicate}"),
+        None => String::new(),
+    };
+    Sql::template(
+        "CREATE {unique}INDEX {name} ON {only}{relation} USING {method} ({columns}){include}{nulls}{options}{predicate}",
+    )
+    .trusted("unique", if index.is_unique { "UNIQUE " } else { "" })
+    .ident("name", &name.name)
+    .trusted("only", if reach == Reach::Only { "ONLY " } else { "" })
+    .name("relation", relation)
+    .ident("method", &index.method)
+    .trusted("columns", &extended(&index.columns, index, key).join(", "))
+    .trusted("include", &include_clause(index, key))
+    .trusted("nulls", nulls_clause(index))
+    .trusted("options", &with_clause(index.options.as_deref().unwrap_or_default()))
+    .trusted("predicate", &predicate)
+    .build()
+}
+
+fn constraint_statement(
+    facts: &Facts,
+    index: &Index,
+    constraint: &IndexConstraint,
+    key: &Column,
+    relation: &QualifiedName,
+    name: &QualifiedName,
+    reach: Reach,
+) -> String {
+    let columns: Vec<String> = index
+        .key_attnums
+        .iter()
+        .filter_map(|attnum| facts.column_at(*attnum))
+        .map(|column| quote_ident(&column.name))
+        .collect();
+    let kind = match constraint.kind.as_str() {
+        "p" => "PRIMARY KEY".to_owned(),
+        _ => format!("UNIQUE{}", nulls_clause(index)),
+    };
+    let deferral = match (constraint.deferrable, constraint.deferred) {
+        (true, true) => " DEFERRABLE INITIALLY DEFERRED",
+        (true, false) => " DEFERRABLE",
+        _ => "",
+    };
+    Sql::template(
+        "ALTER TABLE {only}{relation} ADD CONSTRAINT {name} {kind} ({columns}){include}{options}{deferral}",
+    )
+    .trusted("only", if reach == Reach::Only { "ONLY " } else { "" })
+    .name("relation", relation)
+    .ident("name", &name.name)
+    .trusted("kind", &kind)
+    .trusted("columns", &extended(&columns, index, key).join(", "))
+    .trusted("include", &include_clause(index, key))
+    .trusted("options", &with_clause(index.options.as_deref().unwrap_or_default()))
+    .trusted("deferral", deferral)
+    .build()
+}
+
+/// The key columns, with the partition column behind them where a unique index lacks it: a
+/// partitioned table can promise uniqueness only together with its partition key.
+fn extended(columns: &[String], index: &Index, key: &Column) -> Vec<String> {
+    let mut columns = columns.to_vec();
+    if index.is_unique && lacks(index, key.attnum) {
+        columns.push(quote_ident(&key.name));
+    }
+    columns
+}
+
+/// ` INCLUDE (…)`, without a partition column that has just become part of the key.
+fn include_clause(index: &Index, key: &Column) -> String {
+    let key_name = quote_ident(&key.name);
+    let becomes_key = index.is_unique && lacks(index, key.attnum);
+    let include: Vec<&str> = index
+        .include
+        .iter()
+        .map(String::as_str)
+        .filter(|column| !(becomes_key && *column == key_name))
+        .collect();
+    if include.is_empty() {
+        String::new()
+    } else {
+        format!(" INCLUDE ({})", include.join(", "))
+    }
+}
+
+fn nulls_clause(index: &Index) -> &'static str {
+    if index.nulls_not_distinct {
+        " NULLS NOT DISTINCT"
+    } else {
+        ""
+    }
+}

@@ -1,0 +1,168 @@
+//! Statements of the one short transaction in which the twin takes the source's place, and the
+//! sequences that move with it.
+
+use super::facts::{Facts, Grant};
+use super::names::{Names, QualifiedName};
+use super::phase::Phase;
+use super::sql::Sql;
+use super::{IndexPlan, Step};
+
+/// What becomes of one sequence of the source.
+pub struct SequencePlan {
+    column: String,
+    name: QualifiedName,
+    /// An identity column's sequence cannot change hands: the twin has one of its own, under
+    /// this name until the swap. `None`: an owned sequence, which moves over as it is.
+    pub twin_name: Option<QualifiedName>,
+    retired_name: Option<QualifiedName>,
+    parameters: String,
+    comment: Option<String>,
+    /// `ALWAYS` or `BY DEFAULT`.
+    generated: &'static str,
+    pub grants: Vec<Grant>,
+}
+
+/// One plan per sequence that belongs to a column.
+pub fn plan_sequences(facts: &Facts, names: &mut Names) -> Vec<SequencePlan> {
+    let mut plans = Vec::new();
+    for column in &facts.columns {
+        for sequence in &column.sequences {
+            let mut derived = |suffix: &str| {
+                sequence.is_identity.then(|| QualifiedName {
+                    schema: sequence.schema.clone(),
+                    name: names.derive(&sequence.name, suffix),
+                })
+            };
+            plans.push(SequencePlan {
+                column: column.name.clone(),
+                name: QualifiedName {
+                    schema: sequence.schema.clone(),
+                    name: sequence.name.clone(),
+                },
+                twin_name: derived("twin"),
+                retired_name: derived("retired"),
+                parameters: sequence.parameters.clone(),
+                comment: sequence.comment.clone(),
+                generated: if column.identity == "a" {
+                    "ALWAYS"
+                } else {
+                    "BY DEFAULT"
+                },
+                grants: sequence.grants.clone(),
+            });
+        }
+    }
+    plans
+}
+
+/// The statements that give the twin identity columns like the source's.
+pub fn identity_steps(twin: &QualifiedName, sequences: &[SequencePlan]) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let made = |statement: String| Step::new(Phase::Prepared, statement).lock("none on the table");
+    for sequence in sequences {
+        let Some(twin_name) = &sequence.twin_name else {
+            continue;
+        };
+        steps.push(made(
+            Sql::template(
+                "ALTER TABLE {twin} ALTER COLUMN {column} ADD GENERATED {generated} AS IDENTITY \
+                 (SEQUENCE NAME {sequence} {parameters})",
+            )
+            .name("twin", twin)
+            .ident("column", &sequence.column)
+            .trusted("generated", sequence.generated)
+            .name("sequence", twin_name)
+            .trusted("parameters", &sequence.parameters)
+            .build(),
+        ));
+        if let Some(comment) = &sequence.comment {
+            steps.push(made(
+                Sql::template("COMMENT ON SEQUENCE {sequence} IS {comment}")
+                    .name("sequence", twin_name)
+                    .literal("comment", comment)
+                    .build(),
+            ));
+        }
+    }
+    steps
+}
+
+/// The swap, in order: the source's names are put aside, the twin takes them.
+pub fn steps(
+    facts: &Facts,
+    source: &QualifiedName,
+    twin: &QualifiedName,
+    retired: &QualifiedName,
+    indexes: &[IndexPlan],
+    sequences: &[SequencePlan],
+    names: &mut Names,
+) -> Vec<Step> {
+    let swapped = |statement: String| Step::new(Phase::Swapping, statement);
+    let rename = |template: &'static str, from: &QualifiedName, to: &str| {
+        swapped(
+            Sql::template(template)
+                .name("from", from)
+                .ident("to", to)
+                .build(),
+        )
+    };
+    let mut steps = vec![
+        swapped(
+            Sql::template("LOCK TABLE ONLY {source} IN ACCESS EXCLUSIVE MODE")
+                .name("source", source)
+                .build(),
+        )
+        .lock(format!("ACCESS EXCLUSIVE on {source}"))
+        .note(
+            "waits at most swap_lock_timeout at a time, then lets others go first; \
+             the last logged keys are applied under it; held until the end of this phase",
+        ),
+    ];
+
+    for index in indexes {
+        let old = QualifiedName {
+            schema: facts.schema.clone(),
+            name: index.name.clone(),
+        };
+        let aside = names.derive(&index.name, "retired");
+        steps.push(rename("ALTER INDEX {from} RENAME TO {to}", &old, &aside));
+        steps.push(rename(
+            "ALTER INDEX {from} RENAME TO {to}",
+            &index.twin_name,
+            &index.name,
+        ));
+    }
+    for sequence in sequences {
+        let (Some(twin_name), Some(aside)) = (&sequence.twin_name, &sequence.retired_name) else {
+            continue;
+        };
+        // The lock that renaming takes keeps nextval() out until the state has been carried over.
+        let template = "ALTER SEQUENCE {from} RENAME TO {to}";
+        steps.push(rename(template, &sequence.name, &aside.name));
+        steps.push(rename(template, twin_name, &sequence.name.name));
+        steps.push(swapped(
+            Sql::template("SELECT pg_catalog.setval({new}, last_value, is_called) FROM {old}")
+                .literal("new", &sequence.name.to_string())
+                .name("old", aside)
+                .build(),
+        ));
+    }
+    let template = "ALTER TABLE {from} RENAME TO {to}";
+    steps.push(
+        rename(template, source, &retired.name).lock(format!("ACCESS EXCLUSIVE on {source}")),
+    );
+    steps.push(rename(template, twin, &source.name).lock(format!("ACCESS EXCLUSIVE on {twin}")));
+    for sequence in sequences
+        .iter()
+        .filter(|sequence| sequence.twin_name.is_none())
+    {
+        steps.push(swapped(
+            Sql::template("ALTER SEQUENCE {sequence} OWNED BY {table}.{column}")
+                .name("sequence", &sequence.name)
+                .name("table", source)
+                .ident("column", &sequence.column)
+                .build(),
+        ));
+    }
+    steps
+}

@@ -1,0 +1,419 @@
+//! From what a caller asks for to a plan: reading the facts, refusing what cannot be done.
+
+use crate::catalog::{job, table};
+use crate::db;
+use crate::error::Error;
+use crate::guc;
+use crate::pg::role::{self, Restriction, acting_as};
+use crate::plan::blockers::{self, Blocker};
+use crate::plan::bounds::{Coverage, Span, Zone, ZoneError, range_spans};
+use crate::plan::facts::{Column, Facts};
+use crate::plan::interval::{KeyType, PartitionInterval};
+use crate::plan::names::{QualifiedName, quote_ident};
+use crate::plan::sql::Sql;
+use crate::plan::{self, Plan, Request};
+use pgrx::pg_sys;
+
+/// The arguments of `convert_to_partitioned`, as they came.
+pub struct Arguments {
+    pub source: pg_sys::Oid,
+    pub partition_column: String,
+    pub strategy: String,
+    pub partition_interval: String,
+    pub premake: i32,
+    pub default_partition: bool,
+    pub time_zone: Option<String>,
+    pub range_start: Option<String>,
+    pub range_end: Option<String>,
+    pub copy_workers: Option<i32>,
+    pub undo_window_seconds: Option<f64>,
+}
+
+/// A plan, and what it was made from.
+pub struct Planned {
+    pub facts: Facts,
+    pub plan: Plan,
+    pub rows: i64,
+    pub bytes: i64,
+}
+
+/// Makes the plan for a conversion; touches nothing.
+///
+/// Fails with everything that stands in the way, at once. Reads the smallest and largest key of
+/// the table, through an index where there is one.
+pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
+    let facts = readable_facts(arguments.source)?;
+    check_simple(arguments)?;
+    let column = facts
+        .column(&arguments.partition_column)
+        .cloned()
+        .ok_or_else(|| Error::NoColumn {
+            relation: facts.name.clone(),
+            column: arguments.partition_column.clone(),
+        })?;
+    let key_type = key_type(&column);
+    let mut found = blockers::find(&facts, &column, arguments.default_partition);
+    if key_type.is_none() {
+        found.insert(0, unsupported_type(&column));
+    }
+    let (Some(key_type), true) = (key_type, found.is_empty()) else {
+        return Err(Error::Blocked {
+            relation: facts.name,
+            blockers: found,
+        });
+    };
+    let interval = interval(&arguments.partition_interval, key_type)?;
+    let zone = SessionZone {
+        name: zone_name(arguments, key_type)?,
+    };
+    let spans = spans(arguments, &facts, &column, key_type, interval, &zone)?;
+    let request = Request {
+        key_type,
+        interval,
+        time_zone: (key_type == KeyType::TimestampTz).then(|| zone.name.clone()),
+        default_partition: arguments.default_partition,
+        copy_workers: arguments
+            .copy_workers
+            .and_then(|workers| u32::try_from(workers).ok())
+            .unwrap_or_else(guc::copy_workers),
+        undo_window_seconds: arguments.undo_window_seconds,
+    };
+    let taken = table::taken_names(&facts.schema)?;
+    let plan = plan::make(&facts, &column, &request, spans, taken);
+    let (rows, bytes) = table::size(arguments.source)?;
+    Ok(Planned {
+        facts,
+        plan,
+        rows,
+        bytes,
+    })
+}
+
+/// The facts of a relation that the caller may convert.
+fn readable_facts(source: pg_sys::Oid) -> Result<Facts, Error> {
+    let facts = table::facts(source)?.ok_or_else(|| Error::NoRelation {
+        oid: source.to_u32(),
+    })?;
+    if let Some(detail) = blockers::wrong_relation(&facts) {
+        return Err(Error::WrongRelation {
+            relation: facts.name,
+            detail,
+        });
+    }
+    let owner = pg_sys::Oid::from(facts.owner);
+    if !table::may_act_as(role::current(), owner)? {
+        return Err(Error::NotOwner {
+            relation: facts.name,
+            owner: facts.owner_name,
+        });
+    }
+    if let Some(other) = job::find(source)?.filter(|job| !job.phase.is_over()) {
+        return Err(Error::AlreadyConverting {
+            relation: facts.name,
+            phase: other.phase.name().to_owned(),
+        });
+    }
+    Ok(facts)
+}
+
+fn check_simple(arguments: &Arguments) -> Result<(), Error> {
+    let refuse = |message: String, hint: &str| {
+        Err(Error::Argument {
+            message,
+            detail: None,
+            hint: Some(hint.to_owned()),
+        })
+    };
+    if arguments.strategy != "range" {
+        return refuse(
+            format!("unknown partitioning strategy \"{}\"", arguments.strategy),
+            "This release converts with strategy \"range\".",
+        );
+    }
+    if !(0..=100_000).contains(&arguments.premake) {
+        return refuse(
+            format!(
+                "premake must be between 0 and 100000, not {}",
+                arguments.premake
+            ),
+            "It is the number of partitions to make ahead of now.",
+        );
+    }
+    if let Some(workers) = arguments
+        .copy_workers
+        .filter(|workers| !(1..=64).contains(workers))
+    {
+        return refuse(
+            format!("copy_workers must be between 1 and 64, not {workers}"),
+            "Leave it out to use the setting pg_partman_rs.copy_workers.",
+        );
+    }
+    if arguments
+        .undo_window_seconds
+        .is_some_and(|seconds| seconds < 0.0)
+    {
+        return refuse(
+            "undo_window must not be negative".to_owned(),
+            "Use NULL to keep the retired table until finish_conversion is called.",
+        );
+    }
+    Ok(())
+}
+
+fn key_type(column: &Column) -> Option<KeyType> {
+    match pg_sys::Oid::from(column.type_oid) {
+        pg_sys::TIMESTAMPTZOID => Some(KeyType::TimestampTz),
+        pg_sys::TIMESTAMPOID => Some(KeyType::Timestamp),
+        pg_sys::DATEOID => Some(KeyType::Date),
+        pg_sys::INT2OID => Some(KeyType::SmallInt),
+        pg_sys::INT4OID => Some(KeyType::Integer),
+        pg_sys::INT8OID => Some(KeyType::BigInt),
+        _ => None,
+    }
+}
+
+fn unsupported_type(column: &Column) -> Blocker {
+    Blocker::fact(format!(
+        "Column \"{}\" is of type {}; ranges are made over timestamp with time zone, timestamp, date, \
+         smallint, integer and bigint.",
+        column.name, column.type_name
+    ))
+}
+
+fn interval(text: &str, key_type: KeyType) -> Result<PartitionInterval, Error> {
+    if !key_type.is_time() {
+        return Ok(PartitionInterval::from_width(text, key_type)?);
+    }
+    // PostgreSQL's own parser decides what an interval is; its error is the user's error.
+    let (months, days, micros) = db::row(
+        "SELECT (extract(year FROM i) * 12 + extract(month FROM i))::bigint, extract(day FROM i)::bigint, \
+                (extract(epoch FROM i - make_interval(months => (extract(year FROM i) * 12 + extract(month FROM i))::int, \
+                                                      days => extract(day FROM i)::int)) * 1000000)::bigint \
+           FROM (SELECT $1::text::interval AS i) AS given",
+        &[text.into()],
+        |row| Ok((row.get::<i64>(1)?, row.get::<i64>(2)?, row.get::<i64>(3)?)),
+    )?
+    .unwrap_or_default();
+    let whole = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
+    Ok(PartitionInterval::from_calendar(
+        whole(months),
+        whole(days),
+        micros,
+        key_type,
+    )?)
+}
+
+fn zone_name(arguments: &Arguments, key_type: KeyType) -> Result<String, Error> {
+    match &arguments.time_zone {
+        Some(_) if key_type != KeyType::TimestampTz => Err(Error::Argument {
+            message: format!(
+                "time_zone has no meaning for a column of type {}",
+                key_type.sql_name()
+            ),
+            detail: None,
+            hint: Some("It applies to timestamp with time zone only. Leave it out.".to_owned()),
+        }),
+        Some(name) => Ok(name.clone()),
+        None => db::value("SELECT current_setting('TimeZone')", &[]),
+    }
+}
+
+/// PostgreSQL's own rules about a time zone.
+struct SessionZone {
+    name: String,
+}
+
+/// Microseconds since 2000-01-01, the zero of PostgreSQL's clocks, of a timestamp `t`.
+const MICROS: &str = "((extract(epoch FROM t) - 946684800) * 1000000)::bigint";
+
+impl Zone for SessionZone {
+    fn to_local(&self, utc_micros: i64) -> Result<i64, ZoneError> {
+        let sql = format!(
+            "SELECT {MICROS} FROM (SELECT ('2000-01-01 00:00:00+00'::timestamptz + $1 * interval '1 microsecond') \
+             AT TIME ZONE $2) AS given(t)"
+        );
+        db::value(&sql, &[utc_micros.into(), self.name.as_str().into()]).map_err(zone_error)
+    }
+
+    fn to_utc(&self, local_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
+        let sql = format!(
+            "SELECT {MICROS} FROM (SELECT ('2000-01-01 00:00:00'::timestamp + u.local * interval '1 microsecond') \
+             AT TIME ZONE $2, u.place FROM unnest($1) WITH ORDINALITY AS u(local, place)) AS given(t, place) \
+             ORDER BY place"
+        );
+        db::rows(
+            &sql,
+            &[local_micros.to_vec().into(), self.name.as_str().into()],
+            |row| row.get(1),
+        )
+        .map_err(zone_error)
+    }
+}
+
+fn zone_error(error: Error) -> ZoneError {
+    ZoneError(error.wording().message)
+}
+
+fn spans(
+    arguments: &Arguments,
+    facts: &Facts,
+    column: &Column,
+    key_type: KeyType,
+    interval: PartitionInterval,
+    zone: &SessionZone,
+) -> Result<Vec<Span>, Error> {
+    let now = now(key_type, zone)?;
+    let data = data_coverage(facts, column, key_type)?;
+    let start = bound_argument("range_start", &arguments.range_start, key_type, zone)?;
+    // range_end is exclusive, as every upper bound.
+    let end = bound_argument("range_end", &arguments.range_end, key_type, zone)?.map(|end| end - 1);
+    if let (Some(start), Some(end)) = (start, end)
+        && start > end
+    {
+        return Err(Error::Argument {
+            message: "range_start must be before range_end".to_owned(),
+            detail: None,
+            hint: None,
+        });
+    }
+    let fallback = now.unwrap_or(0);
+    let first = start.or(data.map(|data| data.first)).unwrap_or(fallback);
+    let last = end
+        .or(data.map(|data| data.last))
+        .unwrap_or(fallback)
+        .max(first);
+    if !arguments.default_partition {
+        refuse_outsiders(data, first, last, arguments)?;
+    }
+    // Without a given end, ranges go on to now and `premake` beyond; with one, they end there.
+    let (premake_from, premake) = match end {
+        Some(_) => (last, 0),
+        None => (
+            now.unwrap_or(last).max(last),
+            u32::try_from(arguments.premake).unwrap_or(0),
+        ),
+    };
+    let cover = Coverage {
+        first: first.min(last),
+        last,
+    };
+    Ok(range_spans(
+        key_type,
+        interval,
+        cover,
+        premake_from,
+        premake,
+        guc::max_partitions(),
+        zone,
+    )?)
+}
+
+fn refuse_outsiders(
+    data: Option<Coverage>,
+    first: i64,
+    last: i64,
+    arguments: &Arguments,
+) -> Result<(), Error> {
+    match data {
+        Some(data) if data.first < first || data.last > last => Err(Error::Argument {
+            message: format!(
+                "the table holds values of column \"{}\" outside range_start and range_end",
+                arguments.partition_column
+            ),
+            detail: None,
+            hint: Some("Widen the range, or let a default partition take them.".to_owned()),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The key value of this moment; `None` for integers, which have no clock.
+fn now(key_type: KeyType, zone: &SessionZone) -> Result<Option<i64>, Error> {
+    let now = match key_type {
+        KeyType::TimestampTz => "now()",
+        KeyType::Timestamp => "now() AT TIME ZONE $1",
+        KeyType::Date => "(now() AT TIME ZONE $1)::date",
+        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => return Ok(None),
+    };
+    let sql = format!(
+        "SELECT {} FROM (SELECT {now}, $1::text) AS given(t)",
+        as_key(key_type)
+    );
+    db::value(&sql, &[zone.name.as_str().into()]).map(Some)
+}
+
+/// The number that a key is compared by, of a value `t`.
+fn as_key(key_type: KeyType) -> &'static str {
+    match key_type {
+        KeyType::TimestampTz | KeyType::Timestamp => MICROS,
+        KeyType::Date => "(t - '2000-01-01'::date)::bigint",
+        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => "t::bigint",
+    }
+}
+
+fn bound_argument(
+    name: &str,
+    text: &Option<String>,
+    key_type: KeyType,
+    zone: &SessionZone,
+) -> Result<Option<i64>, Error> {
+    let Some(text) = text else { return Ok(None) };
+    let zone_setting = std::ffi::CString::new(zone.name.as_str()).unwrap_or_default();
+    if key_type == KeyType::TimestampTz {
+        crate::pg::settings::set_local(c"TimeZone", &zone_setting);
+    }
+    let finite = if key_type.is_time() {
+        "isfinite(t)"
+    } else {
+        "true"
+    };
+    let sql = format!(
+        "SELECT CASE WHEN {finite} THEN {} END FROM (SELECT $1::text::{}) AS given(t)",
+        as_key(key_type),
+        key_type.sql_name()
+    );
+    let key: Option<i64> = db::row(&sql, &[text.as_str().into()], |row| row.find(1))?.flatten();
+    key.map(Some).ok_or_else(|| Error::Argument {
+        message: format!("{name} must be finite"),
+        detail: None,
+        hint: None,
+    })
+}
+
+/// The smallest and the largest finite key that the table holds.
+fn data_coverage(
+    facts: &Facts,
+    column: &Column,
+    key_type: KeyType,
+) -> Result<Option<Coverage>, Error> {
+    let source = QualifiedName {
+        schema: facts.schema.clone(),
+        name: facts.name.clone(),
+    };
+    let name = quote_ident(&column.name);
+    // One subquery each, so that an index is asked for its ends. Infinite keys have no range:
+    // they belong to the default partition.
+    let finite = match key_type.is_time() {
+        true => format!(" WHERE {name} > '-infinity' AND {name} < 'infinity'"),
+        false => String::new(),
+    };
+    let sql = Sql::template(
+        "SELECT (SELECT {key} FROM (SELECT min({column}) FROM ONLY {source}{finite}) AS least(t)), \
+                (SELECT {key} FROM (SELECT max({column}) FROM ONLY {source}{finite}) AS greatest(t))",
+    )
+    .trusted("key", as_key(key_type))
+    .trusted("column", &name)
+    .trusted("finite", &finite)
+    .name("source", &source)
+    .build();
+    let owner = pg_sys::Oid::from(facts.owner);
+    let ends = acting_as(owner, Restriction::SecurityRestricted, || {
+        db::row(&sql, &[], |row| {
+            Ok((row.find::<i64>(1)?, row.find::<i64>(2)?))
+        })
+    })?;
+    Ok(match ends {
+        Some((Some(first), Some(last))) => Some(Coverage { first, last }),
+        _ => None,
+    })
+}

@@ -1,0 +1,6 @@
+//! Background workers: who does the work, and how it is started.
+
+pub mod entry;
+pub mod launcher;
+mod mover;
+pub mod start;

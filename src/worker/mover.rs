@@ -1,0 +1,205 @@
+//! The worker of a job, and its helpers.
+
+use super::start::{Assignment, Task, start};
+use crate::catalog::job::{self, Job, JobId};
+use crate::catalog::request::{self, Action};
+use crate::catalog::{job_table, table};
+use crate::convert::copy::{Progress, copy_next, reload};
+use crate::convert::{Memory, Next, advance, cancel, index};
+use crate::error::Error;
+use crate::pg::transaction::{Failure, unit};
+use crate::pg::{interrupts, lock, role};
+use crate::plan::phase::Phase;
+use std::time::Duration;
+
+/// Takes a job as far as it goes: to its swap, its cancellation, a pause or a failure.
+pub fn run(id: JobId) {
+    match take_hold(id) {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(failure) => return report(id, &failure),
+    }
+    let mut memory = Memory::new();
+    let mut helped = false;
+    loop {
+        let job = match unit(|| steer(id)) {
+            Ok(Some(job)) => job,
+            Ok(None) => return,
+            Err(failure) => return report(id, &failure),
+        };
+        if job.phase == Phase::Reversible {
+            finish_if_due(&job);
+            return;
+        }
+        if !job.phase.needs_worker() {
+            return;
+        }
+        if job.phase == Phase::Copying && !helped {
+            helped = true;
+            call_helpers(&job);
+        }
+        match advance(&job, &mut memory) {
+            Ok(Next::Go) => {}
+            Ok(Next::Wait(time)) => interrupts::nap(time),
+            Err(failure) if failure.is_transient() => {
+                note(&job, Some(&failure));
+                interrupts::nap(memory.back_off());
+            }
+            Err(failure) => return fail(&job, &failure),
+        }
+    }
+}
+
+/// Takes the lock that says who works on a job; `false` where somebody else does, or where the
+/// job or the extension is gone.
+fn take_hold(id: JobId) -> Result<bool, Failure> {
+    unit(|| {
+        if !crate::catalog::is_installed() {
+            return Ok(false);
+        }
+        let number = u32::try_from(id.0)
+            .map_err(|_| Error::Internal(format!("job number {} is too large", id.0)))?;
+        Ok(lock::try_session_object(job_table()?, number))
+    })
+}
+
+/// Reads the job, and does what its users want: the job as it then is, or `None` where it is
+/// gone.
+fn steer(id: JobId) -> Result<Option<Job>, Error> {
+    if !crate::catalog::is_installed() {
+        return Ok(None);
+    }
+    let Some(mut job) = job::load(id)? else {
+        return Ok(None);
+    };
+    check_rights(&job)?;
+    if !request::any(id)? {
+        return Ok(Some(job));
+    }
+    for action in request::take(id)? {
+        let stopped = matches!(job.phase, Phase::Paused | Phase::Failed);
+        let next = match action {
+            Action::Pause if job.phase.is_before_swap() => Phase::Paused,
+            Action::Resume if stopped => job.resume_phase.unwrap_or(Phase::Planned),
+            Action::Cancel if stopped || job.phase.is_before_swap() => Phase::Cancelling,
+            Action::Pause | Action::Resume | Action::Cancel => continue,
+        };
+        job::transition(&job, next)?;
+        if action == Action::Resume {
+            job::set_error(id, None)?;
+        }
+        let Some(moved) = job::load(id)? else {
+            return Ok(None);
+        };
+        job = moved;
+    }
+    Ok(Some(job))
+}
+
+/// The rights on which the job rests may have been taken away since.
+fn check_rights(job: &Job) -> Result<(), Error> {
+    match table::may_act_as(job.requested_by, job.owner)? {
+        true => Ok(()),
+        false => Err(Error::NotOwner {
+            relation: job.source_name.clone(),
+            owner: format!("{}", job.owner.to_u32()),
+        }),
+    }
+}
+
+/// Starts the helpers of a copy: as many as there are slots for.
+fn call_helpers(job: &Job) {
+    for _ in 1..job.plan.copy_workers {
+        let helper = Assignment::new(Task::Help, job.id, role::session());
+        if let Err(error) = start(helper) {
+            let wording = error.wording();
+            pgrx::log!(
+                "conversion {} goes on with fewer workers: {}",
+                job.id.0,
+                wording.message
+            );
+            return;
+        }
+    }
+}
+
+/// Copies ranges and builds indexes until there are none. What fails here is tried again by the
+/// job's own worker, which then reports it.
+pub fn help(id: JobId) {
+    loop {
+        let done = match reload(id) {
+            Ok(Some(job)) => match job.phase {
+                Phase::Copying => match copy_next(&job) {
+                    Ok(Progress::Copied) => continue,
+                    Ok(Progress::NothingLeft) => Ok(false),
+                    Ok(Progress::FileReplaced) => return,
+                    Err(failure) => Err(failure),
+                },
+                Phase::Indexing => index::build_next(&job).map(|built| !built),
+                _ => return,
+            },
+            Ok(None) => return,
+            Err(failure) => Err(failure),
+        };
+        match done {
+            Ok(true) => return,
+            Ok(false) => interrupts::nap(Duration::from_millis(5)),
+            Err(failure) => {
+                pgrx::log!("helper of conversion {} ends: {}", id.0, failure.message);
+                return;
+            }
+        }
+    }
+}
+
+fn finish_if_due(job: &Job) {
+    let due = unit(|| job::undo_window_has_passed(job.id));
+    if matches!(due, Ok(true))
+        && let Err(failure) = unit(|| cancel::finish(job))
+    {
+        note(job, Some(&failure));
+    }
+}
+
+/// Records why a job cannot go on.
+fn fail(job: &Job, failure: &Failure) {
+    report(job.id, failure);
+    let recorded = unit(|| {
+        if !crate::catalog::is_installed() {
+            return Ok(());
+        }
+        // Read again: the step that failed may have been preceded by one that did not.
+        let Some(job) = job::load(job.id)? else {
+            return Ok(());
+        };
+        job::set_error(job.id, Some(failure))?;
+        match job.phase.may_become(Phase::Failed) {
+            true => job::transition(&job, Phase::Failed),
+            false => Ok(()),
+        }
+    });
+    if let Err(second) = recorded {
+        report(job.id, &second);
+    }
+}
+
+/// Records what a job waits for; a failure to do so is no reason to stop.
+fn note(job: &Job, failure: Option<&Failure>) {
+    if let Err(second) = unit(|| job::set_error(job.id, failure)) {
+        report(job.id, &second);
+    }
+}
+
+fn report(id: JobId, failure: &Failure) {
+    pgrx::log!(
+        "conversion {} stops: {} (SQLSTATE {}){}",
+        id.0,
+        failure.message,
+        failure.sqlstate(),
+        failure
+            .detail
+            .as_deref()
+            .map(|detail| format!(" DETAIL: {detail}"))
+            .unwrap_or_default()
+    );
+}
