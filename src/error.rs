@@ -71,6 +71,8 @@ pub enum Error {
         relation: String,
         purpose: &'static str,
     },
+    /// Changes come in faster than they can be applied.
+    CannotKeepUp { relation: String },
     /// A snapshot older than the copy would see an incomplete table after the swap.
     OldSnapshot { relation: String, detail: String },
     /// Something that cannot happen, did.
@@ -224,6 +226,12 @@ impl Error {
                 Code::ERRCODE_LOCK_NOT_AVAILABLE,
                 format!("could not lock table \"{relation}\" for {purpose}"),
             ),
+            Error::CannotKeepUp { relation } => Wording::new(
+                Code::ERRCODE_INSUFFICIENT_RESOURCES,
+                format!("changes of table \"{relation}\" arrive faster than they can be applied"),
+            )
+            .detail("The conversion goes on, and swaps as soon as it has caught up.")
+            .hint("It will do so when fewer changes are made, or when the server has more time to spare."),
             Error::OldSnapshot { relation, detail } => Wording::new(
                 Code::ERRCODE_OBJECT_IN_USE,
                 format!("an old snapshot holds up the swap of table \"{relation}\""),

@@ -25,6 +25,9 @@ CREATE TABLE partman_rs.job (
     capture_triggers text,
     rows_total bigint NOT NULL DEFAULT 0,
     bytes_total bigint NOT NULL DEFAULT 0,
+    -- What the ranges added up to, when they are no longer needed.
+    rows_copied bigint,
+    bytes_copied bigint,
     keys_waiting bigint NOT NULL DEFAULT 0,
     swap_attempts integer NOT NULL DEFAULT 0,
     -- What verification saw: rows compared, and rows left out because they were changing.

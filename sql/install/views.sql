@@ -16,14 +16,14 @@ WITH progress AS (
      GROUP BY l.objid
 ), job AS (
     SELECT j.*,
-           coalesce(p.rows_done, 0)::bigint AS rows_done,
-           coalesce(p.bytes_done, 0)::bigint AS bytes_done,
+           coalesce(j.rows_copied, p.rows_done, 0)::bigint AS rows_done,
+           coalesce(j.bytes_copied, p.bytes_done, 0)::bigint AS bytes_done,
            w.pid AS worker_pid,
            CASE WHEN j.phase IN ('planned', 'prepared', 'capturing') THEN 0
                 WHEN j.phase IN ('reversible', 'finished') THEN 100
                 WHEN j.bytes_total = 0 THEN NULL
                 ELSE least(100, 100.0 * coalesce(p.bytes_done, 0) / j.bytes_total) END AS percent,
-           coalesce(p.rows_done, 0)
+           coalesce(j.rows_copied, p.rows_done, 0)
                / nullif(extract(epoch FROM
                      coalesce(j.copy_ended_at, clock_timestamp()) - j.copy_started_at), 0) AS rate
       FROM partman_rs.job j

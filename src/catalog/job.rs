@@ -11,6 +11,7 @@ use crate::plan::phase::Phase;
 use pgrx::{JsonB, pg_sys};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 
 /// The number of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +28,8 @@ pub struct Job {
     pub requested_by: pg_sys::Oid,
     pub phase: Phase,
     pub resume_phase: Option<Phase>,
-    pub plan: Plan,
-    pub definition: Facts,
+    pub plan: Arc<Plan>,
+    pub definition: Arc<Facts>,
     pub horizon: Option<Horizon>,
     pub source_file: Option<pg_sys::Oid>,
     /// The capture triggers as they were made.
@@ -42,7 +43,7 @@ impl Job {
     pub fn definition_with_oid(&self) -> Facts {
         Facts {
             oid: self.source.to_u32(),
-            ..self.definition.clone()
+            ..Facts::clone(&self.definition)
         }
     }
 }
@@ -50,10 +51,11 @@ impl Job {
 const COLUMNS: &str = "SELECT id, source, source_name, twin, owner, requested_by, phase, \
      resume_phase, plan, definition, horizon, source_file, capture_triggers, last_error, last_sqlstate FROM partman_rs.job ";
 
+fn phase(name: String) -> Result<Phase, Error> {
+    Phase::from_name(&name).ok_or_else(|| Error::Internal(format!("unknown phase {name}")))
+}
+
 fn decode(row: &db::Row) -> Result<Job, Error> {
-    let phase = |name: String| {
-        Phase::from_name(&name).ok_or_else(|| Error::Internal(format!("unknown phase {name}")))
-    };
     Ok(Job {
         id: JobId(row.get(1)?),
         source: row.get(2)?,
@@ -63,8 +65,8 @@ fn decode(row: &db::Row) -> Result<Job, Error> {
         requested_by: row.get(6)?,
         phase: phase(row.get(7)?)?,
         resume_phase: row.find(8)?.map(phase).transpose()?,
-        plan: from_json(row.get(9)?)?,
-        definition: from_json(row.get(10)?)?,
+        plan: Arc::new(from_json(row.get(9)?)?),
+        definition: Arc::new(from_json(row.get(10)?)?),
         horizon: row.find(11)?.map(from_json).transpose()?,
         source_file: row.find(12)?,
         capture_triggers: row.find(13)?,
@@ -88,6 +90,30 @@ fn to_json<T: Serialize>(value: &T) -> Result<JsonB, Error> {
 pub fn load(id: JobId) -> Result<Option<Job>, Error> {
     let sql = format!("{COLUMNS} WHERE id = $1");
     as_bookkeeper(|| db::row(&sql, &[id.0.into()], decode))
+}
+
+/// The same job as it is now; its plan and definition never change.
+pub fn refresh(job: &Job) -> Result<Option<Job>, Error> {
+    as_bookkeeper(|| {
+        db::row(
+            "SELECT twin, phase, resume_phase, horizon, source_file, capture_triggers, last_error, last_sqlstate \
+               FROM partman_rs.job WHERE id = $1",
+            &[job.id.0.into()],
+            |row| {
+                Ok(Job {
+                    twin: row.find(1)?,
+                    phase: phase(row.get(2)?)?,
+                    resume_phase: row.find(3)?.map(phase).transpose()?,
+                    horizon: row.find(4)?.map(from_json).transpose()?,
+                    source_file: row.find(5)?,
+                    capture_triggers: row.find(6)?,
+                    last_error: row.find(7)?,
+                    last_sqlstate: row.find(8)?,
+                    ..job.clone()
+                })
+            },
+        )
+    })
 }
 
 /// The newest job whose source, or whose result, is that table; one that is under way first.
@@ -147,6 +173,9 @@ pub fn transition(job: &Job, next: Phase) -> Result<(), Error> {
         let moved = db::run(
             "UPDATE partman_rs.job \
                 SET phase = $2, phase_at = clock_timestamp(), \
+                    (last_error, last_error_detail, last_error_hint, last_sqlstate) = ( \
+                        SELECT last_error, last_error_detail, last_error_hint, last_sqlstate \
+                         WHERE $2 IN ('failed', 'cancelling', 'cancelled')), \
                     resume_phase = CASE WHEN $2 IN ('paused', 'failed') THEN coalesce(resume_phase, phase) END, \
                     copy_started_at = CASE WHEN $2 = 'copying' AND phase = 'capturing' \
                                            THEN clock_timestamp() ELSE copy_started_at END, \
@@ -248,6 +277,9 @@ pub fn set_swapped(id: JobId, undo_window_seconds: Option<f64>) -> Result<(), Er
         db::run(
             "UPDATE partman_rs.job \
                 SET swapped_at = clock_timestamp(), keys_waiting = 0, \
+                    (rows_copied, bytes_copied) = ( \
+                        SELECT coalesce(sum(r.rows), 0), coalesce(sum(r.bytes), 0) \
+                          FROM partman_rs.copy_range r WHERE r.job = $1), \
                     undo_until = clock_timestamp() + make_interval(secs => $2) \
               WHERE id = $1",
             &[id.0.into(), undo_window_seconds.into()],
@@ -277,10 +309,10 @@ pub fn set_error(id: JobId, failure: Option<&Failure>) -> Result<(), Error> {
 
 /// Jobs in this database that should have a worker, or whose undo window has passed: their
 /// numbers and the roles that asked.
-pub fn due() -> Result<Vec<(JobId, pg_sys::Oid, Phase)>, Error> {
+pub fn due() -> Result<Vec<(JobId, pg_sys::Oid)>, Error> {
     as_bookkeeper(|| {
         db::rows(
-            "SELECT id, connect_as, phase FROM partman_rs.job \
+            "SELECT id, connect_as FROM partman_rs.job \
               WHERE phase NOT IN ('finished', 'cancelled', 'paused', 'failed', 'reversible') \
                  OR (phase IN ('paused', 'failed') AND EXISTS ( \
                        SELECT FROM partman_rs.request r WHERE r.job = job.id)) \
@@ -288,10 +320,7 @@ pub fn due() -> Result<Vec<(JobId, pg_sys::Oid, Phase)>, Error> {
               ORDER BY id",
             &[],
             |row| {
-                let name: String = row.get(3)?;
-                let phase = Phase::from_name(&name)
-                    .ok_or_else(|| Error::Internal(format!("unknown phase {name}")))?;
-                Ok((JobId(row.get(1)?), row.get(2)?, phase))
+                Ok((JobId(row.get(1)?), row.get(2)?))
             },
         )
     })

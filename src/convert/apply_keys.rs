@@ -139,12 +139,8 @@ impl Current<'_> {
         for (leaf, entries) in opened {
             // SAFETY: both relations stay open; rows are valid until the next probe.
             unsafe {
-                let layout = Layout::new(
-                    self.source.tuple_desc(),
-                    leaf.relation().tuple_desc(),
-                    self.job.plan.key.attnum,
-                    self.job.plan.key.key_type,
-                );
+                let leaf_desc = leaf.relation().tuple_desc();
+                let layout = Layout::new(self.source.tuple_desc(), leaf_desc, &self.job.plan.key);
                 for (count, place) in entries.iter().enumerate() {
                     if count % 1024 == 0 {
                         interrupts::check();

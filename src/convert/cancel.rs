@@ -1,15 +1,22 @@
 //! Taking a conversion back, before the swap: the source is left as it was, with nothing beside it.
 
-use super::{capture, open_source, prepare};
+use super::{capture, change_log, prepare};
 use crate::catalog::job::{self, Job};
+use crate::catalog::leaf;
+use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
 use crate::pg::lock::{self, Mode};
+use crate::pg::relation::Relation;
+use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
 use crate::plan::phase::Phase;
+use crate::plan::sql::Sql;
 
 /// One attempt. Fails with 55P03 where others are in the way; then the caller tries again.
+///
+/// The source may have been altered, or be gone, by now: only what is ours is taken away.
 pub fn take_back(job: &Job) -> Result<(), Failure> {
     unit(|| {
         if job.horizon.is_some() {
@@ -18,15 +25,15 @@ pub fn take_back(job: &Job) -> Result<(), Failure> {
             // time-out.
             lock::relation(job.source, Mode::AccessExclusive, guc::swap_lock_timeout());
             // DDL wants the table closed; the lock stays.
-            let name = open_source(job, Mode::AccessExclusive)?.map(|source| source.name());
-            if let Some(name) = name {
-                capture::remove(job, &name)?;
+            let source = Relation::try_open(job.source, Mode::AccessExclusive)
+                .map(|source| (source.name(), source.owner()));
+            if let Some((name, owner)) = source {
+                capture::remove(job.source, &name, owner)?;
             }
         }
-        super::change_log::drop_log(job.source)?;
+        change_log::drop_log(job.source)?;
         prepare::drop_twin(job)?;
         job::transition(job, Phase::Cancelled)?;
-        job::set_error(job.id, None)?;
         failpoint("cancel:before_commit")
     })
 }
@@ -35,14 +42,12 @@ pub fn take_back(job: &Job) -> Result<(), Failure> {
 /// window has passed.
 pub fn finish(job: &Job) -> Result<(), Error> {
     // ACCESS EXCLUSIVE on the retired source, which no application uses, until commit.
-    let Some(retired) = open_source(job, Mode::AccessExclusive)? else {
-        return job::transition(job, Phase::Finished);
-    };
-    let statement = crate::plan::sql::Sql::template("DROP TABLE {retired}")
-        .name("retired", &retired.name())
-        .build();
-    drop(retired);
-    super::as_owner(job, || crate::db::run(&statement, &[]))?;
-    crate::catalog::leaf::forget(job.id)?;
+    let retired = Relation::try_open(job.source, Mode::AccessExclusive)
+        .map(|retired| (retired.name(), retired.owner()));
+    if let Some((name, owner)) = retired {
+        let statement = Sql::template("DROP TABLE {retired}").name("retired", &name).build();
+        acting_as(owner, Restriction::SecurityRestricted, || db::run(&statement, &[]))?;
+    }
+    leaf::forget(job.id)?;
     job::transition(job, Phase::Finished)
 }

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
 use crate::pg::lock::{self, Mode};
+use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, refresh_snapshot, unit};
 use crate::plan::capture_statement;
 use crate::plan::names::QualifiedName;
@@ -35,11 +36,7 @@ pub fn begin(job: &Job) -> Result<(), Failure> {
             Mode::ShareRowExclusive,
             guc::swap_lock_timeout(),
         );
-        let Some(source) = open_source(job, Mode::ShareRowExclusive)? else {
-            return Err(Error::SourceGone {
-                relation: job.source_name.clone(),
-            });
-        };
+        let source = open_source(job, Mode::ShareRowExclusive)?;
         // The horizon must be later than the lock.
         refresh_snapshot();
         let horizon = snapshot::horizon();
@@ -55,7 +52,7 @@ pub fn begin(job: &Job) -> Result<(), Failure> {
         drop(source);
         super::check_definition(job)?;
         // After a fresh start an old log may be there: what it says is all older than the lock.
-        remove(job, &job.plan.source)?;
+        remove(job.source, &job.plan.source, job.owner)?;
         change_log::create(&job.plan, &job.definition_with_oid())?;
         as_owner(job, || install(&job.plan.source))?;
         let bytes = i64::from(blocks) * i64::from(pg_sys::BLCKSZ);
@@ -94,19 +91,23 @@ fn install(source: &QualifiedName) -> Result<(), Error> {
 
 /// Ends the capture, if it had begun: triggers and log go together. `table` is what the source
 /// is called now. The caller holds ACCESS EXCLUSIVE on it where a trigger is there.
-pub fn remove(job: &Job, table: &QualifiedName) -> Result<(), Error> {
+pub fn remove(
+    source: pg_sys::Oid,
+    table: &QualifiedName,
+    owner: pg_sys::Oid,
+) -> Result<(), Error> {
     for trigger in TRIGGERS {
         let exists: bool = db::value(
             "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2)",
-            &[job.source.into(), trigger.into()],
+            &[source.into(), trigger.into()],
         )?;
         if exists {
             let statement = Sql::template("DROP TRIGGER {trigger} ON {table}")
                 .ident("trigger", trigger)
                 .name("table", table)
                 .build();
-            as_owner(job, || db::run(&statement, &[]))?;
+            acting_as(owner, Restriction::SecurityRestricted, || db::run(&statement, &[]))?;
         }
     }
-    change_log::drop_log(job.source)
+    change_log::drop_log(source)
 }

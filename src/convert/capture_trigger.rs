@@ -50,13 +50,16 @@ pub unsafe extern "C-unwind" fn capture_change(fcinfo: pg_sys::FunctionCallInfo)
 /// `data` is the trigger data of a running AFTER trigger.
 unsafe fn record(log: &ChangeLog, data: &pg_sys::TriggerData) {
     let event = data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK;
-    if event == pg_sys::TRIGGER_EVENT_TRUNCATE {
+    // SAFETY: the trigger's relation is open.
+    let desc = unsafe { (*data.tg_relation).rd_att };
+    // After an ALTER TABLE of a logged column no key can be logged any more; the conversion will
+    // find that the table was altered, and say so.
+    if event == pg_sys::TRIGGER_EVENT_TRUNCATE || !log.fits(desc) {
         log.append_truncation();
         return;
     }
     // SAFETY: tuples that the executor fetched for this trigger, of the source's row type.
     unsafe {
-        let desc = (*data.tg_relation).rd_att;
         let old_or_only = data.tg_trigtuple;
         let first = log.values(old_or_only, desc);
         let update = event == pg_sys::TRIGGER_EVENT_UPDATE;

@@ -113,11 +113,7 @@ pub fn round(job: &Job, targets: &Targets, pace: &mut Pace) -> Result<Round, Fai
     let limit = pace.batch;
     let outcome = unit(|| {
         // ACCESS SHARE on the source, for one round: it keeps the file and the definition.
-        let Some(source) = open_source(job, Mode::AccessShare)? else {
-            return Err(Error::SourceGone {
-                relation: job.source_name.clone(),
-            });
-        };
+        let source = open_source(job, Mode::AccessShare)?;
         // Only what was committed before the lock was granted is missed by an older snapshot.
         refresh_snapshot();
         let applied = drain(job, &source, targets, limit)?;

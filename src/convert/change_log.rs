@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::pg::lock::Mode;
 use crate::pg::relation::{self, Relation};
 use crate::pg::tuple::{self, Attribute, Value};
+use crate::pg::version;
 use crate::plan::Plan;
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
@@ -32,7 +33,7 @@ pub enum Event {
     Deleted,
     /// Likewise, and its version was marked frozen.
     DeletedFrozen,
-    /// The table was truncated.
+    /// The table was truncated, or altered: what was copied counts for nothing.
     Truncated,
 }
 
@@ -156,7 +157,7 @@ impl ChangeLog {
         for attribute in attributes {
             // SAFETY: attribute numbers count from 1.
             let name = unsafe {
-                crate::pg::version::attribute(desc, attribute.number as usize - 1).name()
+                version::attribute(desc, attribute.number as usize - 1).name()
             };
             if let Some(attnum) = name
                 .strip_prefix('k')
@@ -195,6 +196,15 @@ impl ChangeLog {
     /// The log itself.
     pub fn relation(&self) -> &Relation {
         &self.relation
+    }
+
+    /// Whether the source still has the logged columns, as they were when the log was made.
+    pub fn fits(&self, source: pg_sys::TupleDesc) -> bool {
+        // SAFETY: attribute numbers of a relation never exceed its row type's.
+        self.attnums.iter().zip(&self.attributes).all(|(attnum, logged)| unsafe {
+            let now = version::attribute(source, *attnum as usize - 1);
+            !now.attisdropped && now.atttypid == logged.type_oid
+        })
     }
 
     /// The logged values of a row of the source.
@@ -252,7 +262,7 @@ impl ChangeLog {
         }
     }
 
-    /// Appends the note that the table was truncated.
+    /// Appends the note that the table was truncated, or altered.
     pub fn append_truncation(&self) {
         let mut values = vec![Value::NULL; self.prefix + self.attnums.len()];
         values[0] = letter(Event::Truncated);

@@ -9,7 +9,7 @@ use super::scan::HeapScan;
 use super::{as_owner, open_source};
 use crate::catalog::copy_range::{self, BlockRange};
 use crate::catalog::job::Job;
-use crate::catalog::{job, leaf};
+use crate::catalog::leaf;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::pg::lock::Mode;
@@ -35,11 +35,7 @@ pub enum Progress {
 pub fn copy_next(job: &Job) -> Result<Progress, Failure> {
     unit(|| {
         // ACCESS SHARE on the source, for one range: it keeps the file and the definition.
-        let Some(source) = open_source(job, Mode::AccessShare)? else {
-            return Err(Error::SourceGone {
-                relation: job.source_name.clone(),
-            });
-        };
+        let source = open_source(job, Mode::AccessShare)?;
         refresh_snapshot();
         if job.source_file != Some(source.file_number()) {
             return Ok(Progress::FileReplaced);
@@ -83,12 +79,7 @@ fn copy_range(
     let mut writers = LeafWriters::new(leaves);
     // SAFETY: the source is open to the end of this function, and the writers keep leaf 0 open.
     let layout = unsafe {
-        Layout::new(
-            source.tuple_desc(),
-            writers.tuple_desc(0),
-            job.plan.key.attnum,
-            job.plan.key.key_type,
-        )
+        Layout::new(source.tuple_desc(), writers.tuple_desc(0), &job.plan.key)
     };
     // SAFETY: a live snapshot is active in every unit.
     let snapshot_next = unsafe { (*pg_sys::GetActiveSnapshot()).xmax.into_inner() };
@@ -196,15 +187,4 @@ pub fn is_worn_out(job: &Job) -> bool {
     job.horizon
         .as_ref()
         .is_some_and(|horizon| horizon.is_worn_out(now))
-}
-
-/// Reads a job again, in a transaction of its own.
-pub fn reload(id: job::JobId) -> Result<Option<Job>, Failure> {
-    unit(|| {
-        if crate::catalog::is_installed() {
-            job::load(id)
-        } else {
-            Ok(None)
-        }
-    })
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "copies heap tuples")]
 
 use crate::pg::tuple::{self, Attribute, Value};
+use crate::plan::PartitionKey;
 use crate::plan::interval::KeyType;
 use pgrx::pg_sys;
 
@@ -20,12 +21,12 @@ pub struct Layout {
 
 impl Layout {
     /// # Safety
-    /// Both row types stay live as long as the layout is used.
+    /// Both row types stay live as long as the layout is used, and `leaf` has the live columns of
+    /// `source`: the source was opened by `open_source`, which compares them.
     pub unsafe fn new(
         source: pg_sys::TupleDesc,
         leaf: pg_sys::TupleDesc,
-        key: i16,
-        key_type: KeyType,
+        key: &PartitionKey,
     ) -> Layout {
         // SAFETY: the caller's promise.
         let (live, columns) = unsafe { (tuple::attributes(source), (*source).natts as usize) };
@@ -35,8 +36,8 @@ impl Layout {
             same: live.len() == columns,
             live,
             columns,
-            key,
-            key_type,
+            key: key.attnum,
+            key_type: key.key_type,
         }
     }
 

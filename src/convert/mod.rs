@@ -22,6 +22,7 @@ mod prepare;
 mod probe;
 mod scan;
 mod snapshot;
+mod statistics;
 mod swap;
 mod verify;
 
@@ -51,6 +52,8 @@ pub struct Memory {
     /// The transaction of the last round that applied anything.
     last_batch: Option<u32>,
     waiting_for_snapshots_since: Option<Instant>,
+    /// Since when changes have come in faster than they were applied.
+    behind_since: Option<Instant>,
     /// Attempts of the current phase that found a lock taken.
     refused: u32,
 }
@@ -63,6 +66,7 @@ impl Memory {
             pace: Pace::new(),
             last_batch: None,
             waiting_for_snapshots_since: None,
+            behind_since: None,
             refused: 0,
         }
     }
@@ -159,10 +163,11 @@ fn index_step(job: &Job) -> Result<Next, Failure> {
         unit(|| failpoint("index:after_commit"))?;
         return Ok(Next::Go);
     }
+    if unit(|| leaf::count_unindexed(job.id))? > 0 {
+        return Ok(Next::Wait(FOR_HELPERS));
+    }
+    statistics::gather_roughly(job)?;
     unit(|| {
-        if leaf::count_unindexed(job.id)? > 0 {
-            return Ok(Next::Wait(FOR_HELPERS));
-        }
         index::check_all_valid(job)?;
         job::transition(job, Phase::CatchingUp)?;
         Ok(Next::Go)
@@ -176,12 +181,29 @@ fn catch_up_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     match one_round(job, memory)? {
         Round::StartAgain => start_again(job, memory),
         Round::Applied { entries, left, .. } if left == 0 && entries <= LITTLE => {
+            memory.behind_since = None;
             unit(|| failpoint("catch_up:after_commit"))?;
             unit(|| job::transition(job, Phase::Verifying))?;
             Ok(Next::Go)
         }
-        Round::Applied { .. } => Ok(Next::Go),
+        Round::Applied { .. } => {
+            note_lag(job, memory)?;
+            Ok(Next::Go)
+        }
     }
+}
+
+/// So long catching up may take without a word.
+const LAG_WORTH_A_NOTE: Duration = Duration::from_secs(60);
+
+/// Says so where changes come in faster than they can be applied, and goes on.
+fn note_lag(job: &Job, memory: &mut Memory) -> Result<(), Failure> {
+    let since = *memory.behind_since.get_or_insert_with(Instant::now);
+    if since.elapsed() < LAG_WORTH_A_NOTE || job.last_error.is_some() {
+        return Ok(());
+    }
+    let failure = Failure::from(Error::CannotKeepUp { relation: job.source_name.clone() });
+    unit(|| job::set_error(job.id, Some(&failure)))
 }
 
 fn start_again(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
@@ -233,8 +255,10 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         Round::Applied { entries, left, .. } => {
             let soon = memory.pace.estimate(entries + left);
             if left > 0 || soon > Duration::from_millis(40) {
+                note_lag(job, memory)?;
                 return Ok(Next::Go);
             }
+            memory.behind_since = None;
         }
     }
     if let Some(wait) = wait_for_snapshots(job, memory)? {
@@ -249,6 +273,9 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     match swap::attempt(job, targets, &memory.pace, &patience)? {
         swap::Attempt::Swapped => {
             unit(|| failpoint("swap:after_commit"))?;
+            if let Err(failure) = statistics::gather_fully(job) {
+                pgrx::log!("conversion {}: no statistics: {}", job.id.0, failure.message);
+            }
             Ok(Next::Go)
         }
         swap::Attempt::TooMuchWaits => Ok(Next::Go),
@@ -294,18 +321,28 @@ fn wait_for_snapshots(job: &Job, memory: &mut Memory) -> Result<Option<Duration>
     Ok(Some(Duration::from_millis(pause)))
 }
 
-/// Opens the source of a job in this mode, if it still exists.
-fn open_source(job: &Job, mode: Mode) -> Result<Option<Relation>, Error> {
-    let Some(source) = Relation::try_open(job.source, mode) else {
-        return Ok(None);
+/// Opens the source of a job in this mode. It must still exist, belong to the same owner, and
+/// have the columns that the twin was made with: all that handles its rows relies on that.
+fn open_source(job: &Job, mode: Mode) -> Result<Relation, Error> {
+    let source = Relation::try_open(job.source, mode)
+        .ok_or_else(|| Error::SourceGone { relation: job.source_name.clone() })?;
+    let altered = |what: &str| Error::SourceAltered {
+        relation: job.source_name.clone(),
+        detail: format!("What changed: {what}."),
     };
     if source.owner() != job.owner {
-        return Err(Error::SourceAltered {
-            relation: job.source_name.clone(),
-            detail: "Its owner was changed.".to_owned(),
-        });
+        return Err(altered("its owner"));
     }
-    Ok(Some(source))
+    let columns = source.columns();
+    let expected = &job.definition.columns;
+    let same = columns.len() == expected.len()
+        && columns.iter().zip(expected).all(|(column, expected)| {
+            (column.number, column.type_oid.to_u32()) == (expected.attnum, expected.type_oid)
+        });
+    if !same {
+        return Err(altered("its columns"));
+    }
+    Ok(source)
 }
 
 /// Runs work as the table's owner, who can gain nothing by it.
@@ -336,7 +373,7 @@ fn check_definition(job: &Job) -> Result<(), Error> {
         relation: job.source_name.clone(),
     })?
     .definition();
-    if now == job.definition {
+    if now == *job.definition {
         return Ok(());
     }
     Err(Error::SourceAltered {

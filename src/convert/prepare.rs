@@ -6,7 +6,10 @@ use crate::catalog::leaf;
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
+use crate::pg::depend;
 use crate::pg::lock::Mode;
+use crate::pg::relation::Relation;
+use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
@@ -17,11 +20,7 @@ use pgrx::pg_sys;
 pub fn make_twin(job: &Job) -> Result<(), Failure> {
     unit(|| {
         // ACCESS SHARE on the source, while the twin is made after its image.
-        let Some(_source) = open_source(job, Mode::AccessShare)? else {
-            return Err(Error::SourceGone {
-                relation: job.source_name.clone(),
-            });
-        };
+        let _source = open_source(job, Mode::AccessShare)?;
         super::check_definition(job)?;
         as_owner(job, || {
             job.plan
@@ -43,7 +42,10 @@ pub fn make_twin(job: &Job) -> Result<(), Failure> {
             .map(|partition| relation_oid(&partition.name))
             .collect::<Result<Vec<pg_sys::Oid>, _>>()?;
         leaf::insert_all(job.id, &leaves)?;
-        job::set_twin(job.id, Some(relation_oid(&job.plan.twin)?))?;
+        let twin = relation_oid(&job.plan.twin)?;
+        // Until the swap the twin is nothing without the extension, and goes with it.
+        depend::on_extension(twin)?;
+        job::set_twin(job.id, Some(twin))?;
         job::transition(job, Phase::Prepared)?;
         failpoint("prepare:before_commit")
     })
@@ -85,17 +87,12 @@ fn revoke_all(relation: &QualifiedName, grantee: Option<&str>) -> String {
 /// Takes the twin away again, and what is known about it. The capture stays.
 pub fn drop_twin(job: &Job) -> Result<(), Error> {
     if let Some(twin) = job.twin {
-        let name: Option<(String, String)> = db::row(
-            "SELECT n.nspname::text, c.relname::text FROM pg_class c \
-               JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1",
-            &[twin.into()],
-            |row| Ok((row.get(1)?, row.get(2)?)),
-        )?;
-        if let Some((schema, name)) = name {
-            let statement = Sql::template("DROP TABLE {twin}")
-                .name("twin", &QualifiedName { schema, name })
-                .build();
-            as_owner(job, || db::run(&statement, &[]))?;
+        // ACCESS EXCLUSIVE on the twin, which nobody else uses, until commit.
+        let found = Relation::try_open(twin, Mode::AccessExclusive)
+            .map(|twin| (twin.name(), twin.owner()));
+        if let Some((name, owner)) = found {
+            let statement = Sql::template("DROP TABLE {twin}").name("twin", &name).build();
+            acting_as(owner, Restriction::SecurityRestricted, || db::run(&statement, &[]))?;
         }
         job::set_twin(job.id, None)?;
     }

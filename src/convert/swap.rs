@@ -5,13 +5,14 @@ use super::{as_owner, capture, open_source, run_step};
 use crate::catalog::as_bookkeeper;
 use crate::catalog::job::{self, Job};
 use crate::db;
-use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
+use crate::pg::depend;
 use crate::pg::lock::{self, Mode};
+use crate::pg::settings;
 use crate::pg::transaction::{Failure, refresh_snapshot, unit};
 use crate::plan::phase::Phase;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long applying the last logged keys under the lock may take, at first and at most.
 const FIRST_DRAIN: Duration = Duration::from_millis(10);
@@ -63,12 +64,9 @@ pub fn attempt(
         if !lock::try_relation(job.source, Mode::AccessExclusive) {
             lock::relation(job.source, Mode::AccessExclusive, patience.lock);
         }
+        let locked_at = Instant::now();
         failpoint("swap:locked")?;
-        let Some(source) = open_source(job, Mode::AccessExclusive)? else {
-            return Err(Error::SourceGone {
-                relation: job.source_name.clone(),
-            });
-        };
+        let source = open_source(job, Mode::AccessExclusive)?;
         refresh_snapshot();
         let limit = (patience.drain.as_secs_f64() / pace.seconds_per_entry) as usize;
         match drain(job, &source, targets, limit.max(100))? {
@@ -82,11 +80,22 @@ pub fn attempt(
         drop(source);
         failpoint("swap:before_rename")?;
         as_owner(job, || job.plan.swap.iter().skip(1).try_for_each(run_step))?;
-        capture::remove(job, &job.plan.retired)?;
+        if let Some(twin) = job.twin {
+            depend::not_on_extension(twin)?;
+        }
+        capture::remove(job.source, &job.plan.retired, job.owner)?;
         job::transition(job, Phase::Reversible)?;
         job::set_swapped(job.id, job.plan.undo_window_seconds)?;
         job::set_error(job.id, None)?;
+        // Unlike the steps before, this one must not be taken back by a crash.
+        settings::set_local(c"synchronous_commit", c"on");
         failpoint("swap:before_commit")?;
+        pgrx::log!(
+            "conversion {}: table \"{}\" is swapped after {} ms under its lock",
+            job.id.0,
+            job.source_name,
+            locked_at.elapsed().as_millis()
+        );
         Ok(Attempt::Swapped)
     })
 }

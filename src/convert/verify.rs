@@ -188,11 +188,7 @@ fn sum_source(job: &Job, depth: Depth, sums: &mut Comparison) -> Result<bool, Fa
     loop {
         let more = unit(|| {
             // ACCESS SHARE on the source, for one unit: it keeps the file and the definition.
-            let Some(source) = open_source(job, Mode::AccessShare)? else {
-                return Err(Error::SourceGone {
-                    relation: job.source_name.clone(),
-                });
-            };
+            let source = open_source(job, Mode::AccessShare)?;
             refresh_snapshot();
             if job.source_file != Some(source.file_number()) {
                 return Ok(None);
@@ -202,7 +198,7 @@ fn sum_source(job: &Job, depth: Depth, sums: &mut Comparison) -> Result<bool, Fa
             // SAFETY: the source is open to the end of this unit.
             let layout = unsafe {
                 let desc = source.tuple_desc();
-                Layout::new(desc, desc, job.plan.key.attnum, job.plan.key.key_type)
+                Layout::new(desc, desc, &job.plan.key)
             };
             // SAFETY: as above; rows are valid until the next one.
             let Some(mut scan) = (unsafe { HeapScan::blocks(&source, (first, BLOCKS_PER_UNIT)) })
@@ -259,7 +255,7 @@ fn sum_leaf(
         unsafe {
             let desc = relation.tuple_desc();
             // Only whether tuples are complete is asked of it.
-            let layout = Layout::new(desc, desc, 1, job.plan.key.key_type);
+            let layout = Layout::new(desc, desc, &job.plan.key);
             let logged = leaf_columns(job, &log, layout.live())?;
             let Some(mut scan) = HeapScan::blocks(&relation, (first, BLOCKS_PER_UNIT)) else {
                 return Ok(false);

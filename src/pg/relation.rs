@@ -1,6 +1,7 @@
 //! Open relations.
 
 use super::lock::Mode;
+use super::tuple;
 use crate::plan::names::QualifiedName;
 use pgrx::pg_sys;
 use std::ffi::CStr;
@@ -67,6 +68,12 @@ impl Relation {
     pub fn owner(&self) -> pg_sys::Oid {
         // SAFETY: rd_rel is never NULL on an open relation.
         unsafe { (*(*self.pointer).rd_rel).relowner }
+    }
+
+    /// Its live columns, in order.
+    pub fn columns(&self) -> Vec<tuple::Attribute> {
+        // SAFETY: the descriptor of an open relation.
+        unsafe { tuple::attributes(self.tuple_desc()) }
     }
 
     /// The number of the file that holds its rows; a rewrite or truncation gives it another.

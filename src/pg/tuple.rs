@@ -44,6 +44,7 @@ pub struct Attribute {
     pub number: i16,
     pub by_value: bool,
     pub length: i16,
+    pub type_oid: pg_sys::Oid,
 }
 
 /// The live columns of a row type, in order.
@@ -60,6 +61,7 @@ pub unsafe fn attributes(desc: pg_sys::TupleDesc) -> Vec<Attribute> {
                 number: attribute.attnum,
                 by_value: attribute.attbyval,
                 length: attribute.attlen,
+                type_oid: attribute.atttypid,
             })
             .collect()
     }

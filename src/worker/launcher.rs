@@ -119,7 +119,7 @@ pub fn look() {
         true => job::due(),
         false => Ok(Vec::new()),
     });
-    for (id, role, _) in due.unwrap_or_default() {
+    for (id, role) in due.unwrap_or_default() {
         let started = unit(|| match job::has_worker(JobId(id.0))? {
             true => Ok(()),
             false => start(Assignment::new(Task::Move, id, role)),

@@ -4,7 +4,7 @@ use super::start::{Assignment, Task, start};
 use crate::catalog::job::{self, Job, JobId};
 use crate::catalog::request::{self, Action};
 use crate::catalog::{job_table, table};
-use crate::convert::copy::{Progress, copy_next, reload};
+use crate::convert::copy::{Progress, copy_next};
 use crate::convert::{Memory, Next, advance, cancel, index};
 use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
@@ -19,13 +19,18 @@ pub fn run(id: JobId) {
         Ok(false) => return,
         Err(failure) => return report(id, &failure),
     }
+    let mut job = match unit(|| job::load(id)) {
+        Ok(Some(job)) => job,
+        Ok(None) => return,
+        Err(failure) => return report(id, &failure),
+    };
     let mut memory = Memory::new();
     let mut helped = false;
     loop {
-        let job = match unit(|| steer(id)) {
+        job = match unit(|| steer(&job)) {
             Ok(Some(job)) => job,
             Ok(None) => return,
-            Err(failure) => return report(id, &failure),
+            Err(failure) => return fail(&job, &failure),
         };
         if job.phase == Phase::Reversible {
             finish_if_due(&job);
@@ -45,9 +50,28 @@ pub fn run(id: JobId) {
                 note(&job, Some(&failure));
                 interrupts::nap(memory.back_off());
             }
+            Err(failure) if source_is_gone(&job) => match take_back(&job, &failure) {
+                Ok(()) => {}
+                Err(failure) => return report(id, &failure),
+            },
             Err(failure) => return fail(&job, &failure),
         }
     }
+}
+
+/// Whether the source was dropped: then there is nothing left to convert.
+fn source_is_gone(job: &Job) -> bool {
+    let exists = unit(|| table::name(job.source));
+    matches!(exists, Ok(None)) && job.phase.is_before_swap()
+}
+
+/// Begins to take a job back by itself, and says why.
+fn take_back(job: &Job, failure: &Failure) -> Result<(), Failure> {
+    report(job.id, failure);
+    unit(|| {
+        job::set_error(job.id, Some(failure))?;
+        job::transition(job, Phase::Cancelling)
+    })
 }
 
 /// Takes the lock that says who works on a job; `false` where somebody else does, or where the
@@ -63,20 +87,20 @@ fn take_hold(id: JobId) -> Result<bool, Failure> {
     })
 }
 
-/// Reads the job, and does what its users want: the job as it then is, or `None` where it is
-/// gone.
-fn steer(id: JobId) -> Result<Option<Job>, Error> {
+/// Reads the job again, and does what its users want: the job as it then is, or `None` where it
+/// is gone.
+fn steer(job: &Job) -> Result<Option<Job>, Error> {
     if !crate::catalog::is_installed() {
         return Ok(None);
     }
-    let Some(mut job) = job::load(id)? else {
+    let Some(mut job) = job::refresh(job)? else {
         return Ok(None);
     };
     check_rights(&job)?;
-    if !request::any(id)? {
+    if !request::any(job.id)? {
         return Ok(Some(job));
     }
-    for action in request::take(id)? {
+    for action in request::take(job.id)? {
         let stopped = matches!(job.phase, Phase::Paused | Phase::Failed);
         let next = match action {
             Action::Pause if job.phase.is_before_swap() => Phase::Paused,
@@ -85,10 +109,8 @@ fn steer(id: JobId) -> Result<Option<Job>, Error> {
             Action::Pause | Action::Resume | Action::Cancel => continue,
         };
         job::transition(&job, next)?;
-        if action == Action::Resume {
-            job::set_error(id, None)?;
-        }
-        let Some(moved) = job::load(id)? else {
+        job::set_error(job.id, None)?;
+        let Some(moved) = job::refresh(&job)? else {
             return Ok(None);
         };
         job = moved;
@@ -126,28 +148,35 @@ fn call_helpers(job: &Job) {
 /// Copies ranges and builds indexes until there are none. What fails here is tried again by the
 /// job's own worker, which then reports it.
 pub fn help(id: JobId) {
+    let outcome = unit(|| match crate::catalog::is_installed() {
+        true => job::load(id),
+        false => Ok(None),
+    })
+    .and_then(|job| job.map_or(Ok(()), help_with));
+    if let Err(failure) = outcome {
+        pgrx::log!("helper of conversion {} ends: {}", id.0, failure.message);
+    }
+}
+
+fn help_with(mut job: Job) -> Result<(), Failure> {
     loop {
-        let done = match reload(id) {
-            Ok(Some(job)) => match job.phase {
-                Phase::Copying => match copy_next(&job) {
-                    Ok(Progress::Copied) => continue,
-                    Ok(Progress::NothingLeft) => Ok(false),
-                    Ok(Progress::FileReplaced) => return,
-                    Err(failure) => Err(failure),
-                },
-                Phase::Indexing => index::build_next(&job).map(|built| !built),
-                _ => return,
-            },
-            Ok(None) => return,
-            Err(failure) => Err(failure),
+        let now = unit(|| match crate::catalog::is_installed() {
+            true => job::refresh(&job),
+            false => Ok(None),
+        })?;
+        job = match now {
+            Some(now) => now,
+            None => return Ok(()),
         };
-        match done {
-            Ok(true) => return,
-            Ok(false) => interrupts::nap(Duration::from_millis(5)),
-            Err(failure) => {
-                pgrx::log!("helper of conversion {} ends: {}", id.0, failure.message);
-                return;
-            }
+        match job.phase {
+            Phase::Copying => match copy_next(&job)? {
+                Progress::Copied => {}
+                // Others have the last ranges in hand; indexes come next.
+                Progress::NothingLeft => interrupts::nap(Duration::from_millis(5)),
+                Progress::FileReplaced => return Ok(()),
+            },
+            Phase::Indexing if index::build_next(&job)? => {}
+            _ => return Ok(()),
         }
     }
 }
