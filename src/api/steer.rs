@@ -49,20 +49,22 @@ fn finish_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     Ok(cancel::finish(&job)?)
 }
 
-/// The job of a table, if the caller may act as the table's owner.
+/// The job of a table, if the caller may act as the table's owner. The table itself may be gone.
 fn steerable(source: pg_sys::Oid) -> Result<Job, Error> {
-    let relation = table::name(source)?.ok_or_else(|| Error::NoRelation {
-        oid: source.to_u32(),
-    })?;
-    let job = job::find(source)?.ok_or_else(|| Error::NoConversion {
-        relation: relation.clone(),
-    })?;
+    let Some(job) = job::find(source)? else {
+        return Err(match table::name(source)? {
+            Some(relation) => Error::NoConversion { relation },
+            None => Error::NoRelation {
+                oid: source.to_u32(),
+            },
+        });
+    };
     match table::may_act_as(role::current(), job.owner)? {
         true => Ok(job),
-        false => {
-            let owner = table::role_name(job.owner)?;
-            Err(Error::NotOwner { relation, owner })
-        }
+        false => Err(Error::NotOwner {
+            owner: table::role_name(job.owner)?,
+            relation: job.source_name,
+        }),
     }
 }
 

@@ -319,9 +319,7 @@ pub fn due() -> Result<Vec<(JobId, pg_sys::Oid)>, Error> {
                  OR (phase = 'reversible' AND undo_until < clock_timestamp()) \
               ORDER BY id",
             &[],
-            |row| {
-                Ok((JobId(row.get(1)?), row.get(2)?))
-            },
+            |row| Ok((JobId(row.get(1)?), row.get(2)?)),
         )
     })
 }

@@ -45,8 +45,12 @@ pub fn finish(job: &Job) -> Result<(), Error> {
     let retired = Relation::try_open(job.source, Mode::AccessExclusive)
         .map(|retired| (retired.name(), retired.owner()));
     if let Some((name, owner)) = retired {
-        let statement = Sql::template("DROP TABLE {retired}").name("retired", &name).build();
-        acting_as(owner, Restriction::SecurityRestricted, || db::run(&statement, &[]))?;
+        let statement = Sql::template("DROP TABLE {retired}")
+            .name("retired", &name)
+            .build();
+        acting_as(owner, Restriction::SecurityRestricted, || {
+            db::run(&statement, &[])
+        })?;
     }
     leaf::forget(job.id)?;
     job::transition(job, Phase::Finished)

@@ -91,11 +91,7 @@ fn install(source: &QualifiedName) -> Result<(), Error> {
 
 /// Ends the capture, if it had begun: triggers and log go together. `table` is what the source
 /// is called now. The caller holds ACCESS EXCLUSIVE on it where a trigger is there.
-pub fn remove(
-    source: pg_sys::Oid,
-    table: &QualifiedName,
-    owner: pg_sys::Oid,
-) -> Result<(), Error> {
+pub fn remove(source: pg_sys::Oid, table: &QualifiedName, owner: pg_sys::Oid) -> Result<(), Error> {
     for trigger in TRIGGERS {
         let exists: bool = db::value(
             "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2)",
@@ -106,7 +102,9 @@ pub fn remove(
                 .ident("trigger", trigger)
                 .name("table", table)
                 .build();
-            acting_as(owner, Restriction::SecurityRestricted, || db::run(&statement, &[]))?;
+            acting_as(owner, Restriction::SecurityRestricted, || {
+                db::run(&statement, &[])
+            })?;
         }
     }
     change_log::drop_log(source)

@@ -156,9 +156,7 @@ impl ChangeLog {
         let mut logged = Vec::with_capacity(attributes.len());
         for attribute in attributes {
             // SAFETY: attribute numbers count from 1.
-            let name = unsafe {
-                version::attribute(desc, attribute.number as usize - 1).name()
-            };
+            let name = unsafe { version::attribute(desc, attribute.number as usize - 1).name() };
             if let Some(attnum) = name
                 .strip_prefix('k')
                 .and_then(|number| number.parse::<i16>().ok())
@@ -201,10 +199,13 @@ impl ChangeLog {
     /// Whether the source still has the logged columns, as they were when the log was made.
     pub fn fits(&self, source: pg_sys::TupleDesc) -> bool {
         // SAFETY: attribute numbers of a relation never exceed its row type's.
-        self.attnums.iter().zip(&self.attributes).all(|(attnum, logged)| unsafe {
-            let now = version::attribute(source, *attnum as usize - 1);
-            !now.attisdropped && now.atttypid == logged.type_oid
-        })
+        self.attnums
+            .iter()
+            .zip(&self.attributes)
+            .all(|(attnum, logged)| unsafe {
+                let now = version::attribute(source, *attnum as usize - 1);
+                !now.attisdropped && now.atttypid == logged.type_oid
+            })
     }
 
     /// The logged values of a row of the source.

@@ -78,9 +78,7 @@ fn copy_range(
     let mut router = Router::new(&job.plan.partitions);
     let mut writers = LeafWriters::new(leaves);
     // SAFETY: the source is open to the end of this function, and the writers keep leaf 0 open.
-    let layout = unsafe {
-        Layout::new(source.tuple_desc(), writers.tuple_desc(0), &job.plan.key)
-    };
+    let layout = unsafe { Layout::new(source.tuple_desc(), writers.tuple_desc(0), &job.plan.key) };
     // SAFETY: a live snapshot is active in every unit.
     let snapshot_next = unsafe { (*pg_sys::GetActiveSnapshot()).xmax.into_inner() };
     let block_bytes = u64::from(pg_sys::BLCKSZ);

@@ -202,7 +202,9 @@ fn note_lag(job: &Job, memory: &mut Memory) -> Result<(), Failure> {
     if since.elapsed() < LAG_WORTH_A_NOTE || job.last_error.is_some() {
         return Ok(());
     }
-    let failure = Failure::from(Error::CannotKeepUp { relation: job.source_name.clone() });
+    let failure = Failure::from(Error::CannotKeepUp {
+        relation: job.source_name.clone(),
+    });
     unit(|| job::set_error(job.id, Some(&failure)))
 }
 
@@ -274,7 +276,11 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         swap::Attempt::Swapped => {
             unit(|| failpoint("swap:after_commit"))?;
             if let Err(failure) = statistics::gather_fully(job) {
-                pgrx::log!("conversion {}: no statistics: {}", job.id.0, failure.message);
+                pgrx::log!(
+                    "conversion {}: no statistics: {}",
+                    job.id.0,
+                    failure.message
+                );
             }
             Ok(Next::Go)
         }
@@ -324,8 +330,9 @@ fn wait_for_snapshots(job: &Job, memory: &mut Memory) -> Result<Option<Duration>
 /// Opens the source of a job in this mode. It must still exist, belong to the same owner, and
 /// have the columns that the twin was made with: all that handles its rows relies on that.
 fn open_source(job: &Job, mode: Mode) -> Result<Relation, Error> {
-    let source = Relation::try_open(job.source, mode)
-        .ok_or_else(|| Error::SourceGone { relation: job.source_name.clone() })?;
+    let source = Relation::try_open(job.source, mode).ok_or_else(|| Error::SourceGone {
+        relation: job.source_name.clone(),
+    })?;
     let altered = |what: &str| Error::SourceAltered {
         relation: job.source_name.clone(),
         detail: format!("What changed: {what}."),

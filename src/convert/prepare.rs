@@ -88,11 +88,15 @@ fn revoke_all(relation: &QualifiedName, grantee: Option<&str>) -> String {
 pub fn drop_twin(job: &Job) -> Result<(), Error> {
     if let Some(twin) = job.twin {
         // ACCESS EXCLUSIVE on the twin, which nobody else uses, until commit.
-        let found = Relation::try_open(twin, Mode::AccessExclusive)
-            .map(|twin| (twin.name(), twin.owner()));
+        let found =
+            Relation::try_open(twin, Mode::AccessExclusive).map(|twin| (twin.name(), twin.owner()));
         if let Some((name, owner)) = found {
-            let statement = Sql::template("DROP TABLE {twin}").name("twin", &name).build();
-            acting_as(owner, Restriction::SecurityRestricted, || db::run(&statement, &[]))?;
+            let statement = Sql::template("DROP TABLE {twin}")
+                .name("twin", &name)
+                .build();
+            acting_as(owner, Restriction::SecurityRestricted, || {
+                db::run(&statement, &[])
+            })?;
         }
         job::set_twin(job.id, None)?;
     }

@@ -23,7 +23,9 @@ pub fn gather_fully(job: &Job) -> Result<(), Failure> {
 }
 
 fn gather(job: &Job, relation: &QualifiedName, target: Option<&CStr>) -> Result<(), Failure> {
-    let statement = Sql::template("ANALYZE {relation}").name("relation", relation).build();
+    let statement = Sql::template("ANALYZE {relation}")
+        .name("relation", relation)
+        .build();
     unit(|| {
         as_owner(job, || {
             if let Some(target) = target {

@@ -24,7 +24,8 @@ impl Relation {
     pub fn try_open(oid: pg_sys::Oid, mode: Mode) -> Option<Relation> {
         // SAFETY: try_relation_open returns NULL where the relation is gone.
         let pointer = unsafe { pg_sys::try_relation_open(oid, mode.number()) };
-        (!pointer.is_null()).then_some(Relation { pointer })
+        // Lazily: a Relation around NULL must not even be dropped.
+        (!pointer.is_null()).then(|| Relation { pointer })
     }
 
     /// For calls into C.
