@@ -51,10 +51,11 @@ pub fn begin(job: &Job) -> Result<(), Failure> {
         // DDL wants the table closed; the lock stays.
         drop(source);
         super::check_definition(job)?;
-        // After a fresh start an old log may be there: what it says is all older than the lock.
-        remove(job.source, &job.plan.source, job.owner)?;
+        // After a fresh start the capture may be there already. What its log says is all older
+        // than the lock. The triggers stay: dropping them would want a harder lock than is held.
+        change_log::drop_log(job.source)?;
         change_log::create(&job.plan, &job.definition_with_oid())?;
-        as_owner(job, || install(&job.plan.source))?;
+        as_owner(job, || install(job.source, &job.plan.source))?;
         let bytes = i64::from(blocks) * i64::from(pg_sys::BLCKSZ);
         job::set_horizon(job.id, &horizon, file, bytes)?;
         job::set_capture_triggers(job.id, &table::capture_triggers(job.source)?)?;
@@ -70,34 +71,41 @@ fn range_blocks(blocks: u32) -> u32 {
     (blocks / 4096).clamp(usual, usual * 8)
 }
 
-fn install(source: &QualifiedName) -> Result<(), Error> {
-    db::run(&capture_statement(source), &[])?;
+fn install(source: pg_sys::Oid, name: &QualifiedName) -> Result<(), Error> {
+    if !has_trigger(source, TRIGGERS[0])? {
+        db::run(&capture_statement(name), &[])?;
+    }
+    if !has_trigger(source, TRIGGERS[1])? {
+        let statement = Sql::template(
+            "CREATE TRIGGER partman_rs_capture_truncate AFTER TRUNCATE ON {source} \
+             FOR EACH STATEMENT EXECUTE FUNCTION partman_rs.capture_change()",
+        );
+        db::run(&statement.name("source", name).build(), &[])?;
+    }
     let statements = [
-        "CREATE TRIGGER partman_rs_capture_truncate AFTER TRUNCATE ON {source} \
-         FOR EACH STATEMENT EXECUTE FUNCTION partman_rs.capture_change()",
         // Also for writers with session_replication_role = replica, logical replication's
         // apply worker among them.
         "ALTER TABLE {source} ENABLE ALWAYS TRIGGER partman_rs_capture",
         "ALTER TABLE {source} ENABLE ALWAYS TRIGGER partman_rs_capture_truncate",
     ];
     for statement in statements {
-        db::run(
-            &Sql::template(statement).name("source", source).build(),
-            &[],
-        )?;
+        db::run(&Sql::template(statement).name("source", name).build(), &[])?;
     }
     Ok(())
+}
+
+fn has_trigger(source: pg_sys::Oid, trigger: &str) -> Result<bool, Error> {
+    db::value(
+        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2)",
+        &[source.into(), trigger.into()],
+    )
 }
 
 /// Ends the capture, if it had begun: triggers and log go together. `table` is what the source
 /// is called now. The caller holds ACCESS EXCLUSIVE on it where a trigger is there.
 pub fn remove(source: pg_sys::Oid, table: &QualifiedName, owner: pg_sys::Oid) -> Result<(), Error> {
     for trigger in TRIGGERS {
-        let exists: bool = db::value(
-            "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2)",
-            &[source.into(), trigger.into()],
-        )?;
-        if exists {
+        if has_trigger(source, trigger)? {
             let statement = Sql::template("DROP TRIGGER {trigger} ON {table}")
                 .ident("trigger", trigger)
                 .name("table", table)

@@ -61,9 +61,7 @@ pub fn attempt(
         // log. Everybody queues behind the wait for it, hence the time-out. Nothing on the
         // source was locked before in this transaction, so that this cannot deadlock with a
         // session that waits for us.
-        if !lock::try_relation(job.source, Mode::AccessExclusive) {
-            lock::relation(job.source, Mode::AccessExclusive, patience.lock);
-        }
+        lock::relation(job.source, Mode::AccessExclusive, patience.lock);
         let locked_at = Instant::now();
         failpoint("swap:locked")?;
         let source = open_source(job, Mode::AccessExclusive)?;

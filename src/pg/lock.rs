@@ -26,21 +26,19 @@ impl Mode {
     }
 }
 
-/// Locks a relation until the end of the transaction if nobody is in the way now. Nobody ever
-/// queues behind this attempt.
-pub fn try_relation(relation: pg_sys::Oid, mode: Mode) -> bool {
-    // SAFETY: takes a lock by number; no relation needs to exist behind it.
-    unsafe { pg_sys::ConditionalLockRelationOid(relation, mode.number()) }
-}
-
 /// Locks a relation until the end of the transaction, waiting at most `patience`; then raises
-/// 55P03. Others queue behind this wait, which is why it must be short.
+/// 55P03. Others queue behind this wait, which is why it must be short. The same patience holds
+/// for whatever the transaction locks afterwards: others wait for this lock meanwhile.
 pub fn relation(relation: pg_sys::Oid, mode: Mode, patience: Duration) {
     let millis = CString::new(patience.as_millis().max(1).to_string()).unwrap_or_default();
     super::settings::set_local(c"lock_timeout", &millis);
-    // SAFETY: as above; a timeout or deadlock raises an ERROR.
-    unsafe { pg_sys::LockRelationOid(relation, mode.number()) };
-    super::settings::set_local(c"lock_timeout", c"0");
+    // SAFETY: takes a lock by number; no relation needs to exist behind it. A timeout or
+    // deadlock raises an ERROR.
+    unsafe {
+        if !pg_sys::ConditionalLockRelationOid(relation, mode.number()) {
+            pg_sys::LockRelationOid(relation, mode.number());
+        }
+    }
 }
 
 /// A lock on a row of one of our tables, as an object: held by the session, seen in `pg_locks`
