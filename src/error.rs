@@ -192,7 +192,7 @@ impl Error {
                 Code::ERRCODE_QUERY_CANCELED,
                 format!("conversion of table \"{relation}\" is not done yet"),
             )
-            .detail(format!("It is in phase \"{phase}\" and goes on."))
+            .detail(format!("It is in phase \"{phase}\"."))
             .hint("Call wait_for_conversion again, or look at partman_rs.conversions."),
             Error::InTransaction { procedure } => Wording::new(
                 Code::ERRCODE_ACTIVE_SQL_TRANSACTION,

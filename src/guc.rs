@@ -74,6 +74,20 @@ fn seconds(setting: &GucSetting<i32>) -> Duration {
     Duration::from_secs(u64::try_from(setting.get()).unwrap_or(1))
 }
 
+/// The settings that a worker takes over from the session that asked: names and values.
+pub fn of_session() -> Vec<(String, String)> {
+    vec![
+        (
+            "pg_partman_rs.swap_lock_timeout".to_owned(),
+            SWAP_LOCK_TIMEOUT_MS.get().to_string(),
+        ),
+        (
+            "pg_partman_rs.snapshot_wait_timeout".to_owned(),
+            SNAPSHOT_WAIT_TIMEOUT_S.get().to_string(),
+        ),
+    ]
+}
+
 /// Longest the capture or the swap may wait for its lock before it backs off.
 pub fn swap_lock_timeout() -> Duration {
     Duration::from_millis(u64::try_from(SWAP_LOCK_TIMEOUT_MS.get()).unwrap_or(100))

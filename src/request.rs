@@ -77,6 +77,7 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
             .and_then(|workers| u32::try_from(workers).ok())
             .unwrap_or_else(guc::copy_workers),
         undo_window_seconds: arguments.undo_window_seconds,
+        settings: guc::of_session(),
     };
     let taken = table::taken_names(&facts.schema)?;
     let plan = plan::make(&facts, &column, &request, spans, taken);

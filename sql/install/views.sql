@@ -11,7 +11,7 @@ WITH progress AS (
     SELECT l.objid, min(l.pid) AS pid
       FROM pg_catalog.pg_locks l
      WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock'
-       AND l.classid = 'partman_rs.job'::regclass
+       AND l.classid = 'partman_rs.job'::regclass AND l.objsubid = 0
        AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = current_database())
      GROUP BY l.objid
 ), job AS (

@@ -59,13 +59,15 @@ fn steerable(source: pg_sys::Oid) -> Result<Job, Error> {
             },
         });
     };
-    match table::may_act_as(role::current(), job.owner)? {
-        true => Ok(job),
-        false => Err(Error::NotOwner {
-            owner: table::role_name(job.owner)?,
-            relation: job.source_name,
-        }),
+    if table::may_act_as(role::current(), job.owner)? {
+        // From here on the swap waits for the end of this transaction, or has been made already.
+        job::lock(job.id, job::Part::Steering)?.share();
+        return Ok(job::refresh(&job)?.unwrap_or(job));
     }
+    Err(Error::NotOwner {
+        owner: table::role_name(job.owner)?,
+        relation: job.source_name,
+    })
 }
 
 /// Writes the wish down, and sees to it that somebody reads it once it is committed.

@@ -5,6 +5,7 @@
 )]
 
 use crate::catalog::job;
+use crate::catalog::request;
 use crate::catalog::table;
 use crate::error::Error;
 use crate::pg::interrupts;
@@ -92,7 +93,7 @@ fn wait(source: pg_sys::Oid, timeout: Option<Duration>) -> Result<(), Error> {
         };
         match state.phase {
             Phase::Reversible | Phase::Finished => return Ok(()),
-            Phase::Failed => {
+            Phase::Failed if !state.is_asked => {
                 return Err(Error::ConversionFailed {
                     relation: state.relation,
                     sqlstate: state.sqlstate,
@@ -104,7 +105,7 @@ fn wait(source: pg_sys::Oid, timeout: Option<Duration>) -> Result<(), Error> {
                     relation: state.relation,
                 });
             }
-            phase if phase.needs_worker() && !state.has_worker => {
+            phase if (phase.needs_worker() || state.is_asked) && !state.has_worker => {
                 let since = *without_worker.get_or_insert_with(Instant::now);
                 if since.elapsed() > GRACE {
                     return Err(Error::WorkerLost {
@@ -132,6 +133,8 @@ struct State {
     relation: String,
     phase: Phase,
     has_worker: bool,
+    /// Whether somebody has just asked for it to go on, or to stop.
+    is_asked: bool,
     sqlstate: String,
     error: String,
 }
@@ -144,6 +147,7 @@ fn look(source: pg_sys::Oid) -> Result<Option<State>, Error> {
         .map(|job| {
             Ok::<_, Error>(State {
                 has_worker: job::has_worker(job.id)?,
+                is_asked: request::any(job.id)?,
                 relation: job.source_name,
                 phase: job.phase,
                 sqlstate: job.last_sqlstate.unwrap_or_default(),

@@ -1,8 +1,9 @@
 //! `partman_rs.job`: one row per conversion, the single source of truth about it.
 
-use super::as_bookkeeper;
+use super::{as_bookkeeper, job_table};
 use crate::db;
 use crate::error::Error;
+use crate::pg::lock;
 use crate::pg::transaction::Failure;
 use crate::plan::Plan;
 use crate::plan::facts::Facts;
@@ -84,6 +85,26 @@ fn to_json<T: Serialize>(value: &T) -> Result<JsonB, Error> {
     serde_json::to_value(value)
         .map(JsonB)
         .map_err(|error| Error::Internal(format!("a document of a job cannot be written: {error}")))
+}
+
+/// What is locked of a job.
+#[derive(Clone, Copy)]
+pub enum Part {
+    /// By the worker, for as long as it lives.
+    Work = 0,
+    /// By sessions that steer it, and by the swap: what is asked for is heeded, or refused.
+    Steering = 1,
+}
+
+/// The lock on a part of a job.
+pub fn lock(id: JobId, part: Part) -> Result<lock::Object, Error> {
+    let number = u32::try_from(id.0)
+        .map_err(|_| Error::Internal(format!("job number {} is too large", id.0)))?;
+    Ok(lock::Object {
+        class: job_table()?,
+        number,
+        part: part as u16,
+    })
 }
 
 /// The job of that number, if it exists.
@@ -341,7 +362,7 @@ pub fn has_worker(id: JobId) -> Result<bool, Error> {
         db::value(
             "SELECT EXISTS (SELECT FROM pg_locks l \
                WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock' \
-                 AND l.classid = 'partman_rs.job'::regclass AND l.objid = $1::oid \
+                 AND l.classid = 'partman_rs.job'::regclass AND l.objid = $1::oid AND l.objsubid = 0 \
                  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))",
             &[id.0.into()],
         )

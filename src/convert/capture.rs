@@ -20,8 +20,13 @@ use pgrx::pg_sys;
 /// The triggers on the source.
 const TRIGGERS: [&str; 2] = ["partman_rs_capture", "partman_rs_capture_truncate"];
 
-/// Bytes of the source per range: the work of well under a second.
-const RANGE_BYTES: u64 = 16 << 20;
+/// Bytes of the source per range: the work of well under a second. Builds for tests cut small
+/// tables into many ranges too.
+const RANGE_BYTES: u64 = if cfg!(feature = "failpoints") {
+    128 << 10
+} else {
+    16 << 20
+};
 
 /// One attempt to begin the capture. Fails with 55P03 where writers are in the way; then the
 /// caller waits and tries again.

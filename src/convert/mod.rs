@@ -103,7 +103,7 @@ pub fn advance(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         Phase::Planned => {
             *memory = Memory::new();
             prepare::make_twin(job)?;
-            unit(|| failpoint("prepare:after_commit"))?;
+            failpoint("prepare:after_commit")?;
             Ok(Next::Go)
         }
         Phase::Prepared => {
@@ -113,7 +113,7 @@ pub fn advance(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         Phase::Capturing => {
             capture::begin(job)?;
             memory.refused = 0;
-            unit(|| failpoint("capture:after_commit"))?;
+            failpoint("capture:after_commit")?;
             Ok(Next::Go)
         }
         Phase::Copying => copy_step(job),
@@ -141,7 +141,7 @@ fn copy_step(job: &Job) -> Result<Next, Failure> {
     }
     match copy::copy_next(job)? {
         Progress::Copied => {
-            unit(|| failpoint("copy:after_commit"))?;
+            failpoint("copy:after_commit")?;
             Ok(Next::Go)
         }
         Progress::FileReplaced => {
@@ -160,7 +160,7 @@ fn copy_step(job: &Job) -> Result<Next, Failure> {
 
 fn index_step(job: &Job) -> Result<Next, Failure> {
     if index::build_next(job)? {
-        unit(|| failpoint("index:after_commit"))?;
+        failpoint("index:after_commit")?;
         return Ok(Next::Go);
     }
     if unit(|| leaf::count_unindexed(job.id))? > 0 {
@@ -182,7 +182,7 @@ fn catch_up_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         Round::StartAgain => start_again(job, memory),
         Round::Applied { entries, left, .. } if left == 0 && entries <= LITTLE => {
             memory.behind_since = None;
-            unit(|| failpoint("catch_up:after_commit"))?;
+            failpoint("catch_up:after_commit")?;
             unit(|| job::transition(job, Phase::Verifying))?;
             Ok(Next::Go)
         }
@@ -240,7 +240,7 @@ fn verify_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     memory.targets = Some(targets);
     match verdict {
         verify::Verdict::Equal => {
-            unit(|| failpoint("verify:after_commit"))?;
+            failpoint("verify:after_commit")?;
             Ok(Next::Go)
         }
         verify::Verdict::FileReplaced => {
@@ -267,14 +267,14 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         return Ok(Next::Wait(wait));
     }
     let attempt = unit(|| job::count_swap_attempt(job.id))?;
-    unit(|| failpoint("swap:before_lock"))?;
+    failpoint("swap:before_lock")?;
     let Some(targets) = &memory.targets else {
         return Ok(Next::Go);
     };
     let patience = swap::Patience::of_attempt(attempt);
     match swap::attempt(job, targets, &memory.pace, &patience)? {
         swap::Attempt::Swapped => {
-            unit(|| failpoint("swap:after_commit"))?;
+            failpoint("swap:after_commit")?;
             if let Err(failure) = statistics::gather_fully(job) {
                 pgrx::log!(
                     "conversion {}: no statistics: {}",
@@ -285,6 +285,7 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
             Ok(Next::Go)
         }
         swap::Attempt::TooMuchWaits => Ok(Next::Go),
+        swap::Attempt::Asked => Ok(Next::Wait(Duration::from_millis(50))),
         swap::Attempt::StartAgain => start_again(job, memory),
     }
 }
@@ -292,10 +293,13 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
 /// Waits, bounded, for those who would see an incomplete table, and lets those pass who hold the
 /// table for long. `None`: the way is free.
 fn wait_for_snapshots(job: &Job, memory: &mut Memory) -> Result<Option<Duration>, Failure> {
-    let mut in_the_way = match memory.last_batch {
-        Some(last) => swap::old_snapshots(job, last)?,
-        None => Vec::new(),
+    // A worker that has applied nothing yet does not know when the last batch was; it was before
+    // now.
+    let last_batch = match memory.last_batch {
+        Some(last) => last,
+        None => *memory.last_batch.insert(swap::transaction_now()?),
     };
+    let mut in_the_way = swap::old_snapshots(job, last_batch)?;
     // Now and then the lock is tried all the same: what looks long may end in time.
     let try_anyway = memory.refused % 8 == 7;
     if in_the_way.is_empty() && !try_anyway {

@@ -1,9 +1,11 @@
 //! The swap: one short transaction in which the twin takes the source's place.
+#![allow(unsafe_code, reason = "transaction ids")]
 
 use super::catch_up::{Drained, Pace, Targets, drain};
 use super::{as_owner, capture, open_source, run_step};
 use crate::catalog::as_bookkeeper;
 use crate::catalog::job::{self, Job};
+use crate::catalog::request;
 use crate::db;
 use crate::failpoint::failpoint;
 use crate::guc;
@@ -12,6 +14,7 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, refresh_snapshot, unit};
 use crate::plan::phase::Phase;
+use pgrx::pg_sys;
 use std::time::{Duration, Instant};
 
 /// How long applying the last logged keys under the lock may take, at first and at most.
@@ -27,6 +30,8 @@ pub enum Attempt {
     TooMuchWaits,
     /// The copy is worthless: the source was truncated.
     StartAgain,
+    /// Somebody steers the job: that comes first.
+    Asked,
 }
 
 /// How long the lock may be waited for, and the last keys may take: a little more with each
@@ -73,6 +78,9 @@ pub fn attempt(
             // What was applied is kept.
             Drained::Applied { .. } => return Ok(Attempt::TooMuchWaits),
         }
+        if !job::lock(job.id, job::Part::Steering)?.try_alone() || request::any(job.id)? {
+            return Ok(Attempt::Asked);
+        }
         super::check_definition(job)?;
         super::check_capture(job)?;
         drop(source);
@@ -96,6 +104,12 @@ pub fn attempt(
         );
         Ok(Attempt::Swapped)
     })
+}
+
+/// A transaction of this moment: everything before it is older.
+pub fn transaction_now() -> Result<u32, Failure> {
+    // SAFETY: inside a transaction, which gets an id.
+    unit(|| Ok(unsafe { pg_sys::GetCurrentTransactionId() }.into_inner()))
 }
 
 /// Who would see an incomplete twin: sessions whose snapshot is older than the last applied

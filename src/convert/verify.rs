@@ -77,7 +77,7 @@ fn compare(job: &Job, targets: &Targets, depth: Depth) -> Result<Option<Comparis
     if !sum_source(job, depth, &mut comparison)? {
         return Ok(None);
     }
-    unit(|| failpoint("verify:between"))?;
+    failpoint("verify:between")?;
     for (ordinal, leaf) in targets.leaves.iter().enumerate() {
         sum_leaf(job, *leaf, ordinal, depth, &mut comparison)?;
     }

@@ -41,24 +41,49 @@ pub fn relation(relation: pg_sys::Oid, mode: Mode, patience: Duration) {
     }
 }
 
-/// A lock on a row of one of our tables, as an object: held by the session, seen in `pg_locks`
-/// as locktype `object`, and gone with the process.
-pub fn try_session_object(class: pg_sys::Oid, object: u32) -> bool {
-    let tag = object_tag(class, object);
-    // SAFETY: the tag is complete; a session lock needs no transaction.
-    let result =
-        unsafe { pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as pg_sys::LOCKMODE, true, true) };
-    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+/// An object that only this extension locks: a row of one of its tables, by number.
+///
+/// Such locks are seen in `pg_locks` as locktype `object`. They are kept as advisory locks are,
+/// in a table of their own: a rolled back transaction would take the session's other locks away.
+#[derive(Clone, Copy)]
+pub struct Object {
+    pub class: pg_sys::Oid,
+    pub number: u32,
+    /// Tells several locks on one row apart (`objsubid`).
+    pub part: u16,
 }
 
-fn object_tag(class: pg_sys::Oid, object: u32) -> pg_sys::LOCKTAG {
-    pg_sys::LOCKTAG {
-        // SAFETY: reads a variable that is constant once the process is connected.
-        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
-        locktag_field2: class.to_u32(),
-        locktag_field3: object,
-        locktag_field4: 0,
-        locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
-        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+impl Object {
+    /// Locks it for this session alone, if nobody else has it; gone with the process.
+    pub fn try_for_session(self) -> bool {
+        self.acquire(pg_sys::ExclusiveLock, true, true)
+    }
+
+    /// Locks it until the end of the transaction, beside others who share it; waits for whoever
+    /// has it alone.
+    pub fn share(self) {
+        self.acquire(pg_sys::ShareLock, false, false);
+    }
+
+    /// Locks it alone until the end of the transaction, if nobody else has it.
+    pub fn try_alone(self) -> bool {
+        self.acquire(pg_sys::ExclusiveLock, false, true)
+    }
+
+    fn acquire(self, mode: u32, for_session: bool, do_not_wait: bool) -> bool {
+        let tag = pg_sys::LOCKTAG {
+            // SAFETY: reads a variable that is constant once the process is connected.
+            locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+            locktag_field2: self.class.to_u32(),
+            locktag_field3: self.number,
+            locktag_field4: self.part,
+            locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+            locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
+        };
+        // SAFETY: the tag is complete; a session lock needs no transaction.
+        let result = unsafe {
+            pg_sys::LockAcquire(&tag, mode as pg_sys::LOCKMODE, for_session, do_not_wait)
+        };
+        result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
     }
 }

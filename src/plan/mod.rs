@@ -33,6 +33,7 @@ pub struct Request {
     pub default_partition: bool,
     pub copy_workers: u32,
     pub undo_window_seconds: Option<f64>,
+    pub settings: Vec<(String, String)>,
 }
 
 /// Everything that a conversion will do. It is stored with the job, and the worker follows it.
@@ -47,6 +48,8 @@ pub struct Plan {
     pub time_zone: Option<String>,
     pub copy_workers: u32,
     pub undo_window_seconds: Option<f64>,
+    /// Settings of the session that asked, for the worker: names and values.
+    pub settings: Vec<(String, String)>,
     /// Ascending, contiguous ranges; then the default partition, if there is one.
     pub partitions: Vec<Partition>,
     pub prepare: Vec<Step>,
@@ -203,6 +206,7 @@ pub fn make(
         time_zone: request.time_zone.clone(),
         copy_workers: request.copy_workers,
         undo_window_seconds: request.undo_window_seconds,
+        settings: request.settings.clone(),
         source,
         twin,
         retired,

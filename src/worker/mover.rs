@@ -3,13 +3,14 @@
 use super::start::{Assignment, Task, start};
 use crate::catalog::job::{self, Job, JobId};
 use crate::catalog::request::{self, Action};
-use crate::catalog::{job_table, table};
+use crate::catalog::table;
 use crate::convert::copy::{Progress, copy_next};
 use crate::convert::{Memory, Next, advance, cancel, index};
 use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
-use crate::pg::{interrupts, lock, role};
+use crate::pg::{interrupts, role, settings};
 use crate::plan::phase::Phase;
+use std::ffi::CString;
 use std::time::Duration;
 
 /// Takes a job as far as it goes: to its swap, its cancellation, a pause or a failure.
@@ -24,6 +25,7 @@ pub fn run(id: JobId) {
         Ok(None) => return,
         Err(failure) => return report(id, &failure),
     };
+    take_over_settings(&job);
     let mut memory = Memory::new();
     let mut helped = false;
     loop {
@@ -74,6 +76,15 @@ fn take_back(job: &Job, failure: &Failure) -> Result<(), Failure> {
     })
 }
 
+/// The session that asked may have set how patient the swap is to be.
+fn take_over_settings(job: &Job) {
+    for (name, value) in &job.plan.settings {
+        if let (Ok(name), Ok(value)) = (CString::new(name.as_str()), CString::new(value.as_str())) {
+            settings::set_session(&name, &value);
+        }
+    }
+}
+
 /// Takes the lock that says who works on a job; `false` where somebody else does, or where the
 /// job or the extension is gone.
 fn take_hold(id: JobId) -> Result<bool, Failure> {
@@ -81,9 +92,7 @@ fn take_hold(id: JobId) -> Result<bool, Failure> {
         if !crate::catalog::is_installed() {
             return Ok(false);
         }
-        let number = u32::try_from(id.0)
-            .map_err(|_| Error::Internal(format!("job number {} is too large", id.0)))?;
-        Ok(lock::try_session_object(job_table()?, number))
+        Ok(job::lock(id, job::Part::Work)?.try_for_session())
     })
 }
 
