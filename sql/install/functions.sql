@@ -18,6 +18,7 @@ CREATE FUNCTION convert_to_partitioned(
 ) RETURNS TABLE (step integer, phase text, statement text, lock text, note text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS 'MODULE_PATHNAME', 'convert_to_partitioned_wrapper';
 COMMENT ON FUNCTION convert_to_partitioned(regclass, text, text, text, integer, boolean, text, text, text, integer, interval, boolean) IS
     'turns a table into a partitioned one while it is used: returns the plan and, unless dry_run, starts the work in the background when the transaction commits';
@@ -25,6 +26,7 @@ COMMENT ON FUNCTION convert_to_partitioned(regclass, text, text, text, integer, 
 CREATE FUNCTION pause_conversion(source regclass) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS 'MODULE_PATHNAME', 'pause_conversion_wrapper';
 COMMENT ON FUNCTION pause_conversion(regclass) IS
     'stops the work on a conversion before its swap; changes of the table are still captured';
@@ -32,6 +34,7 @@ COMMENT ON FUNCTION pause_conversion(regclass) IS
 CREATE FUNCTION resume_conversion(source regclass) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS 'MODULE_PATHNAME', 'resume_conversion_wrapper';
 COMMENT ON FUNCTION resume_conversion(regclass) IS
     'goes on with a conversion that was paused, has failed, or has lost its worker';
@@ -39,6 +42,7 @@ COMMENT ON FUNCTION resume_conversion(regclass) IS
 CREATE FUNCTION cancel_conversion(source regclass) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS 'MODULE_PATHNAME', 'cancel_conversion_wrapper';
 COMMENT ON FUNCTION cancel_conversion(regclass) IS
     'takes a conversion back before its swap: the table stays as it is, and nothing is left beside it';
@@ -46,6 +50,7 @@ COMMENT ON FUNCTION cancel_conversion(regclass) IS
 CREATE FUNCTION finish_conversion(source regclass) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS 'MODULE_PATHNAME', 'finish_conversion_wrapper';
 COMMENT ON FUNCTION finish_conversion(regclass) IS
     'ends a conversion after its swap: drops the retired table';

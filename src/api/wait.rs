@@ -4,8 +4,7 @@
     reason = "a procedure on the C interface, with SPI that may commit"
 )]
 
-use crate::catalog::job;
-use crate::catalog::request;
+use crate::catalog::job::{self, State};
 use crate::catalog::table;
 use crate::error::Error;
 use crate::pg::interrupts;
@@ -129,32 +128,11 @@ fn wait(source: pg_sys::Oid, timeout: Option<Duration>) -> Result<(), Error> {
     }
 }
 
-struct State {
-    relation: String,
-    phase: Phase,
-    has_worker: bool,
-    /// Whether somebody has just asked for it to go on, or to stop.
-    is_asked: bool,
-    sqlstate: String,
-    error: String,
-}
-
 /// One look at the job, with a snapshot that is gone again at once.
 fn look(source: pg_sys::Oid) -> Result<Option<State>, Error> {
     // SAFETY: the snapshot is popped below; after an ERROR the transaction's end does it.
     unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
-    let state = job::find(source)?
-        .map(|job| {
-            Ok::<_, Error>(State {
-                has_worker: job::has_worker(job.id)?,
-                is_asked: request::any(job.id)?,
-                relation: job.source_name,
-                phase: job.phase,
-                sqlstate: job.last_sqlstate.unwrap_or_default(),
-                error: job.last_error.unwrap_or_default(),
-            })
-        })
-        .transpose()?;
+    let state = job::watch(source)?;
     // SAFETY: pushed above.
     unsafe { pg_sys::PopActiveSnapshot() };
     Ok(state)

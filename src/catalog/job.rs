@@ -36,7 +36,6 @@ pub struct Job {
     /// The capture triggers as they were made.
     pub capture_triggers: Option<String>,
     pub last_error: Option<String>,
-    pub last_sqlstate: Option<String>,
 }
 
 impl Job {
@@ -50,7 +49,7 @@ impl Job {
 }
 
 const COLUMNS: &str = "SELECT id, source, source_name, twin, owner, requested_by, phase, \
-     resume_phase, plan, definition, horizon, source_file, capture_triggers, last_error, last_sqlstate FROM partman_rs.job ";
+     resume_phase, plan, definition, horizon, source_file, capture_triggers, last_error FROM partman_rs.job ";
 
 fn phase(name: String) -> Result<Phase, Error> {
     Phase::from_name(&name).ok_or_else(|| Error::Internal(format!("unknown phase {name}")))
@@ -72,7 +71,6 @@ fn decode(row: &db::Row) -> Result<Job, Error> {
         source_file: row.find(12)?,
         capture_triggers: row.find(13)?,
         last_error: row.find(14)?,
-        last_sqlstate: row.find(15)?,
     })
 }
 
@@ -117,7 +115,7 @@ pub fn load(id: JobId) -> Result<Option<Job>, Error> {
 pub fn refresh(job: &Job) -> Result<Option<Job>, Error> {
     as_bookkeeper(|| {
         db::row(
-            "SELECT twin, phase, resume_phase, horizon, source_file, capture_triggers, last_error, last_sqlstate \
+            "SELECT twin, phase, resume_phase, horizon, source_file, capture_triggers, last_error \
                FROM partman_rs.job WHERE id = $1",
             &[job.id.0.into()],
             |row| {
@@ -129,7 +127,6 @@ pub fn refresh(job: &Job) -> Result<Option<Job>, Error> {
                     source_file: row.find(5)?,
                     capture_triggers: row.find(6)?,
                     last_error: row.find(7)?,
-                    last_sqlstate: row.find(8)?,
                     ..job.clone()
                 })
             },
@@ -325,6 +322,45 @@ pub fn set_error(id: JobId, failure: Option<&Failure>) -> Result<(), Error> {
             ],
         )
         .map(drop)
+    })
+}
+
+/// What somebody who waits for a job wants to know, all of one moment.
+pub struct State {
+    pub relation: String,
+    pub phase: Phase,
+    pub has_worker: bool,
+    /// Whether somebody has just asked for it to go on, or to stop.
+    pub is_asked: bool,
+    pub sqlstate: String,
+    pub error: String,
+}
+
+/// The state of the job that [`find`] finds.
+pub fn watch(relation: pg_sys::Oid) -> Result<Option<State>, Error> {
+    as_bookkeeper(|| {
+        db::row(
+            "SELECT j.source_name, j.phase, \
+                    EXISTS (SELECT FROM pg_locks l \
+                      WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock' \
+                        AND l.classid = 'partman_rs.job'::regclass AND l.objid = j.id::oid AND l.objsubid = 0 \
+                        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())), \
+                    EXISTS (SELECT FROM partman_rs.request r WHERE r.job = j.id), \
+                    coalesce(j.last_sqlstate, ''), coalesce(j.last_error, '') \
+               FROM partman_rs.job j WHERE j.source = $1 OR j.twin = $1 \
+              ORDER BY j.phase IN ('finished', 'cancelled'), j.id DESC LIMIT 1",
+            &[relation.into()],
+            |row| {
+                Ok(State {
+                    relation: row.get(1)?,
+                    phase: phase(row.get(2)?)?,
+                    has_worker: row.get(3)?,
+                    is_asked: row.get(4)?,
+                    sqlstate: row.get(5)?,
+                    error: row.get(6)?,
+                })
+            },
+        )
     })
 }
 

@@ -62,7 +62,7 @@ fn connect(assignment: &Assignment) {
 }
 
 /// What a worker's statements rely on, whatever ALTER ROLE or ALTER DATABASE say.
-const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 16] = [
+const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 17] = [
     (c"search_path", c"pg_catalog, pg_temp"),
     (c"statement_timeout", c"0"),
     (c"lock_timeout", c"0"),
@@ -71,6 +71,8 @@ const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 16] = [
     (c"default_transaction_read_only", c"off"),
     (c"default_transaction_deferrable", c"off"),
     (c"default_tablespace", c""),
+    // Compiling a catalog query takes longer than running it, and some run under a lock.
+    (c"jit", c"off"),
     (c"default_table_access_method", c"heap"),
     (c"check_function_bodies", c"off"),
     (c"row_security", c"off"),
