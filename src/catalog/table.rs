@@ -12,7 +12,7 @@ const FACTS: &str = include_str!("sql/facts.sql");
 /// Run with `search_path` pinned to `pg_catalog`, so that every name in a definition comes out
 /// qualified.
 pub fn facts(relation: pg_sys::Oid) -> Result<Option<Facts>, Error> {
-    let document: Option<JsonB> = db::row(FACTS, &[relation.into()], |row| row.get(1))?;
+    let document: Option<JsonB> = db::row_about(FACTS, relation, |row| row.get(1))?;
     document
         .map(|json| {
             serde_json::from_value(json.0)

@@ -3,8 +3,10 @@
 use crate::error::Error;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use pgrx::spi::SpiHeapTupleData;
+use pgrx::spi::{OwnedPreparedStatement, SpiHeapTupleData};
 use pgrx::{FromDatum, IntoDatum};
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// Runs a statement; returns how many rows it processed.
 pub fn run(sql: &str, args: &[DatumWithOid]) -> Result<u64, Error> {
@@ -53,4 +55,34 @@ impl Row<'_> {
     pub fn find<T: FromDatum + IntoDatum>(&self, column: usize) -> Result<Option<T>, Error> {
         Ok(self.0.get::<T>(column)?)
     }
+}
+
+thread_local! {
+    /// Statements whose plans are kept for the life of this process.
+    static KEPT: RefCell<HashMap<&'static str, &'static OwnedPreparedStatement>> = RefCell::default();
+}
+
+/// As [`row`], for a statement about one relation that is run again and again: its plan is made
+/// once, since planning a large catalog query takes longer than running it.
+pub fn row_about<T>(
+    sql: &'static str,
+    relation: pg_sys::Oid,
+    mut decode: impl FnMut(&Row) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    Spi::connect_mut(|client| {
+        let kept = KEPT.with_borrow(|kept| kept.get(sql).copied());
+        let statement = match kept {
+            Some(statement) => statement,
+            None => {
+                let types = [PgOid::from(pg_sys::OIDOID)];
+                // Never freed: at the end of the process there is no server left to free it.
+                let statement: &'static OwnedPreparedStatement =
+                    Box::leak(Box::new(client.prepare_mut(sql, &types)?.keep()));
+                KEPT.with_borrow_mut(|kept| kept.insert(sql, statement));
+                statement
+            }
+        };
+        let mut found = client.update(statement, None, &[relation.into()])?;
+        found.next().map(|tuple| decode(&Row(tuple))).transpose()
+    })
 }

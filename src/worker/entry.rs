@@ -62,7 +62,7 @@ fn connect(assignment: &Assignment) {
 }
 
 /// What a worker's statements rely on, whatever ALTER ROLE or ALTER DATABASE say.
-const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 17] = [
+const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 18] = [
     (c"search_path", c"pg_catalog, pg_temp"),
     (c"statement_timeout", c"0"),
     (c"lock_timeout", c"0"),
@@ -73,6 +73,7 @@ const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 17] = [
     (c"default_tablespace", c""),
     // Compiling a catalog query takes longer than running it, and some run under a lock.
     (c"jit", c"off"),
+    (c"plan_cache_mode", c"force_generic_plan"),
     (c"default_table_access_method", c"heap"),
     (c"check_function_bodies", c"off"),
     (c"row_security", c"off"),
