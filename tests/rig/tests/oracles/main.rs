@@ -1,0 +1,19 @@
+//! Conversions under fire, and the oracles' verdict. Each test has a server and a table of its own.
+//!
+//! They need a server built with the feature `failpoints`, and hold the conversion at its points
+//! to bring about, every time, what would be a rare race otherwise.
+
+mod at_each_point;
+mod cancel;
+mod columns;
+mod constraints;
+mod copy_races;
+mod keyless;
+mod maintenance;
+mod open_transactions;
+mod partition_values;
+mod readers;
+mod steering;
+mod tpcb;
+mod truncate;
+mod under_load;

@@ -1,0 +1,213 @@
+//! Starting, pausing, resuming, looking on, and ending by force.
+
+use std::time::{Duration, Instant};
+
+use partman_rig::conversion::{await_job, job, steer};
+use partman_rig::failpoint::{Action, at};
+use partman_rig::oracle::definition::Definition;
+use partman_rig::oracle::litter::{self, Inventory};
+use partman_rig::stage::{PATIENCE, Stage};
+use partman_rig::workload::{Mix, Verb};
+use partman_rig::{fault, oracle, poll, shapes};
+
+use crate::at_each_point::{self, convert_up_to};
+
+#[test]
+fn a_dry_run_touches_nothing() {
+    let stage = Stage::new(shapes::orders(), 2_000);
+    let definition = || Definition::of(&stage.cluster, &stage.database, "orders");
+    let before = definition();
+    let mut app = stage.app();
+    let plan = stage.conversion().with("dry_run => true").start(&mut app);
+    let plan = plan.unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    assert!(
+        plan.iter().any(|step| step.statement.is_some()),
+        "the plan says nothing: {plan:#?}"
+    );
+    assert!(job(&mut app, "orders").is_none(), "a dry run leaves no job");
+    oracle::assert_none("after a dry run", &before.changes(&definition()));
+    oracle::assert_none("after a dry run", &stage.findings_after_cancel(None));
+}
+
+#[test]
+fn a_call_that_is_rolled_back_starts_nothing() {
+    let stage = Stage::new(shapes::orders(), 2_000);
+    let mut app = stage.app();
+    app.batch_execute("BEGIN").expect("a transaction can begin");
+    stage.convert(&mut app);
+    app.batch_execute("ROLLBACK")
+        .expect("it can be rolled back");
+    assert!(
+        job(&mut app, "orders").is_none(),
+        "a call that was rolled back leaves no job"
+    );
+    oracle::assert_none("after the rollback", &stage.findings_after_cancel(None));
+}
+
+#[test]
+fn a_call_inside_a_transaction_starts_at_its_commit() {
+    let stage = Stage::new(shapes::orders(), 2_000);
+    let mut app = stage.app();
+    app.batch_execute("BEGIN; CREATE TABLE migration_was_here ()")
+        .expect("a transaction can begin");
+    stage.convert(&mut app);
+    let before = Inventory::of(&mut stage.admin());
+    assert!(
+        job(&mut stage.app(), "orders").is_none(),
+        "nobody else sees a job before the commit"
+    );
+    oracle::assert_none(
+        "before the commit",
+        &litter::check_unchanged(&mut stage.admin(), &before),
+    );
+    app.batch_execute("COMMIT").expect("it can be committed");
+    stage.await_swapped(&mut app);
+    oracle::assert_none("after the swap", &stage.findings_of_content(None));
+}
+
+#[test]
+fn a_paused_conversion_stands_still_and_goes_on_when_told() {
+    let stage = Stage::new(shapes::orders().widened(), 20_000);
+    let load = stage.workload().mix(Mix::brisk()).start();
+    convert_up_to(&stage, at::RANGE_COPIED);
+    let mut app = stage.app();
+    steer(&mut app, "pause", "orders").unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    stage.failpoints().clear(at::RANGE_COPIED);
+    let paused = await_job(&mut app, "orders", "a pause", PATIENCE, |job| {
+        job.phase == "paused"
+    });
+    load.await_more(300);
+    let later = job(&mut app, "orders").expect("there is a job");
+    assert_eq!(
+        later.phase, "paused",
+        "it went on by itself: {} after {}",
+        later.row, paused.row
+    );
+    steer(&mut app, "resume", "orders").unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    stage.await_swapped(&mut app);
+    let report = load.stop();
+    stage.assert_converted(Some(&report));
+}
+
+#[test]
+fn a_second_call_for_the_same_table_is_refused() {
+    let stage = Stage::new(shapes::events(), 2_000);
+    convert_up_to(&stage, at::IN_RANGE);
+    let error = stage
+        .conversion()
+        .start(&mut stage.app())
+        .expect_err("one is under way");
+    assert_eq!(
+        fault::sqlstate(&error).as_deref(),
+        Some("55006"),
+        "{}",
+        fault::describe(&error)
+    );
+    at_each_point::finish_from(&stage, at::IN_RANGE);
+    stage.assert_converted(None);
+}
+
+#[test]
+fn waiting_gives_up_in_time_and_raises_what_the_job_met() {
+    let stage = Stage::new(shapes::events(), 2_000);
+    convert_up_to(&stage, at::IN_RANGE);
+    let mut app = stage.app();
+    let began = Instant::now();
+    app.batch_execute("CALL wait_for_conversion('events', '300 ms')")
+        .expect_err("it takes longer");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    // A point that only the job's own worker passes: a helper that fails is merely replaced.
+    stage.failpoints().set("verify:between", Action::Error);
+    stage.failpoints().clear(at::IN_RANGE);
+    let error = app
+        .batch_execute("CALL wait_for_conversion('events', '60 s')")
+        .expect_err("it fails");
+    assert!(
+        fault::describe(&error).contains("failpoint verify:between"),
+        "{}",
+        fault::describe(&error)
+    );
+    let failed = job(&mut app, "events").expect("there is a job");
+    assert_eq!(
+        (failed.phase.as_str(), failed.last_sqlstate.as_deref()),
+        ("failed", Some("XX000")),
+        "{}",
+        failed.row
+    );
+    steer(&mut app, "resume", "events").unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    stage.await_swapped(&mut app);
+    stage.assert_converted(None);
+}
+
+#[test]
+fn the_table_may_be_dropped_meanwhile() {
+    for point in [at::PREPARED, at::RANGE_COPIED, at::IN_LEAF, at::BEFORE_SWAP] {
+        let stage = Stage::new(shapes::events(), 2_000);
+        convert_up_to(&stage, point);
+        let mut app = stage.app();
+        app.batch_execute("SET lock_timeout = '5s'")
+            .expect("a setting can be changed");
+        let dropped = std::thread::spawn(move || app.batch_execute("DROP TABLE events"));
+        poll::until(Duration::from_millis(300), || {
+            dropped.is_finished().then_some(())
+        });
+        stage.failpoints().clear(point);
+        let dropped = dropped.join().expect("it does not panic");
+        dropped.unwrap_or_else(|e| panic!("{point}: {}", fault::describe(&e)));
+        let left = "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+                     WHERE relkind IN ('r', 'p')
+                       AND (relname LIKE 'events%' OR relname LIKE 'change_log%' OR relname LIKE '%twin%')";
+        let mut admin = stage.admin();
+        let mut names = || -> Vec<String> {
+            let rows = admin.query(left, &[]).expect("the catalog can be read");
+            rows.iter().map(|row| row.get(0)).collect()
+        };
+        let gone = poll::until(Duration::from_secs(10), || names().is_empty().then_some(()));
+        assert!(
+            gone.is_some(),
+            "dropped at {point}, left over: {:?}",
+            names()
+        );
+    }
+}
+
+#[test]
+fn the_database_may_be_dropped_meanwhile() {
+    let stage = Stage::new(shapes::events(), 2_000);
+    convert_up_to(&stage, at::IN_RANGE);
+    let began = Instant::now();
+    let dropped = stage
+        .cluster
+        .connect()
+        .batch_execute(&format!("DROP DATABASE {} WITH (FORCE)", stage.database));
+    dropped.unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "it took {:?}",
+        began.elapsed()
+    );
+}
+
+#[test]
+fn the_extension_may_be_dropped_meanwhile() {
+    for point in [at::PREPARED, at::RANGE_COPIED, at::IN_LEAF] {
+        let stage = Stage::new(shapes::events(), 2_000);
+        at_each_point::convert_with_changes_up_to(&stage, point, |hand| {
+            hand.must_all(Verb::Touch, &[1, 2, 3])
+        });
+        let mut admin = stage.admin();
+        let dropped =
+            std::thread::spawn(move || admin.batch_execute("DROP EXTENSION pg_partman_rs CASCADE"));
+        poll::until(Duration::from_millis(500), || {
+            dropped.is_finished().then_some(())
+        });
+        stage.failpoints().clear(point);
+        // It may be refused while a job is under way; either way the table goes on working.
+        let outcome = dropped.join().expect("it does not panic");
+        println!("{point}: {:?}", outcome.as_ref().map_err(fault::describe));
+        let mut hand = partman_rig::hand::Hand::new(stage.app(), &stage.shape);
+        hand.must_all(Verb::Touch, &[4, 5, 6]);
+        hand.must_all(Verb::Shift, &[7, 8, 9]);
+        oracle::assert_none(point, &stage.findings_of_content(None));
+    }
+}
