@@ -11,6 +11,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 #[allow(clippy::too_many_arguments, reason = "one per SQL argument")]
+#[allow(
+    clippy::type_complexity,
+    reason = "pgrx reads the columns off the return type"
+)]
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn convert_to_partitioned(
     source: Option<pg_sys::Oid>,

@@ -24,7 +24,8 @@ fn pause_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
 fn resume_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     let job = steerable(source)?;
     let stopped = matches!(job.phase, Phase::Paused | Phase::Failed);
-    if !stopped && !(job.phase.needs_worker() && !job::has_worker(job.id)?) {
+    let lost_worker = job.phase.needs_worker() && !job::has_worker(job.id)?;
+    if !stopped && !lost_worker {
         return Err(refusal(&job, "resumed").into());
     }
     Ok(ask(&job, Action::Resume)?)

@@ -161,14 +161,13 @@ impl Current<'_> {
 
     /// A key that no partition takes may be on the log, as long as its row is gone by now.
     fn refuse(&self, probe: &mut Probe, outside: &[usize]) -> Result<(), Error> {
-        // SAFETY: the row is not used.
-        match outside
-            .iter()
-            .any(|place| unsafe { self.find(probe, *place) }.is_some())
-        {
-            true => Err(no_partition(self.job)),
-            false => Ok(()),
+        for place in outside {
+            // SAFETY: the row is not used.
+            if unsafe { self.find(probe, *place) }.is_some() {
+                return Err(no_partition(self.job));
+            }
         }
+        Ok(())
     }
 
     /// The row that an entry means, if the source holds it.

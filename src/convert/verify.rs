@@ -206,6 +206,7 @@ fn sum_source(job: &Job, depth: Depth, sums: &mut Comparison) -> Result<bool, Fa
                 return Ok(Some(false));
             };
             while let Some(row) = scan.next() {
+                // SAFETY: `row` is valid until the next turn of the loop.
                 unsafe {
                     // A row that no partition takes is being changed: its key is on the log.
                     let Some(leaf) = router.route(layout.key(row)) else {

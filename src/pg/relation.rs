@@ -15,9 +15,8 @@ impl Relation {
     /// Opens and locks. Raises an ERROR where the relation is gone.
     pub fn open(oid: pg_sys::Oid, mode: Mode) -> Relation {
         // SAFETY: relation_open raises an ERROR rather than return NULL.
-        Relation {
-            pointer: unsafe { pg_sys::relation_open(oid, mode.number()) },
-        }
+        let pointer = unsafe { pg_sys::relation_open(oid, mode.number()) };
+        Relation { pointer }
     }
 
     /// Opens and locks, if the relation exists.

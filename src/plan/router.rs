@@ -23,7 +23,9 @@ impl Router {
         };
         Router {
             lowers: ranges().map(|(lower, _)| lower.key).collect(),
-            end: ranges().last().map_or(i64::MIN, |(_, upper)| upper.key),
+            end: ranges()
+                .next_back()
+                .map_or(i64::MIN, |(_, upper)| upper.key),
             default: partitions
                 .iter()
                 .position(|partition| partition.range.is_none()),
@@ -117,7 +119,7 @@ mod tests {
                 (0..30).map(|n| partition(Some((n * 10, n * 10 + 10)))).collect();
             let mut router = Router::new(&partitions);
             for key in keys {
-                let expected = (0..300).contains(&key).then(|| (key / 10) as usize);
+                let expected = (0..300).contains(&key).then_some((key / 10) as usize);
                 prop_assert_eq!(router.route(Some(key)), expected);
             }
         }
