@@ -44,16 +44,17 @@ fn median(mut values: Vec<f64>) -> f64 {
 pub fn contest(ways: &[Way], runs: &[Vec<Cost>], phases: &[BTreeMap<String, Vec<f64>>]) {
     let seconds = |run: &[Cost]| run.iter().map(|cost| cost.seconds).collect::<Vec<_>>();
     println!(
-        "\nidle                                 median s     min     max   WAL MB  extra disk MB"
+        "\nidle                                 median s     min     max   CPU s   WAL MB  extra disk MB"
     );
     for (way, run) in ways.iter().zip(runs) {
         let took = seconds(run);
         let least = took.iter().copied().fold(f64::INFINITY, f64::min);
         let most = took.iter().copied().fold(0.0, f64::max);
         let wal = median(run.iter().map(|cost| cost.wal / MB).collect());
+        let cpu = median(run.iter().map(|cost| cost.processor).collect());
         let disk = median(run.iter().map(|cost| cost.disk / MB).collect());
         println!(
-            "{:<36} {:>8.2} {least:>7.2} {most:>7.2} {wal:>8.0} {disk:>14.0}",
+            "{:<36} {:>8.2} {least:>7.2} {most:>7.2} {cpu:>7.2} {wal:>8.0} {disk:>14.0}",
             way.name(),
             median(took)
         );
@@ -104,8 +105,9 @@ fn line(name: &str, per_second: f64, service: Spread, response: Spread) {
 pub fn trial(letter: char, name: &str, trial: &Trial, outcome: &Outcome) {
     let cost = outcome.cost;
     println!(
-        "\n{name}: {:.2} s, WAL {:.0} MB (with that of the clients), extra disk {:.0} MB, {} swap attempts, {} failed statements",
+        "\n{name}: {:.2} s, CPU {:.2} s and WAL {:.0} MB (with those of the clients), extra disk {:.0} MB, {} swap attempts, {} failed statements",
         cost.seconds,
+        cost.processor,
         cost.wal / MB,
         cost.disk / MB,
         outcome.attempts,
