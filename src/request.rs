@@ -9,7 +9,7 @@ use crate::plan::blockers::{self, Blocker};
 use crate::plan::bounds::{Coverage, Span, Zone, ZoneError, range_spans};
 use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::{KeyType, PartitionInterval};
-use crate::plan::names::{QualifiedName, quote_ident};
+use crate::plan::names::quote_ident;
 use crate::plan::sql::Sql;
 use crate::plan::{self, Plan, Request};
 use pgrx::pg_sys;
@@ -283,9 +283,6 @@ fn spans(
         .or(data.map(|data| data.last))
         .unwrap_or(fallback)
         .max(first);
-    if !arguments.default_partition {
-        refuse_outsiders(data, first, last, arguments)?;
-    }
     // Without a given end, ranges go on to now and `premake` beyond; with one, they end there.
     let (premake_from, premake) = match end {
         Some(_) => (last, 0),
@@ -298,7 +295,7 @@ fn spans(
         first: first.min(last),
         last,
     };
-    Ok(range_spans(
+    let spans = range_spans(
         key_type,
         interval,
         cover,
@@ -306,26 +303,56 @@ fn spans(
         premake,
         guc::max_partitions(),
         zone,
-    )?)
+    )?;
+    if !arguments.default_partition {
+        refuse_outsiders(facts, column, key_type, data, &spans)?;
+    }
+    Ok(spans)
 }
 
+/// Without a default partition every row must have a range: infinite keys have none, and neither
+/// has the largest number of a type.
 fn refuse_outsiders(
+    facts: &Facts,
+    column: &Column,
+    key_type: KeyType,
     data: Option<Coverage>,
-    first: i64,
-    last: i64,
-    arguments: &Arguments,
+    spans: &[Span],
 ) -> Result<(), Error> {
-    match data {
-        Some(data) if data.first < first || data.last > last => Err(Error::Argument {
-            message: format!(
-                "the table holds values of column \"{}\" outside range_start and range_end",
-                arguments.partition_column
-            ),
-            detail: None,
-            hint: Some("Widen the range, or let a default partition take them.".to_owned()),
-        }),
-        _ => Ok(()),
+    let outside = match (data, spans.first(), spans.last()) {
+        (Some(data), Some(first), Some(last)) => {
+            data.first < first.lower.key || data.last >= last.upper.key
+        }
+        _ => false,
+    };
+    if !outside && !(key_type.is_time() && holds_infinity(facts, column)?) {
+        return Ok(());
     }
+    Err(Error::Argument {
+        message: format!(
+            "the table holds values of column \"{}\" that no range takes",
+            column.name
+        ),
+        detail: Some("They lie outside range_start and range_end, or are infinite, or the largest of their type.".to_owned()),
+        hint: Some("Widen the range, or let a default partition take them.".to_owned()),
+    })
+}
+
+fn holds_infinity(facts: &Facts, column: &Column) -> Result<bool, Error> {
+    let sql = Sql::template(
+        "SELECT EXISTS (SELECT FROM ONLY {source} WHERE {column} = 'infinity') \
+             OR EXISTS (SELECT FROM ONLY {source} WHERE {column} = '-infinity')",
+    )
+    .name("source", &facts.qualified_name())
+    .ident("column", &column.name)
+    .build();
+    as_owner_of(facts, || db::value(&sql, &[]))
+}
+
+/// Reads the table as its owner, who can gain nothing by it.
+fn as_owner_of<T>(facts: &Facts, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let owner = pg_sys::Oid::from(facts.owner);
+    acting_as(owner, Restriction::SecurityRestricted, work)
 }
 
 /// The key value of this moment; `None` for integers, which have no clock.
@@ -387,10 +414,7 @@ fn data_coverage(
     column: &Column,
     key_type: KeyType,
 ) -> Result<Option<Coverage>, Error> {
-    let source = QualifiedName {
-        schema: facts.schema.clone(),
-        name: facts.name.clone(),
-    };
+    let source = facts.qualified_name();
     let name = quote_ident(&column.name);
     // One subquery each, so that an index is asked for its ends. Infinite keys have no range:
     // they belong to the default partition.
@@ -407,8 +431,7 @@ fn data_coverage(
     .trusted("finite", &finite)
     .name("source", &source)
     .build();
-    let owner = pg_sys::Oid::from(facts.owner);
-    let ends = acting_as(owner, Restriction::SecurityRestricted, || {
+    let ends = as_owner_of(facts, || {
         db::row(&sql, &[], |row| {
             Ok((row.find::<i64>(1)?, row.find::<i64>(2)?))
         })

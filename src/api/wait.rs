@@ -90,6 +90,12 @@ fn wait(source: pg_sys::Oid, timeout: Option<Duration>) -> Result<(), Error> {
             let relation = table::name(source)?.unwrap_or_else(|| source.to_u32().to_string());
             return Err(Error::NoConversion { relation });
         };
+        if !state.may_be_seen {
+            return Err(Error::NotOwner {
+                relation: state.relation,
+                owner: state.owner,
+            });
+        }
         match state.phase {
             Phase::Reversible | Phase::Finished => return Ok(()),
             Phase::Failed if !state.is_asked => {

@@ -3,8 +3,8 @@
 use super::{as_bookkeeper, job_table};
 use crate::db;
 use crate::error::Error;
-use crate::pg::lock;
 use crate::pg::transaction::Failure;
+use crate::pg::{lock, role};
 use crate::plan::Plan;
 use crate::plan::facts::Facts;
 use crate::plan::horizon::Horizon;
@@ -115,18 +115,19 @@ pub fn load(id: JobId) -> Result<Option<Job>, Error> {
 pub fn refresh(job: &Job) -> Result<Option<Job>, Error> {
     as_bookkeeper(|| {
         db::row(
-            "SELECT twin, phase, resume_phase, horizon, source_file, capture_triggers, last_error \
+            "SELECT requested_by, twin, phase, resume_phase, horizon, source_file, capture_triggers, last_error \
                FROM partman_rs.job WHERE id = $1",
             &[job.id.0.into()],
             |row| {
                 Ok(Job {
-                    twin: row.find(1)?,
-                    phase: phase(row.get(2)?)?,
-                    resume_phase: row.find(3)?.map(phase).transpose()?,
-                    horizon: row.find(4)?.map(from_json).transpose()?,
-                    source_file: row.find(5)?,
-                    capture_triggers: row.find(6)?,
-                    last_error: row.find(7)?,
+                    requested_by: row.get(1)?,
+                    twin: row.find(2)?,
+                    phase: phase(row.get(3)?)?,
+                    resume_phase: row.find(4)?.map(phase).transpose()?,
+                    horizon: row.find(5)?.map(from_json).transpose()?,
+                    source_file: row.find(6)?,
+                    capture_triggers: row.find(7)?,
+                    last_error: row.find(8)?,
                     ..job.clone()
                 })
             },
@@ -334,10 +335,14 @@ pub struct State {
     pub is_asked: bool,
     pub sqlstate: String,
     pub error: String,
+    pub owner: String,
+    /// Whether the caller has the owner's rights.
+    pub may_be_seen: bool,
 }
 
 /// The state of the job that [`find`] finds.
 pub fn watch(relation: pg_sys::Oid) -> Result<Option<State>, Error> {
+    let caller = role::current();
     as_bookkeeper(|| {
         db::row(
             "SELECT j.source_name, j.phase, \
@@ -346,10 +351,11 @@ pub fn watch(relation: pg_sys::Oid) -> Result<Option<State>, Error> {
                         AND l.classid = 'partman_rs.job'::regclass AND l.objid = j.id::oid AND l.objsubid = 0 \
                         AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())), \
                     EXISTS (SELECT FROM partman_rs.request r WHERE r.job = j.id), \
-                    coalesce(j.last_sqlstate, ''), coalesce(j.last_error, '') \
+                    coalesce(j.last_sqlstate, ''), coalesce(j.last_error, ''), \
+                    pg_get_userbyid(j.owner)::text, pg_has_role($2, j.owner, 'USAGE') \
                FROM partman_rs.job j WHERE j.source = $1 OR j.twin = $1 \
               ORDER BY j.phase IN ('finished', 'cancelled'), j.id DESC LIMIT 1",
-            &[relation.into()],
+            &[relation.into(), caller.into()],
             |row| {
                 Ok(State {
                     relation: row.get(1)?,
@@ -358,6 +364,8 @@ pub fn watch(relation: pg_sys::Oid) -> Result<Option<State>, Error> {
                     is_asked: row.get(4)?,
                     sqlstate: row.get(5)?,
                     error: row.get(6)?,
+                    owner: row.get(7)?,
+                    may_be_seen: row.get(8)?,
                 })
             },
         )
@@ -412,5 +420,16 @@ pub fn undo_window_has_passed(id: JobId) -> Result<bool, Error> {
             "SELECT coalesce(undo_until < clock_timestamp(), false) FROM partman_rs.job WHERE id = $1",
             &[id.0.into()],
         )
+    })
+}
+
+/// Whose wish a job is from now on: whoever resumed it.
+pub fn set_requested_by(id: JobId, role: pg_sys::Oid) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET requested_by = $2 WHERE id = $1",
+            &[id.0.into(), role.into()],
+        )
+        .map(drop)
     })
 }

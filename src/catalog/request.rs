@@ -47,18 +47,24 @@ pub fn any(job: JobId) -> Result<bool, Error> {
     })
 }
 
-/// Takes all wishes, oldest first.
-pub fn take(job: JobId) -> Result<Vec<Action>, Error> {
+/// Takes all wishes, oldest first, each with the role whose wish it is.
+pub fn take(job: JobId) -> Result<Vec<(Action, pg_sys::Oid)>, Error> {
     as_bookkeeper(|| {
-        let names: Vec<String> = db::rows(
-            "WITH taken AS (DELETE FROM partman_rs.request WHERE job = $1 RETURNING id, action) \
-             SELECT action FROM taken ORDER BY id",
+        let wishes: Vec<(String, pg_sys::Oid)> = db::rows(
+            "WITH taken AS ( \
+                 DELETE FROM partman_rs.request WHERE job = $1 RETURNING id, action, requested_by) \
+             SELECT action, requested_by FROM taken ORDER BY id",
             &[job.0.into()],
-            |row| row.get(1),
+            |row| Ok((row.get(1)?, row.get(2)?)),
         )?;
-        Ok(names
-            .iter()
-            .filter_map(|name| Action::ALL.into_iter().find(|action| action.name() == name))
+        Ok(wishes
+            .into_iter()
+            .filter_map(|(name, role)| {
+                let action = Action::ALL
+                    .into_iter()
+                    .find(|action| action.name() == name)?;
+                Some((action, role))
+            })
             .collect())
     })
 }

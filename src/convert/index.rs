@@ -6,11 +6,8 @@ use crate::catalog::leaf;
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
-use crate::pg::settings;
 use crate::pg::transaction::{Failure, unit};
-use crate::plan::names::quote_ident;
 use crate::plan::sql::Sql;
-use std::ffi::CString;
 
 /// Builds the indexes of one leaf that has none. `false` when none is left that nobody has in
 /// hand.
@@ -32,13 +29,6 @@ fn build_leaf(job: &Job, ordinal: usize) -> Result<(), Error> {
             .leaves
             .get(ordinal)
             .ok_or_else(|| Error::Internal(format!("no leaf {ordinal} of index {}", index.name)))?;
-        let tablespace = leaf
-            .tablespace
-            .as_deref()
-            .map(quote_ident)
-            .unwrap_or_default();
-        let tablespace = CString::new(tablespace).unwrap_or_default();
-        settings::set_local(c"default_tablespace", &tablespace);
         db::run(&leaf.statement, &[])?;
         failpoint("index:in_leaf")?;
         let attach = Sql::template("ALTER INDEX {parent} ATTACH PARTITION {leaf}")

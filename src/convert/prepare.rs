@@ -55,33 +55,52 @@ fn is_grant(statement: &str) -> bool {
     statement.starts_with("REVOKE") || statement.starts_with("GRANT")
 }
 
-/// ALTER DEFAULT PRIVILEGES may have granted rights on the new tables that the source never
-/// granted: they are taken back before the source's own are given.
+/// ALTER DEFAULT PRIVILEGES may have granted rights on the new tables and sequences that the
+/// source never granted: they are taken back before the source's own are given.
 fn forget_default_privileges(job: &Job) -> Result<(), Error> {
-    let relations = std::iter::once(&job.plan.twin)
-        .chain(job.plan.partitions.iter().map(|partition| &partition.name));
-    for relation in relations {
-        let grantees: Vec<Option<String>> = db::rows(
-            "SELECT DISTINCT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee)::text END \
-               FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1 AND a.grantee <> c.relowner",
-            &[relation_oid(relation)?.into()],
-            |row| row.find(1),
-        )?;
-        for grantee in grantees {
-            db::run(&revoke_all(relation, grantee.as_deref()), &[])?;
-        }
+    let leaves = job.plan.partitions.iter().map(|partition| &partition.name);
+    for relation in std::iter::once(&job.plan.twin).chain(leaves) {
+        revoke_foreign(relation_oid(relation)?, relation, "TABLE")?;
     }
-    Ok(())
+    let sequences = db::rows(
+        "SELECT s.oid, n.nspname::text, s.relname::text FROM pg_depend d \
+           JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' \
+           JOIN pg_namespace n ON n.oid = s.relnamespace \
+          WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass \
+            AND d.refobjid = $1 AND d.deptype = 'i'",
+        &[relation_oid(&job.plan.twin)?.into()],
+        |row| {
+            let name = QualifiedName {
+                schema: row.get(2)?,
+                name: row.get(3)?,
+            };
+            Ok((row.get::<pg_sys::Oid>(1)?, name))
+        },
+    )?;
+    sequences
+        .iter()
+        .try_for_each(|(oid, name)| revoke_foreign(*oid, name, "SEQUENCE"))
 }
 
-fn revoke_all(relation: &QualifiedName, grantee: Option<&str>) -> String {
-    let template = Sql::template("REVOKE ALL ON TABLE {relation} FROM {grantee}");
-    match grantee {
-        Some(name) => template.ident("grantee", name),
-        None => template.trusted("grantee", "PUBLIC"),
+/// Takes all rights on a relation from everybody but its owner.
+fn revoke_foreign(oid: pg_sys::Oid, name: &QualifiedName, kind: &str) -> Result<(), Error> {
+    let grantees: Vec<Option<String>> = db::rows(
+        "SELECT DISTINCT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee)::text END \
+           FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1 AND a.grantee <> c.relowner",
+        &[oid.into()],
+        |row| row.find(1),
+    )?;
+    for grantee in grantees {
+        let template = Sql::template("REVOKE ALL ON {kind} {relation} FROM {grantee}")
+            .trusted("kind", kind)
+            .name("relation", name);
+        let statement = match &grantee {
+            Some(role) => template.ident("grantee", role),
+            None => template.trusted("grantee", "PUBLIC"),
+        };
+        db::run(&statement.build(), &[])?;
     }
-    .name("relation", relation)
-    .build()
+    Ok(())
 }
 
 /// Takes the twin away again, and what is known about it. The capture stays.

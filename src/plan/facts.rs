@@ -3,6 +3,7 @@
 //! The document is made by one catalog query (`catalog/sql/facts.sql`); equal definitions give
 //! equal documents, which is what the fingerprint rests on.
 
+use super::names::QualifiedName;
 use serde::{Deserialize, Serialize};
 
 /// One relation, as the catalog describes it.
@@ -148,6 +149,14 @@ pub struct Extra {
 }
 
 impl Facts {
+    /// Its name, with its schema.
+    pub fn qualified_name(&self) -> QualifiedName {
+        QualifiedName {
+            schema: self.schema.clone(),
+            name: self.name.clone(),
+        }
+    }
+
     /// The column of that name, if the table has it.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)

@@ -39,7 +39,6 @@ pub fn plan(
                     ));
                     LeafIndex {
                         statement: statement(facts, index, key, &partition.name, &name, Reach::All),
-                        tablespace: index.tablespace.clone(),
                         name,
                     }
                 })
@@ -143,7 +142,7 @@ fn index_statement(
         None => String::new(),
     };
     Sql::template(
-        "CREATE {unique}INDEX {name} ON {only}{relation} USING {method} ({columns}){include}{nulls}{options}{predicate}",
+        "CREATE {unique}INDEX {name} ON {only}{relation} USING {method} ({columns}){include}{nulls}{options}{tablespace}{predicate}",
     )
     .trusted("unique", if index.is_unique { "UNIQUE " } else { "" })
     .ident("name", &name.name)
@@ -154,6 +153,7 @@ fn index_statement(
     .trusted("include", &include_clause(index, key))
     .trusted("nulls", nulls_clause(index))
     .trusted("options", &with_clause(index.options.as_deref().unwrap_or_default()))
+    .trusted("tablespace", &tablespace_clause(index, " TABLESPACE "))
     .trusted("predicate", &predicate)
     .build()
 }
@@ -183,7 +183,7 @@ fn constraint_statement(
         _ => "",
     };
     Sql::template(
-        "ALTER TABLE {only}{relation} ADD CONSTRAINT {name} {kind} ({columns}){include}{options}{deferral}",
+        "ALTER TABLE {only}{relation} ADD CONSTRAINT {name} {kind} ({columns}){include}{options}{tablespace}{deferral}",
     )
     .trusted("only", if reach == Reach::Only { "ONLY " } else { "" })
     .name("relation", relation)
@@ -192,6 +192,7 @@ fn constraint_statement(
     .trusted("columns", &extended(&columns, index, key).join(", "))
     .trusted("include", &include_clause(index, key))
     .trusted("options", &with_clause(index.options.as_deref().unwrap_or_default()))
+    .trusted("tablespace", &tablespace_clause(index, " USING INDEX TABLESPACE "))
     .trusted("deferral", deferral)
     .build()
 }
@@ -228,5 +229,13 @@ fn nulls_clause(index: &Index) -> &'static str {
         " NULLS NOT DISTINCT"
     } else {
         ""
+    }
+}
+
+/// The tablespace, behind the words that introduce it there; nothing where it is the default.
+fn tablespace_clause(index: &Index, words: &str) -> String {
+    match &index.tablespace {
+        Some(name) => format!("{words}{}", quote_ident(name)),
+        None => String::new(),
     }
 }

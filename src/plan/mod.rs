@@ -100,8 +100,6 @@ pub struct IndexPlan {
 pub struct LeafIndex {
     pub name: QualifiedName,
     pub statement: String,
-    /// Default tablespace while the statement runs; `None` is the database's own.
-    pub tablespace: Option<String>,
 }
 
 /// One line of a plan.

@@ -15,6 +15,12 @@ pub fn steps(
     partitions: &[Partition],
 ) -> Vec<Step> {
     let mut steps = vec![create_twin(facts, key, twin)];
+    steps.extend(
+        partitions
+            .iter()
+            .map(|partition| create_leaf(facts, twin, partition)),
+    );
+    // After the leaves: one made later would take a NOT VALID constraint for a valid one.
     steps.extend(facts.checks.iter().map(|check| {
         made(
             Sql::template("ALTER TABLE {twin} ADD CONSTRAINT {name} {definition}")
@@ -24,11 +30,6 @@ pub fn steps(
                 .build(),
         )
     }));
-    steps.extend(
-        partitions
-            .iter()
-            .map(|partition| create_leaf(facts, twin, partition)),
-    );
     steps.extend(column_settings(facts, twin, partitions));
     steps.extend(comments(facts, twin));
     steps

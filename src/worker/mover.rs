@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
 use crate::pg::{interrupts, role, settings};
 use crate::plan::phase::Phase;
+use pgrx::pg_sys;
 use std::ffi::CString;
 use std::time::Duration;
 
@@ -105,11 +106,7 @@ fn steer(job: &Job) -> Result<Option<Job>, Error> {
     let Some(mut job) = job::refresh(job)? else {
         return Ok(None);
     };
-    check_rights(&job)?;
-    if !request::any(job.id)? {
-        return Ok(Some(job));
-    }
-    for action in request::take(job.id)? {
+    for (action, role) in wishes(&job)? {
         let stopped = matches!(job.phase, Phase::Paused | Phase::Failed);
         let next = match action {
             Action::Pause if job.phase.is_before_swap() => Phase::Paused,
@@ -119,12 +116,25 @@ fn steer(job: &Job) -> Result<Option<Job>, Error> {
         };
         job::transition(&job, next)?;
         job::set_error(job.id, None)?;
+        job::set_requested_by(job.id, role)?;
         let Some(moved) = job::refresh(&job)? else {
             return Ok(None);
         };
         job = moved;
     }
+    // To take a job back, nobody needs a right that may be gone by now.
+    if job.phase.is_before_swap() {
+        check_rights(&job)?;
+    }
     Ok(Some(job))
+}
+
+/// What is wanted of a job; most of the time nothing.
+fn wishes(job: &Job) -> Result<Vec<(Action, pg_sys::Oid)>, Error> {
+    match request::any(job.id)? {
+        true => request::take(job.id),
+        false => Ok(Vec::new()),
+    }
 }
 
 /// The rights on which the job rests may have been taken away since.

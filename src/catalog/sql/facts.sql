@@ -176,7 +176,7 @@ WITH
        AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (
              SELECT FROM pg_trigger t
               WHERE t.oid = d.objid AND t.tgrelid = $1
-                AND (t.tgisinternal OR t.tgname IN ('partman_rs_capture', 'partman_rs_capture_truncate'))))
+                AND (t.tgisinternal OR t.tgfoid = 'partman_rs.capture_change'::regproc)))
   ),
   -- Other tables' defaults may use a sequence this table owns; dropping the retired table must not take them along.
   sequence_users AS (
