@@ -122,6 +122,14 @@ fn table_blockers(facts: &Facts) -> Vec<Blocker> {
         Some("ALTER TABLE … REPLICA IDENTITY DEFAULT."),
     );
     refuse(
+        !facts.owner_may_read_and_capture,
+        &format!(
+            "Its owner \"{}\" has given up the right to SELECT from it, or to have a TRIGGER on it.",
+            facts.owner_name
+        ),
+        Some("GRANT SELECT, TRIGGER ON TABLE … to the owner."),
+    );
+    refuse(
         !facts.owner_may_create,
         &format!(
             "Its owner \"{}\" may not create tables in schema \"{}\".",

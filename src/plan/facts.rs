@@ -38,6 +38,7 @@ pub struct Facts {
     pub indexes: Vec<Index>,
     /// Everything found on the table that a conversion cannot carry.
     pub extras: Vec<Extra>,
+    pub owner_may_read_and_capture: bool,
     pub owner_may_create: bool,
     pub owner_may_use_tablespaces: bool,
 }

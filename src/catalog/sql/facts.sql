@@ -240,6 +240,8 @@ SELECT jsonb_build_object(
          'indexes', coalesce(indexes.list, '[]'),
          'extras', coalesce((SELECT jsonb_agg(jsonb_build_object('kind', x.kind, 'description', x.description)
                                               ORDER BY x.kind, x.description) FROM extras x), '[]'),
+         'owner_may_read_and_capture', has_table_privilege(c.relowner, c.oid, 'SELECT')
+                                   AND has_table_privilege(c.relowner, c.oid, 'TRIGGER'),
          'owner_may_create', has_schema_privilege(c.relowner, n.oid, 'CREATE'),
          'owner_may_use_tablespaces', NOT EXISTS (
              SELECT FROM pg_class r
