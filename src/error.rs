@@ -71,6 +71,8 @@ pub enum Error {
         relation: String,
         purpose: &'static str,
     },
+    /// The table that the swap had retired was renamed since.
+    NotRetired { relation: String, retired: String },
     /// Changes come in faster than they can be applied.
     CannotKeepUp { relation: String },
     /// A snapshot older than the copy would see an incomplete table after the swap.
@@ -226,6 +228,12 @@ impl Error {
                 Code::ERRCODE_LOCK_NOT_AVAILABLE,
                 format!("could not lock table \"{relation}\" for {purpose}"),
             ),
+            Error::NotRetired { relation, retired } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("table \"{relation}\" is not the retired table any more"),
+            )
+            .detail(format!("The swap had left it as \"{retired}\"; it was renamed since."))
+            .hint("If it is not needed, give it that name again, and call finish_conversion."),
             Error::CannotKeepUp { relation } => Wording::new(
                 Code::ERRCODE_INSUFFICIENT_RESOURCES,
                 format!("changes of table \"{relation}\" arrive faster than they can be applied"),

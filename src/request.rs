@@ -267,7 +267,8 @@ fn spans(
     let data = data_coverage(facts, column, key_type)?;
     let start = bound_argument("range_start", &arguments.range_start, key_type, zone)?;
     // range_end is exclusive, as every upper bound.
-    let end = bound_argument("range_end", &arguments.range_end, key_type, zone)?.map(|end| end - 1);
+    let end = bound_argument("range_end", &arguments.range_end, key_type, zone)?
+        .map(|end| end.saturating_sub(1));
     if let (Some(start), Some(end)) = (start, end)
         && start > end
     {
@@ -325,7 +326,8 @@ fn refuse_outsiders(
         }
         _ => false,
     };
-    if !outside && !(key_type.is_time() && holds_infinity(facts, column)?) {
+    let infinite = key_type.is_time() && holds_infinity(facts, column)?;
+    if !outside && !infinite {
         return Ok(());
     }
     Err(Error::Argument {

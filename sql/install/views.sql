@@ -1,6 +1,6 @@
 -- What users see. Each sees the conversions of tables whose owner's rights they have.
 
-CREATE VIEW partman_rs.conversions AS
+CREATE VIEW partman_rs.conversions WITH (security_barrier) AS
 WITH progress AS (
     SELECT r.job, sum(r.rows) AS rows_done, sum(r.bytes) AS bytes_done
       FROM partman_rs.copy_range r

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::pg::role;
 use crate::plan::Plan;
 use crate::request::{self, Arguments, Planned};
-use crate::worker::start::{Assignment, Task, start_at_commit};
+use crate::worker::start::{Assignment, Needed, Task, start_at_commit};
 use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -80,7 +80,7 @@ fn start(planned: &Planned) -> Result<(), Error> {
         rows_total: planned.rows,
         bytes_total: planned.bytes,
     })?;
-    start_at_commit(Assignment::new(Task::Move, id, connect_as));
+    start_at_commit(Assignment::new(Task::Move, id, connect_as), Needed::Surely);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use crate::convert::cancel;
 use crate::error::Error;
 use crate::pg::role;
 use crate::plan::phase::Phase;
-use crate::worker::start::{Assignment, Task, start_at_commit};
+use crate::worker::start::{Assignment, Needed, Task, start_at_commit};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -71,12 +71,15 @@ fn steerable(source: pg_sys::Oid) -> Result<Job, Error> {
     })
 }
 
-/// Writes the wish down, and sees to it that somebody reads it once it is committed.
+/// Writes the wish down, and sees to it that somebody reads it once it is committed: a worker
+/// that is there now may be about to end.
 fn ask(job: &Job, action: Action) -> Result<(), Error> {
     request::insert(job.id, action, role::current())?;
-    if !job::has_worker(job.id)? {
-        start_at_commit(Assignment::new(Task::Move, job.id, role::session()));
-    }
+    let needed = match job::has_worker(job.id)? {
+        true => Needed::Rather,
+        false => Needed::Surely,
+    };
+    start_at_commit(Assignment::new(Task::Move, job.id, role::session()), needed);
     Ok(())
 }
 

@@ -155,13 +155,15 @@ pub struct NewJob<'a> {
 }
 
 /// Writes the row of a new job. A second one for the same table waits for the first one's
-/// transaction, and then fails on the unique index.
+/// transaction, and is then refused.
 pub fn insert(job: &NewJob) -> Result<JobId, Error> {
     as_bookkeeper(|| {
-        let id: i64 = db::value(
+        let id: Option<i64> = db::row(
             "INSERT INTO partman_rs.job (source, source_name, owner, requested_by, connect_as, plan, \
                                          definition, rows_total, bytes_total) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+             ON CONFLICT (source) WHERE phase NOT IN ('finished', 'cancelled') DO NOTHING \
+             RETURNING id",
             &[
                 pg_sys::Oid::from(job.facts.oid).into(),
                 job.facts.name.as_str().into(),
@@ -173,8 +175,12 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
                 job.rows_total.into(),
                 job.bytes_total.into(),
             ],
+            |row| row.get(1),
         )?;
-        Ok(JobId(id))
+        id.map(JobId).ok_or_else(|| Error::AlreadyConverting {
+            relation: job.facts.name.clone(),
+            phase: Phase::Planned.name().to_owned(),
+        })
     })
 }
 
@@ -236,17 +242,6 @@ pub fn set_horizon(
         db::run(
             "UPDATE partman_rs.job SET horizon = $2, source_file = $3, bytes_total = $4 WHERE id = $1",
             &[id.0.into(), horizon.into(), file.into(), bytes.into()],
-        )
-        .map(drop)
-    })
-}
-
-/// Remembers a new file of the source whose rows are the same.
-pub fn set_source_file(id: JobId, file: pg_sys::Oid) -> Result<(), Error> {
-    as_bookkeeper(|| {
-        db::run(
-            "UPDATE partman_rs.job SET source_file = $2 WHERE id = $1",
-            &[id.0.into(), file.into()],
         )
         .map(drop)
     })

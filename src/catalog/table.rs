@@ -2,6 +2,7 @@
 
 use crate::db;
 use crate::error::Error;
+use crate::pg::settings;
 use crate::plan::facts::Facts;
 use pgrx::{JsonB, pg_sys};
 
@@ -9,10 +10,11 @@ const FACTS: &str = include_str!("sql/facts.sql");
 
 /// Everything the planner needs to know about a relation; `None` where it is gone.
 ///
-/// Run with `search_path` pinned to `pg_catalog`, so that every name in a definition comes out
-/// qualified.
+/// Definitions are written down alike in every session: names qualified, values in one style.
 pub fn facts(relation: pg_sys::Oid) -> Result<Option<Facts>, Error> {
-    let document: Option<JsonB> = db::row_about(FACTS, relation, |row| row.get(1))?;
+    let document: Option<JsonB> = settings::within(&settings::AS_WRITTEN, || {
+        db::row_about(FACTS, relation, |row| row.get(1))
+    })?;
     document
         .map(|json| {
             serde_json::from_value(json.0)

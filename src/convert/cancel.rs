@@ -45,6 +45,13 @@ pub fn finish(job: &Job) -> Result<(), Error> {
     let retired = Relation::try_open(job.source, Mode::AccessExclusive)
         .map(|retired| (retired.name(), retired.owner()));
     if let Some((name, owner)) = retired {
+        // Somebody may have gone back by renaming: then this is the table in use.
+        if name != job.plan.retired {
+            return Err(Error::NotRetired {
+                relation: name.name,
+                retired: job.plan.retired.name.clone(),
+            });
+        }
         let statement = Sql::template("DROP TABLE {retired}")
             .name("retired", &name)
             .build();

@@ -101,7 +101,8 @@ fn install(source: pg_sys::Oid, name: &QualifiedName) -> Result<(), Error> {
 
 fn has_trigger(source: pg_sys::Oid, trigger: &str) -> Result<bool, Error> {
     db::value(
-        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2)",
+        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2 \
+                          AND tgfoid = 'partman_rs.capture_change'::regproc)",
         &[source.into(), trigger.into()],
     )
 }

@@ -30,20 +30,33 @@ pub unsafe extern "C-unwind" fn capture_change(fcinfo: pg_sys::FunctionCallInfo)
     unsafe {
         let context = (*fcinfo).context;
         if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
-            ErrorReport::from(Error::Argument {
-                message: "partman_rs.capture_change can only be called as a trigger".to_owned(),
-                detail: None,
-                hint: None,
-            })
-            .report(pgrx::PgLogLevel::ERROR);
+            refuse();
         }
         let data = &*context.cast::<pg_sys::TriggerData>();
+        // Anybody may make a trigger with this function on a table of their own; as any other
+        // kind it would have no row to look at.
+        let timing = data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK;
+        let per_row = data.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0;
+        let truncate =
+            data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_TRUNCATE;
+        if timing != pg_sys::TRIGGER_EVENT_AFTER || !(per_row || truncate) {
+            refuse();
+        }
         let source = data.tg_relation;
         if let Some(log) = ChangeLog::open((*source).rd_id) {
             record(&log, data);
         }
     }
     pg_sys::Datum::null()
+}
+
+fn refuse() {
+    ErrorReport::from(Error::Argument {
+        message: "partman_rs.capture_change can only be called as a trigger AFTER … FOR EACH ROW, or AFTER TRUNCATE".to_owned(),
+        detail: None,
+        hint: None,
+    })
+    .report(pgrx::PgLogLevel::ERROR);
 }
 
 /// # Safety

@@ -132,6 +132,10 @@ pub fn round(job: &Job, targets: &Targets, pace: &mut Pace) -> Result<Round, Fai
         (Drained::StartAgain, _) => Round::StartAgain,
         (Drained::Applied { entries, left }, transaction) => {
             pace.learn(entries, begun.elapsed());
+            if entries == 0 && left > 0 {
+                // All of the batch waits for something behind it in the log: look further.
+                pace.batch = pace.batch.saturating_mul(2);
+            }
             Round::Applied {
                 entries: entries as u64,
                 left,
@@ -155,11 +159,17 @@ pub fn drain(
     limit: usize,
 ) -> Result<Drained, Error> {
     let log = ChangeLog::open(job.source).ok_or_else(|| lost_log(job))?;
-    let replaced = job.source_file != Some(source.file_number());
-    let file = source.file_number();
-    let outcome = in_own_memory(|| {
+    // Another file may hold the same rows (VACUUM FULL, CLUSTER) or others (ALTER TABLE … TYPE …
+    // USING, after which the definition may even read as before): that cannot be told apart.
+    if job.source_file != Some(source.file_number()) {
+        return Ok(Drained::StartAgain);
+    }
+    if !log.fits(source.tuple_desc()) {
+        return Err(lost_log(job));
+    }
+    in_own_memory(|| {
         let batch = batch::read(&log, limit)?;
-        if batch.truncated || (replaced && job.plan.identity.is_none()) {
+        if batch.truncated {
             return Ok(Drained::StartAgain);
         }
         let entries = batch.len();
@@ -187,12 +197,7 @@ pub fn drain(
             entries: entries - waiting.len(),
             left,
         })
-    })?;
-    if replaced && matches!(outcome, Drained::Applied { .. }) {
-        // VACUUM FULL or CLUSTER: the same rows in another file. Keys find them there.
-        job::set_source_file(job.id, file)?;
-    }
-    Ok(outcome)
+    })
 }
 
 /// Runs `work` in a memory context of its own, so that what a batch allocates is freed with it.

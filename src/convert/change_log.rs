@@ -74,6 +74,8 @@ pub struct ChangeLog {
     /// The same columns as attributes of the log.
     attributes: Vec<Attribute>,
     prefix: usize,
+    /// How many columns the log has, dropped ones included.
+    columns: usize,
 }
 
 /// The name of a table's change log, without its schema.
@@ -153,7 +155,8 @@ impl ChangeLog {
         let desc = relation.tuple_desc();
         // SAFETY: the descriptor of an open relation.
         let attributes = unsafe { tuple::attributes(desc) };
-        let mut logged = Vec::with_capacity(attributes.len());
+        let live = attributes.len();
+        let mut logged = Vec::with_capacity(live);
         for attribute in attributes {
             // SAFETY: attribute numbers count from 1.
             let name = unsafe { version::attribute(desc, attribute.number as usize - 1).name() };
@@ -166,13 +169,14 @@ impl ChangeLog {
         }
         // SAFETY: as above.
         let columns = unsafe { (*desc).natts as usize };
-        let prefix = columns - logged.len();
+        let prefix = live - logged.len();
         let (attnums, attributes) = logged.into_iter().unzip();
         Some(ChangeLog {
             relation,
             attnums,
             attributes,
             prefix,
+            columns,
         })
     }
 
@@ -196,8 +200,13 @@ impl ChangeLog {
         &self.relation
     }
 
-    /// Whether the source still has the logged columns, as they were when the log was made.
+    /// Whether the log is whole (DROP TYPE … CASCADE takes columns from it too), and the source
+    /// still has the logged columns as they were when the log was made. Nothing but a truncation
+    /// can be appended, and nothing read, where it does not.
     pub fn fits(&self, source: pg_sys::TupleDesc) -> bool {
+        if self.columns != self.prefix + self.attnums.len() {
+            return false;
+        }
         // SAFETY: attribute numbers of a relation never exceed its row type's.
         self.attnums
             .iter()
@@ -265,7 +274,7 @@ impl ChangeLog {
 
     /// Appends the note that the table was truncated, or altered.
     pub fn append_truncation(&self) {
-        let mut values = vec![Value::NULL; self.prefix + self.attnums.len()];
+        let mut values = vec![Value::NULL; self.columns];
         values[0] = letter(Event::Truncated);
         // SAFETY: one value per column; all but the first are null.
         unsafe { self.append(&values) }

@@ -24,13 +24,23 @@ pub fn build_next(job: &Job) -> Result<bool, Failure> {
 }
 
 fn build_leaf(job: &Job, ordinal: usize) -> Result<(), Error> {
-    for index in &job.plan.indexes {
-        let leaf = index
-            .leaves
-            .get(ordinal)
-            .ok_or_else(|| Error::Internal(format!("no leaf {ordinal} of index {}", index.name)))?;
+    let leaves = job
+        .plan
+        .indexes
+        .iter()
+        .map(|index| {
+            let leaf = index.leaves.get(ordinal);
+            leaf.map(|leaf| (index, leaf)).ok_or_else(|| {
+                Error::Internal(format!("no leaf {ordinal} of index {}", index.name))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    for (_, leaf) in &leaves {
         db::run(&leaf.statement, &[])?;
         failpoint("index:in_leaf")?;
+    }
+    // Last of all: attaching locks the parent's index until commit, against other workers.
+    for (index, leaf) in leaves {
         let attach = Sql::template("ALTER INDEX {parent} ATTACH PARTITION {leaf}")
             .name("parent", &index.twin_name)
             .name("leaf", &leaf.name)

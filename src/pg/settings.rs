@@ -29,3 +29,28 @@ fn set(name: &CStr, value: &CStr, action: pg_sys::GucAction::Type) {
         );
     }
 }
+
+/// How PostgreSQL writes expressions and values down, whatever the session prefers: so that the
+/// same definition gives the same text in every session.
+pub const AS_WRITTEN: [(&CStr, &CStr); 7] = [
+    (c"TimeZone", c"UTC"),
+    (c"DateStyle", c"ISO, YMD"),
+    (c"IntervalStyle", c"postgres"),
+    (c"extra_float_digits", c"1"),
+    (c"bytea_output", c"hex"),
+    (c"quote_all_identifiers", c"off"),
+    (c"search_path", c"pg_catalog, pg_temp"),
+];
+
+/// Runs `work` under other settings. After an ERROR the transaction's end takes them back.
+pub fn within<T>(settings: &[(&CStr, &CStr)], work: impl FnOnce() -> T) -> T {
+    // SAFETY: opens a nest level of settings.
+    let level = unsafe { pg_sys::NewGUCNestLevel() };
+    for (name, value) in settings {
+        set_local(name, value);
+    }
+    let value = work();
+    // SAFETY: closes the level opened above.
+    unsafe { pg_sys::AtEOXact_GUC(false, level) };
+    value
+}

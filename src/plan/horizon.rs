@@ -49,6 +49,16 @@ impl Horizon {
         if xmin < FIRST_NORMAL || precedes(xmin, self.oldest_running) {
             return Standing::Settled;
         }
+        // Whether frozen or not: what was given out before, and did not run then, had ended; and
+        // an ancient version that happens to carry such a number had ended long before.
+        if precedes(xmin, self.next)
+            && self
+                .running
+                .as_ref()
+                .is_some_and(|running| running.binary_search(&xmin).is_err())
+        {
+            return Standing::Settled;
+        }
         if frozen {
             // VACUUM FREEZE can freeze a version that is younger than the capture; an ancient
             // one can carry any number. Ids that were never given out since are ancient.
@@ -57,13 +67,9 @@ impl Horizon {
                 false => Standing::Settled,
             };
         }
-        if !precedes(xmin, self.next) {
-            return Standing::Young;
-        }
-        match &self.running {
-            Some(running) if running.binary_search(&xmin).is_ok() => Standing::Young,
-            Some(_) => Standing::Settled,
-            None => Standing::Unsure,
+        match self.running.is_some() || !precedes(xmin, self.next) {
+            true => Standing::Young,
+            false => Standing::Unsure,
         }
     }
 
@@ -118,6 +124,14 @@ mod tests {
         assert_eq!(h.standing(1050, true, 1100), Unsure);
         assert_eq!(h.standing(1100, true, 1100), Settled);
         assert_eq!(h.standing(0x7000_0000, true, 1100), Settled);
+    }
+
+    #[test]
+    fn a_frozen_version_that_had_ended_is_settled() {
+        let h = horizon(Some(vec![1000, 1004]));
+        assert_eq!(h.standing(1003, true, 1100), Settled);
+        assert_eq!(h.standing(1004, true, 1100), Unsure);
+        assert_eq!(horizon(None).standing(1003, true, 1100), Unsure);
     }
 
     #[test]

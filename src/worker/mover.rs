@@ -86,16 +86,32 @@ fn take_over_settings(job: &Job) {
     }
 }
 
-/// Takes the lock that says who works on a job; `false` where somebody else does, or where the
-/// job or the extension is gone.
+/// Takes the lock that says who works on a job; `false` where somebody else does and goes on
+/// doing so, or where the job or the extension is gone.
 fn take_hold(id: JobId) -> Result<bool, Failure> {
-    unit(|| {
-        if !crate::catalog::is_installed() {
-            return Ok(false);
+    for _ in 0..HOLD_TRIES {
+        let held = unit(|| {
+            if !crate::catalog::is_installed() {
+                return Ok(None);
+            }
+            if job::lock(id, job::Part::Work)?.try_for_session() {
+                return Ok(Some(true));
+            }
+            // A worker that has read its last request may be about to end.
+            Ok(request::any(id)?.then_some(false))
+        })?;
+        match held {
+            Some(true) => return Ok(true),
+            Some(false) => interrupts::nap(HOLD_PAUSE),
+            None => return Ok(false),
         }
-        Ok(job::lock(id, job::Part::Work)?.try_for_session())
-    })
+    }
+    Ok(false)
 }
+
+/// So often, and so far apart, a worker asks for a job that another has in hand.
+const HOLD_TRIES: u32 = 60;
+const HOLD_PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads the job again, and does what its users want: the job as it then is, or `None` where it
 /// is gone.

@@ -83,19 +83,30 @@ pub fn start(assignment: Assignment) -> Result<(), Error> {
         })
 }
 
+/// Whether a transaction must fail when the worker that it wants cannot be started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    Surely,
+    /// There is one already; another is wanted in case that one is just ending.
+    Rather,
+}
+
 /// Starts a worker when the current transaction commits; none where it is rolled back.
 ///
 /// The worker is registered just before the commit, where a lack of slots can still be reported
 /// as an error, and waits for the end of the transaction. If that fails after all, or if the
 /// call was rolled back to a savepoint, the worker finds no job, and ends.
-pub fn start_at_commit(assignment: Assignment) {
+pub fn start_at_commit(assignment: Assignment, needed: Needed) {
     register_xact_callback(PgXactCallbackEvent::PreCommit, move || {
         // SAFETY: inside a transaction.
         let after = unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner();
-        raise(start(Assignment {
+        let started = start(Assignment {
             after,
             ..assignment
-        }));
+        });
+        if needed == Needed::Surely {
+            raise(started);
+        }
     });
     register_xact_callback(PgXactCallbackEvent::PrePrepare, || {
         raise(Err(Error::Argument {

@@ -73,9 +73,9 @@ CALL wait_for_conversion('odd_d', '30 s');
 CALL wait_for_conversion('odd_s', '30 s');
 CALL wait_for_conversion('odd_i', '30 s');
 CALL wait_for_conversion('odd_b', '30 s');
-SELECT t, r.partition, count(*) FROM unnest('{odd_tz,odd_ts,odd_d,odd_s,odd_i,odd_b}'::regclass[]) t, tests.rows(t) r GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT t, r.partition, count(*) FROM unnest('{odd_tz,odd_ts,odd_d,odd_s,odd_i,odd_b}'::regclass[]) t, tests.rows(t) r GROUP BY 1, 2 ORDER BY t::text COLLATE "C", 2;
 SELECT t, count(*) AS differences FROM unnest('{odd_tz,odd_ts,odd_d,odd_s,odd_i,odd_b}'::regclass[]) t,
-       LATERAL (SELECT r.line FROM tests.rows(t) r EXCEPT ALL SELECT o::text COLLATE "C" FROM odd o) d GROUP BY 1 ORDER BY 1;
+       LATERAL (SELECT r.line FROM tests.rows(t) r EXCEPT ALL SELECT o::text COLLATE "C" FROM odd o) d GROUP BY 1 ORDER BY t::text COLLATE "C";
 SELECT parent, partition, lower_bound, upper_bound FROM partman_rs.partitions WHERE NOT is_default AND parent::text ~ '^odd_' ORDER BY partition::text COLLATE "C";
 SELECT finish_conversion(t) FROM unnest('{odd_tz,odd_ts,odd_d,odd_s,odd_i,odd_b}'::regclass[]) t;
 -- No row, and one row.
