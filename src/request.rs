@@ -268,15 +268,12 @@ fn spans(
     let start = bound_argument("range_start", &arguments.range_start, key_type, zone)?;
     // range_end is exclusive, as every upper bound.
     let end = bound_argument("range_end", &arguments.range_end, key_type, zone)?
-        .map(|end| end.saturating_sub(1));
+        .map(|end| end.checked_sub(1).ok_or_else(reversed))
+        .transpose()?;
     if let (Some(start), Some(end)) = (start, end)
         && start > end
     {
-        return Err(Error::Argument {
-            message: "range_start must be before range_end".to_owned(),
-            detail: None,
-            hint: None,
-        });
+        return Err(reversed());
     }
     let fallback = now.unwrap_or(0);
     let first = start.or(data.map(|data| data.first)).unwrap_or(fallback);
@@ -309,6 +306,14 @@ fn spans(
         refuse_outsiders(facts, column, key_type, data, &spans)?;
     }
     Ok(spans)
+}
+
+fn reversed() -> Error {
+    Error::Argument {
+        message: "range_start must be before range_end".to_owned(),
+        detail: None,
+        hint: None,
+    }
 }
 
 /// Without a default partition every row must have a range: infinite keys have none, and neither

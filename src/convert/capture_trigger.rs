@@ -33,6 +33,10 @@ pub unsafe extern "C-unwind" fn capture_change(fcinfo: pg_sys::FunctionCallInfo)
             refuse();
         }
         let data = &*context.cast::<pg_sys::TriggerData>();
+        let source = data.tg_relation;
+        let Some(log) = ChangeLog::open((*source).rd_id) else {
+            return pg_sys::Datum::null();
+        };
         // Anybody may make a trigger with this function on a table of their own; as any other
         // kind it would have no row to look at.
         let timing = data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK;
@@ -42,10 +46,7 @@ pub unsafe extern "C-unwind" fn capture_change(fcinfo: pg_sys::FunctionCallInfo)
         if timing != pg_sys::TRIGGER_EVENT_AFTER || !(per_row || truncate) {
             refuse();
         }
-        let source = data.tg_relation;
-        if let Some(log) = ChangeLog::open((*source).rd_id) {
-            record(&log, data);
-        }
+        record(&log, data);
     }
     pg_sys::Datum::null()
 }

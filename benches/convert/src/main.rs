@@ -24,6 +24,7 @@ use trial::{Trial, undergo};
 struct Args {
     /// Rows of the table.
     #[arg(default_value_t = 2_000_000)]
+    #[arg(value_parser = clap::value_parser!(i64).range(1_000..))]
     rows: i64,
     /// A smoke run: 200,000 rows, each once.
     #[arg(long)]
@@ -138,7 +139,7 @@ fn trials(bed: &mut Bed, args: &Args) -> usize {
     for (letter, name, trial) in list {
         if args.only.contains(&letter) {
             let outcome = undergo(bed, &trial);
-            report::trial(letter, name, &trial, &outcome);
+            report::trial(letter, name, &outcome);
             failed += outcome.failures.len();
         }
     }

@@ -93,5 +93,7 @@ fn ticks(pid: &str, fields: std::ops::Range<usize>) -> f64 {
         .split_whitespace()
         .map(|field| field.parse().unwrap_or(0.0))
         .collect();
-    numbers.get(fields).map_or(0.0, |fields| fields.iter().sum())
+    numbers
+        .get(fields)
+        .map_or(0.0, |fields| fields.iter().sum())
 }
