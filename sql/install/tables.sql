@@ -30,6 +30,8 @@ CREATE TABLE partman_rs.job (
     bytes_copied bigint,
     keys_waiting bigint NOT NULL DEFAULT 0,
     swap_attempts integer NOT NULL DEFAULT 0,
+    -- Whether the twin has statistics for the planner.
+    is_analyzed boolean NOT NULL DEFAULT false,
     -- What verification saw: rows compared, and rows left out because they were changing.
     rows_verified bigint,
     rows_unverified bigint,
@@ -67,6 +69,8 @@ CREATE TABLE partman_rs.leaf (
     job bigint NOT NULL REFERENCES partman_rs.job ON DELETE CASCADE,
     ordinal integer NOT NULL,
     relation oid NOT NULL,
+    -- How large it is after the copy.
+    bytes bigint,
     is_indexed boolean NOT NULL DEFAULT false,
     PRIMARY KEY (job, ordinal)
 );

@@ -12,6 +12,13 @@ pub struct BlockRange {
     pub count: u32,
 }
 
+/// Which of how many workers somebody is, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub number: u32,
+    pub of: u32,
+}
+
 /// Cuts the source into ranges, replacing those of an earlier attempt.
 pub fn lay_out(job: JobId, blocks: u32, per_range: u32) -> Result<(), Error> {
     as_bookkeeper(|| {
@@ -34,13 +41,23 @@ pub fn lay_out(job: JobId, blocks: u32, per_range: u32) -> Result<(), Error> {
 
 /// Takes a range that is not done and that no other worker has in hand; the row lock holds it
 /// until the end of the transaction.
-pub fn claim(job: JobId) -> Result<Option<BlockRange>, Error> {
+///
+/// Each worker begins at a place of its own: neighbouring ranges mostly go into the same leaf,
+/// and workers that extend one file wait for each other.
+pub fn claim(job: JobId, share: Share) -> Result<Option<BlockRange>, Error> {
     as_bookkeeper(|| {
         db::row(
             "SELECT first_block, block_count FROM partman_rs.copy_range \
-              WHERE job = $1 AND NOT is_done ORDER BY first_block \
+              WHERE job = $1 AND NOT is_done \
+              ORDER BY first_block < $2 * (SELECT max(m.first_block) + 1 \
+                                             FROM partman_rs.copy_range m WHERE m.job = $1) / $3, \
+                       first_block \
               LIMIT 1 FOR UPDATE SKIP LOCKED",
-            &[job.0.into()],
+            &[
+                job.0.into(),
+                i64::from(share.number).into(),
+                i64::from(share.of).into(),
+            ],
             |row| {
                 let number = |value: i64| {
                     u32::try_from(value)

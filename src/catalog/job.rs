@@ -92,6 +92,8 @@ pub enum Part {
     Work = 0,
     /// By sessions that steer it, and by the swap: what is asked for is heeded, or refused.
     Steering = 1,
+    /// By the worker that gathers statistics.
+    Statistics = 2,
 }
 
 /// The lock on a part of a job.
@@ -223,8 +225,29 @@ pub fn transition(job: &Job, next: Phase) -> Result<(), Error> {
 pub fn set_twin(id: JobId, twin: Option<pg_sys::Oid>) -> Result<(), Error> {
     as_bookkeeper(|| {
         db::run(
-            "UPDATE partman_rs.job SET twin = $2 WHERE id = $1",
+            "UPDATE partman_rs.job SET twin = $2, is_analyzed = false WHERE id = $1",
             &[id.0.into(), twin.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Whether the twin has statistics.
+pub fn is_analyzed(id: JobId) -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::value(
+            "SELECT is_analyzed FROM partman_rs.job WHERE id = $1",
+            &[id.0.into()],
+        )
+    })
+}
+
+/// Notes that the twin has statistics.
+pub fn set_analyzed(id: JobId) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET is_analyzed = true WHERE id = $1",
+            &[id.0.into()],
         )
         .map(drop)
     })

@@ -47,13 +47,25 @@ pub fn relations(job: JobId) -> Result<Vec<pg_sys::Oid>, Error> {
     })
 }
 
+/// Notes how large the leaves are. Asking for a size waits for whoever builds an index there, so
+/// that it is done beforehand.
+pub fn measure(job: JobId) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.leaf SET bytes = pg_relation_size(relation) WHERE job = $1",
+            &[job.0.into()],
+        )
+        .map(drop)
+    })
+}
+
 /// Takes a leaf without indexes that no other worker has in hand, the largest first, so that
 /// workers end at about the same time.
 pub fn claim_unindexed(job: JobId) -> Result<Option<usize>, Error> {
     as_bookkeeper(|| {
         db::row(
             "SELECT ordinal FROM partman_rs.leaf WHERE job = $1 AND NOT is_indexed \
-              ORDER BY pg_relation_size(relation) DESC, ordinal LIMIT 1 FOR UPDATE SKIP LOCKED",
+              ORDER BY bytes DESC, ordinal LIMIT 1 FOR UPDATE SKIP LOCKED",
             &[job.0.into()],
             |row| {
                 let ordinal: i32 = row.get(1)?;

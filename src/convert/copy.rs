@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::leaves::LeafWriters;
 use super::scan::HeapScan;
 use super::{as_owner, open_source};
-use crate::catalog::copy_range::{self, BlockRange};
+use crate::catalog::copy_range::{self, BlockRange, Share};
 use crate::catalog::job::Job;
 use crate::catalog::leaf;
 use crate::error::Error;
@@ -31,8 +31,8 @@ pub enum Progress {
     FileReplaced,
 }
 
-/// Copies one range that is not done.
-pub fn copy_next(job: &Job) -> Result<Progress, Failure> {
+/// Copies one range that is not done. `worker` is the caller's number among the job's workers.
+pub fn copy_next(job: &Job, worker: u32) -> Result<Progress, Failure> {
     unit(|| {
         // ACCESS SHARE on the source, for one range: it keeps the file and the definition.
         let source = open_source(job, Mode::AccessShare)?;
@@ -40,7 +40,11 @@ pub fn copy_next(job: &Job) -> Result<Progress, Failure> {
         if job.source_file != Some(source.file_number()) {
             return Ok(Progress::FileReplaced);
         }
-        let Some(range) = copy_range::claim(job.id)? else {
+        let share = Share {
+            number: worker,
+            of: job.plan.copy_workers.max(1),
+        };
+        let Some(range) = copy_range::claim(job.id, share)? else {
             return Ok(Progress::NothingLeft);
         };
         let leaves = leaf::relations(job.id)?;

@@ -18,11 +18,12 @@ pub mod index;
 mod indexed_leaf;
 mod layout;
 mod leaves;
+mod onlookers;
 mod prepare;
 mod probe;
 mod scan;
 mod snapshot;
-mod statistics;
+pub mod statistics;
 mod swap;
 mod verify;
 
@@ -42,6 +43,7 @@ use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
 use catch_up::{Pace, Round, Targets};
 use copy::Progress;
+use onlookers::Onlookers;
 use pgrx::pg_sys;
 use std::time::{Duration, Instant};
 
@@ -51,7 +53,13 @@ pub struct Memory {
     pace: Pace,
     /// The transaction of the last round that applied anything.
     last_batch: Option<u32>,
-    waiting_for_snapshots_since: Option<Instant>,
+    /// Who may not see what that round applied.
+    onlookers: Option<Onlookers>,
+    /// How long they are waited for before the log is looked at again.
+    onlookers_patience: Duration,
+    waiting_for_others_since: Option<Instant>,
+    /// When the lock was last tried in spite of somebody who holds the table for long.
+    tried_anyway_at: Option<Instant>,
     /// Since when changes have come in faster than they were applied.
     behind_since: Option<Instant>,
     /// Attempts of the current phase that found a lock taken.
@@ -65,7 +73,10 @@ impl Memory {
             targets: None,
             pace: Pace::new(),
             last_batch: None,
-            waiting_for_snapshots_since: None,
+            onlookers: None,
+            onlookers_patience: FIRST_PATIENCE,
+            waiting_for_others_since: None,
+            tried_anyway_at: None,
             behind_since: None,
             refused: 0,
         }
@@ -133,13 +144,15 @@ pub fn advance(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
 
 /// While helpers have the last pieces in hand.
 const FOR_HELPERS: Duration = Duration::from_millis(10);
+/// While somebody who steers the job has not committed yet.
+const FOR_OTHERS: Duration = Duration::from_millis(50);
 
 fn copy_step(job: &Job) -> Result<Next, Failure> {
     if copy::is_worn_out(job) {
         prepare::start_again(job)?;
         return Ok(Next::Go);
     }
-    match copy::copy_next(job)? {
+    match copy::copy_next(job, 0)? {
         Progress::Copied => {
             failpoint("copy:after_commit")?;
             Ok(Next::Go)
@@ -152,6 +165,7 @@ fn copy_step(job: &Job) -> Result<Next, Failure> {
             if copy_range::count_open(job.id)? > 0 {
                 return Ok(Next::Wait(FOR_HELPERS));
             }
+            leaf::measure(job.id)?;
             job::transition(job, Phase::Indexing)?;
             Ok(Next::Go)
         }),
@@ -166,7 +180,6 @@ fn index_step(job: &Job) -> Result<Next, Failure> {
     if unit(|| leaf::count_unindexed(job.id))? > 0 {
         return Ok(Next::Wait(FOR_HELPERS));
     }
-    statistics::gather_roughly(job)?;
     unit(|| {
         index::check_all_valid(job)?;
         job::transition(job, Phase::CatchingUp)?;
@@ -227,6 +240,7 @@ fn one_round(job: &Job, memory: &mut Memory) -> Result<Round, Failure> {
     } = round
     {
         memory.last_batch = Some(id);
+        memory.onlookers = None;
     }
     Ok(round)
 }
@@ -239,7 +253,12 @@ fn verify_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     let verdict = verify::verify(job, &targets)?;
     memory.targets = Some(targets);
     match verdict {
-        verify::Verdict::Equal => {
+        verify::Verdict::Equal { verified, left_out } => {
+            statistics::gather_roughly(job, statistics::Turn::Wait)?;
+            unit(|| {
+                job::set_verified(job.id, verified, left_out)?;
+                job::transition(job, Phase::Swapping)
+            })?;
             failpoint("verify:after_commit")?;
             Ok(Next::Go)
         }
@@ -252,19 +271,28 @@ fn verify_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
 }
 
 fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
-    match one_round(job, memory)? {
-        Round::StartAgain => return start_again(job, memory),
-        Round::Applied { entries, left, .. } => {
-            let soon = memory.pace.estimate(entries + left);
-            if left > 0 || soon > Duration::from_millis(40) {
-                note_lag(job, memory)?;
-                return Ok(Next::Go);
+    // A round while onlookers are waited for would bring new ones.
+    if memory.onlookers.is_none() {
+        match one_round(job, memory)? {
+            Round::StartAgain => return start_again(job, memory),
+            Round::Applied { entries, left, .. } => {
+                let soon = memory.pace.estimate(entries + left);
+                if left > 0 || soon > Duration::from_millis(40) {
+                    note_lag(job, memory)?;
+                    return Ok(Next::Go);
+                }
+                memory.behind_since = None;
             }
-            memory.behind_since = None;
         }
     }
-    if let Some(wait) = wait_for_snapshots(job, memory)? {
+    if let Some(wait) = wait_for_others(job, memory)? {
         return Ok(Next::Wait(wait));
+    }
+    // Those of this batch have gone; whatever comes of the attempt, the next batch has others.
+    memory.onlookers = None;
+    // Looked at under the lock again; but nobody should wait for a swap that will not be.
+    if unit(|| swap::is_steered(job))? {
+        return Ok(Next::Wait(FOR_OTHERS));
     }
     let attempt = unit(|| job::count_swap_attempt(job.id))?;
     failpoint("swap:before_lock")?;
@@ -275,60 +303,91 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     match swap::attempt(job, targets, &memory.pace, &patience)? {
         swap::Attempt::Swapped => {
             failpoint("swap:after_commit")?;
-            if let Err(failure) = statistics::gather_fully(job) {
-                pgrx::log!(
-                    "conversion {}: no statistics: {}",
-                    job.id.0,
-                    failure.message
-                );
-            }
             Ok(Next::Go)
         }
-        swap::Attempt::TooMuchWaits => Ok(Next::Go),
-        swap::Attempt::Asked => Ok(Next::Wait(Duration::from_millis(50))),
+        swap::Attempt::TooMuchWaits { transaction } => {
+            memory.last_batch = Some(transaction);
+            Ok(Next::Go)
+        }
+        swap::Attempt::Asked => Ok(Next::Wait(FOR_OTHERS)),
         swap::Attempt::StartAgain => start_again(job, memory),
     }
 }
 
+/// How long onlookers are waited for, at first and at most, before a round keeps the log short:
+/// longer each time, so that in the end also those with long transactions have gone.
+const FIRST_PATIENCE: Duration = Duration::from_millis(100);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Waits, bounded, for those who would see an incomplete table, and lets those pass who hold the
 /// table for long. `None`: the way is free.
-fn wait_for_snapshots(job: &Job, memory: &mut Memory) -> Result<Option<Duration>, Failure> {
-    // A worker that has applied nothing yet does not know when the last batch was; it was before
-    // now.
-    let last_batch = match memory.last_batch {
-        Some(last) => last,
-        None => *memory.last_batch.insert(swap::transaction_now()?),
+fn wait_for_others(job: &Job, memory: &mut Memory) -> Result<Option<Duration>, Failure> {
+    let mut onlookers = match memory.onlookers.take() {
+        Some(onlookers) => onlookers,
+        None => {
+            // A worker that has applied nothing yet does not know when the last batch was; it
+            // was before now.
+            let last_batch = match memory.last_batch {
+                Some(last) => last,
+                None => *memory.last_batch.insert(swap::transaction_now()?),
+            };
+            Onlookers::note(job, last_batch)?
+        }
     };
-    let mut in_the_way = swap::old_snapshots(job, last_batch)?;
-    // Now and then the lock is tried all the same: what looks long may end in time.
-    let try_anyway = memory.refused % 8 == 7;
-    if in_the_way.is_empty() && !try_anyway {
+    onlookers.look_again(job)?;
+    let mut in_the_way = onlookers.descriptions();
+    let waiting = onlookers.noted_at().elapsed();
+    if in_the_way.is_empty() {
+        memory.onlookers_patience = FIRST_PATIENCE;
+        memory.onlookers = Some(onlookers);
+    } else if waiting < memory.onlookers_patience {
+        memory.onlookers = Some(onlookers);
+    } else {
+        memory.onlookers_patience = (memory.onlookers_patience * 2).min(LONGEST_PATIENCE);
+    }
+    if in_the_way.is_empty() && !is_time_to_try_anyway(memory) {
         in_the_way = swap::long_holders(job)?;
+        if !in_the_way.is_empty() {
+            // They may stay for long: the log is kept short meanwhile.
+            memory.onlookers = None;
+            memory.tried_anyway_at.get_or_insert_with(Instant::now);
+        }
     }
     if in_the_way.is_empty() {
-        memory.waiting_for_snapshots_since = None;
+        memory.waiting_for_others_since = None;
         return Ok(None);
     }
-    let since = *memory
-        .waiting_for_snapshots_since
-        .get_or_insert_with(Instant::now);
+    let since = memory
+        .waiting_for_others_since
+        .get_or_insert_with(Instant::now)
+        .elapsed();
     let failure = Failure::from(Error::OldSnapshot {
         relation: job.source_name.clone(),
         detail: format!("The swap waits for {}.", in_the_way.join("; ")),
     });
-    if since.elapsed() > guc::snapshot_wait_timeout() {
+    if since > guc::snapshot_wait_timeout() {
         return Err(failure);
     }
-    if since.elapsed() > Duration::from_secs(1) && job.last_error.is_none() {
+    if since > Duration::from_secs(1) && job.last_error.is_none() {
         unit(|| job::set_error(job.id, Some(&failure)))?;
     }
-    memory.refused = memory.refused.saturating_add(1);
-    let pause = if since.elapsed() < Duration::from_millis(200) {
-        2
-    } else {
-        200
-    };
-    Ok(Some(Duration::from_millis(pause)))
+    // Looked at again soon while the wait is short, seldom where it is long.
+    Ok(Some((since / 4).clamp(
+        Duration::from_millis(2),
+        Duration::from_millis(200),
+    )))
+}
+
+/// Where one follows another who holds the table for long, the lock is never free, and what looks
+/// long may end in time: so now and then it is tried all the same.
+fn is_time_to_try_anyway(memory: &mut Memory) -> bool {
+    let is_time = memory
+        .tried_anyway_at
+        .is_some_and(|last| last.elapsed() > Duration::from_secs(2));
+    if is_time {
+        memory.tried_anyway_at = Some(Instant::now());
+    }
+    is_time
 }
 
 /// Opens the source of a job in this mode. It must still exist, belong to the same owner, and

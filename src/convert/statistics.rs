@@ -2,36 +2,67 @@
 //! autovacuum looks at leaves only.
 
 use super::as_owner;
-use crate::catalog::job::Job;
+use crate::catalog::job::{self, Job, Part};
 use crate::db;
-use crate::pg::settings;
+use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
+use crate::pg::{interrupts, settings};
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
-use std::ffi::CStr;
+use std::time::{Duration, Instant};
+
+/// What to do where another worker is gathering already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    Wait,
+    IfFree,
+}
 
 /// Before the swap: small samples, in a fraction of a second per leaf, so that no plan is made
-/// without any statistics.
-pub fn gather_roughly(job: &Job) -> Result<(), Failure> {
-    gather(job, &job.plan.twin, Some(c"10"))
+/// without any statistics. Nothing is done where it has been done.
+pub fn gather_roughly(job: &Job, turn: Turn) -> Result<(), Failure> {
+    unit(|| {
+        let lock = job::lock(job.id, Part::Statistics)?;
+        match turn {
+            Turn::Wait => lock.alone(),
+            Turn::IfFree if lock.try_alone() => {}
+            Turn::IfFree => return Ok(()),
+        }
+        if job::is_analyzed(job.id)? {
+            return Ok(());
+        }
+        as_owner(job, || {
+            settings::set_local(c"default_statistics_target", c"10");
+            analyze(&job.plan.twin)
+        })?;
+        job::set_analyzed(job.id)
+    })
 }
 
-/// After the swap: with the usual samples. Takes SHARE UPDATE EXCLUSIVE, which readers and
-/// writers do not notice.
+/// The share of the time after the swap that gathering takes: a quarter.
+const PAUSE_PER_WORK: u32 = 3;
+/// Sessions that have just loaded the new table's definition load a leaf's again after its
+/// statistics have changed: so not all at once, and not in the moment of the swap.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// After the swap: with the usual samples, one leaf at a time, then the whole. Takes SHARE UPDATE
+/// EXCLUSIVE on the leaf, and in the end on the table and all leaves, which readers and writers
+/// do not notice.
 pub fn gather_fully(job: &Job) -> Result<(), Failure> {
-    gather(job, &job.plan.source, None)
+    let leaves = job.plan.partitions.iter().map(|partition| &partition.name);
+    let mut pause = Duration::from_secs(1);
+    for relation in leaves.chain([&job.plan.source]) {
+        interrupts::nap(pause);
+        let begun = Instant::now();
+        unit(|| as_owner(job, || analyze(relation)))?;
+        pause = (begun.elapsed() * PAUSE_PER_WORK).max(SHORTEST_PAUSE);
+    }
+    Ok(())
 }
 
-fn gather(job: &Job, relation: &QualifiedName, target: Option<&CStr>) -> Result<(), Failure> {
+fn analyze(relation: &QualifiedName) -> Result<(), Error> {
     let statement = Sql::template("ANALYZE {relation}")
         .name("relation", relation)
         .build();
-    unit(|| {
-        as_owner(job, || {
-            if let Some(target) = target {
-                settings::set_local(c"default_statistics_target", target);
-            }
-            db::run(&statement, &[]).map(drop)
-        })
-    })
+    db::run(&statement, &[]).map(drop)
 }

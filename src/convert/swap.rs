@@ -7,6 +7,7 @@ use crate::catalog::as_bookkeeper;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
 use crate::db;
+use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
 use crate::pg::depend;
@@ -26,8 +27,9 @@ const LONGEST_DRAIN: Duration = Duration::from_millis(40);
 pub enum Attempt {
     /// The twin has taken the source's place.
     Swapped,
-    /// Too much had come into the log meanwhile: catch up first.
-    TooMuchWaits,
+    /// Too much had come into the log meanwhile: catch up first. What this transaction applied
+    /// is kept.
+    TooMuchWaits { transaction: u32 },
     /// The copy is worthless: the source was truncated.
     StartAgain,
     /// Somebody steers the job: that comes first.
@@ -75,10 +77,13 @@ pub fn attempt(
         match drain(job, &source, targets, limit.max(100))? {
             Drained::StartAgain => return Ok(Attempt::StartAgain),
             Drained::Applied { left: 0, .. } => {}
-            // What was applied is kept.
-            Drained::Applied { .. } => return Ok(Attempt::TooMuchWaits),
+            Drained::Applied { .. } => {
+                // SAFETY: inside a transaction, which has an id or gets one.
+                let transaction = unsafe { pg_sys::GetCurrentTransactionId() }.into_inner();
+                return Ok(Attempt::TooMuchWaits { transaction });
+            }
         }
-        if !job::lock(job.id, job::Part::Steering)?.try_alone() || request::any(job.id)? {
+        if is_steered(job)? {
             return Ok(Attempt::Asked);
         }
         super::check_definition(job)?;
@@ -106,34 +111,16 @@ pub fn attempt(
     })
 }
 
+/// Whether somebody has asked for something, or is about to. If not, nobody can until the end of
+/// this transaction.
+pub fn is_steered(job: &Job) -> Result<bool, Error> {
+    Ok(!job::lock(job.id, job::Part::Steering)?.try_alone() || request::any(job.id)?)
+}
+
 /// A transaction of this moment: everything before it is older.
 pub fn transaction_now() -> Result<u32, Failure> {
     // SAFETY: inside a transaction, which gets an id.
     unit(|| Ok(unsafe { pg_sys::GetCurrentTransactionId() }.into_inner()))
-}
-
-/// Who would see an incomplete twin: sessions whose snapshot is older than the last applied
-/// batch, and sessions whose serializable reads of the source are still tracked.
-pub fn old_snapshots(job: &Job, last_batch: u32) -> Result<Vec<String>, Failure> {
-    unit(|| {
-        as_bookkeeper(|| {
-            db::rows(
-                "SELECT format('process %s (%s, transaction open since %s)', a.pid, a.application_name, a.xact_start) \
-                   FROM pg_stat_activity a \
-                  WHERE a.datid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
-                    AND a.backend_type IN ('client backend', 'background worker') \
-                    AND a.pid <> pg_backend_pid() \
-                    AND age(a.backend_xmin) >= age($1::text::xid) \
-                 UNION ALL \
-                 SELECT DISTINCT format('process %s (serializable reads of the table)', l.pid) \
-                   FROM pg_locks l \
-                  WHERE l.mode = 'SIReadLock' AND l.relation = $2 \
-                    AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())",
-                &[last_batch.to_string().into(), job.source.into()],
-                |row| row.get(1),
-            )
-        })
-    })
 }
 
 /// Who holds the source for long: sessions in a transaction that began a while ago. As long as

@@ -13,14 +13,13 @@ use super::copy::lost_log;
 use super::layout::Layout;
 use super::scan::HeapScan;
 use super::{batch, open_source};
-use crate::catalog::job::{self, Job};
+use crate::catalog::job::Job;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::transaction::{Failure, refresh_snapshot, unit};
 use crate::pg::tuple::{self, Attribute, Value};
-use crate::plan::phase::Phase;
 use crate::plan::router::Router;
 use pgrx::pg_sys;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
@@ -31,7 +30,8 @@ const BLOCKS_PER_UNIT: u32 = 16 * 1024;
 /// What comparing came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    Equal,
+    /// So many rows are equal, and so many were changing, and not compared.
+    Equal { verified: u64, left_out: u64 },
     /// The source's file was replaced meanwhile: rows may have been seen twice, or never.
     FileReplaced,
 }
@@ -40,17 +40,17 @@ pub enum Verdict {
 pub fn verify(job: &Job, targets: &Targets) -> Result<Verdict, Failure> {
     // Rows are first compared as they are stored: fast, and equal as a rule. Where that differs
     // the values may still be equal (compressed otherwise, say): only values count.
-    for depth in [Depth::Stored, Depth::Values] {
+    let mut depth = Depth::Stored;
+    loop {
         let Some(comparison) = compare(job, targets, depth)? else {
             return Ok(Verdict::FileReplaced);
         };
         let differing = comparison.differing(job);
         if differing.is_empty() {
-            unit(|| {
-                job::set_verified(job.id, comparison.verified(), comparison.left_out())?;
-                job::transition(job, Phase::Swapping)
-            })?;
-            return Ok(Verdict::Equal);
+            return Ok(Verdict::Equal {
+                verified: comparison.verified(),
+                left_out: comparison.left_out(),
+            });
         }
         if depth == Depth::Values {
             let relation = job.source_name.clone();
@@ -60,8 +60,8 @@ pub fn verify(job: &Job, targets: &Targets) -> Result<Verdict, Failure> {
             }
             .into());
         }
+        depth = Depth::Values;
     }
-    Ok(Verdict::Equal)
 }
 
 /// How a row's checksum is made.

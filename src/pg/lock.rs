@@ -70,6 +70,11 @@ impl Object {
         self.acquire(pg_sys::ExclusiveLock, false, true)
     }
 
+    /// Locks it alone until the end of the transaction; waits for whoever has it.
+    pub fn alone(self) {
+        self.acquire(pg_sys::ExclusiveLock, false, false);
+    }
+
     fn acquire(self, mode: u32, for_session: bool, do_not_wait: bool) -> bool {
         let tag = pg_sys::LOCKTAG {
             // SAFETY: reads a variable that is constant once the process is connected.

@@ -24,7 +24,7 @@ pub extern "C-unwind" fn pg_partman_rs_worker(_argument: pg_sys::Datum) {
     let job = JobId(assignment.job);
     match assignment.task {
         Task::Move => mover::run(job),
-        Task::Help => mover::help(job),
+        Task::Help => mover::help(job, assignment.number),
         Task::Look => launcher::look(),
     }
 }

@@ -50,6 +50,7 @@ pub extern "C-unwind" fn pg_partman_rs_launcher(_argument: pg_sys::Datum) {
                 role: 0,
                 job: 0,
                 after: 0,
+                number: 0,
             };
             if start(look).is_err() {
                 // No slot now; the next round is soon enough.

@@ -5,7 +5,7 @@ use crate::catalog::job::{self, Job, JobId};
 use crate::catalog::request::{self, Action};
 use crate::catalog::table;
 use crate::convert::copy::{Progress, copy_next};
-use crate::convert::{Memory, Next, advance, cancel, index};
+use crate::convert::{Memory, Next, advance, cancel, index, statistics};
 use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
 use crate::pg::{interrupts, role, settings};
@@ -28,7 +28,8 @@ pub fn run(id: JobId) {
     };
     take_over_settings(&job);
     let mut memory = Memory::new();
-    let mut helped = false;
+    let mut workers = 1;
+    let mut just_swapped = false;
     loop {
         job = match unit(|| steer(&job)) {
             Ok(Some(job)) => job,
@@ -36,15 +37,25 @@ pub fn run(id: JobId) {
             Err(failure) => return fail(&job, &failure),
         };
         if job.phase == Phase::Reversible {
+            if just_swapped {
+                gather_statistics(&job);
+            }
             finish_if_due(&job);
             return;
         }
+        just_swapped = job.phase == Phase::Swapping;
         if !job.phase.needs_worker() {
             return;
         }
-        if job.phase == Phase::Copying && !helped {
-            helped = true;
-            call_helpers(&job);
+        match job.phase {
+            // Helpers end where a job begins anew.
+            Phase::Planned => workers = 1,
+            Phase::Copying => call_helpers(&job, &mut workers, job.plan.copy_workers),
+            Phase::Indexing => {
+                let wanted = index::builders(&job.plan).max(job.plan.copy_workers);
+                call_helpers(&job, &mut workers, wanted);
+            }
+            _ => {}
         }
         match advance(&job, &mut memory) {
             Ok(Next::Go) => {}
@@ -164,10 +175,14 @@ fn check_rights(job: &Job) -> Result<(), Error> {
     }
 }
 
-/// Starts the helpers of a copy: as many as there are slots for.
-fn call_helpers(job: &Job) {
-    for _ in 1..job.plan.copy_workers {
-        let helper = Assignment::new(Task::Help, job.id, role::session());
+/// Starts helpers, until the job has as many workers as wanted: as many as there are slots for.
+fn call_helpers(job: &Job, workers: &mut u32, wanted: u32) {
+    while *workers < wanted {
+        let helper = Assignment {
+            number: *workers,
+            ..Assignment::new(Task::Help, job.id, role::session())
+        };
+        *workers += 1;
         if let Err(error) = start(helper) {
             let wording = error.wording();
             pgrx::log!(
@@ -175,25 +190,26 @@ fn call_helpers(job: &Job) {
                 job.id.0,
                 wording.message
             );
+            *workers = u32::MAX;
             return;
         }
     }
 }
 
-/// Copies ranges and builds indexes until there are none. What fails here is tried again by the
-/// job's own worker, which then reports it.
-pub fn help(id: JobId) {
+/// Copies ranges, builds indexes and gathers statistics until there is nothing left of it. What
+/// fails here is tried again by the job's own worker, which then reports it.
+pub fn help(id: JobId, number: u32) {
     let outcome = unit(|| match crate::catalog::is_installed() {
         true => job::load(id),
         false => Ok(None),
     })
-    .and_then(|job| job.map_or(Ok(()), help_with));
+    .and_then(|job| job.map_or(Ok(()), |job| help_with(job, number)));
     if let Err(failure) = outcome {
         pgrx::log!("helper of conversion {} ends: {}", id.0, failure.message);
     }
 }
 
-fn help_with(mut job: Job) -> Result<(), Failure> {
+fn help_with(mut job: Job, number: u32) -> Result<(), Failure> {
     loop {
         let now = unit(|| match crate::catalog::is_installed() {
             true => job::refresh(&job),
@@ -204,17 +220,29 @@ fn help_with(mut job: Job) -> Result<(), Failure> {
             None => return Ok(()),
         };
         match job.phase {
-            Phase::Copying => match copy_next(&job)? {
+            Phase::Copying => match copy_next(&job, number)? {
                 Progress::Copied => {}
                 // Others have the last ranges in hand; indexes come next.
-                Progress::NothingLeft => interrupts::nap(Duration::from_millis(5)),
+                Progress::NothingLeft => interrupts::nap(HELPER_PAUSE),
                 Progress::FileReplaced => return Ok(()),
             },
-            Phase::Indexing if index::build_next(&job)? => {}
+            Phase::Indexing => {
+                if !index::build_next(&job)? {
+                    // Others have the last leaves in hand; statistics come next.
+                    interrupts::nap(HELPER_PAUSE);
+                }
+            }
+            Phase::CatchingUp => interrupts::nap(HELPER_PAUSE),
+            Phase::Verifying => {
+                return statistics::gather_roughly(&job, statistics::Turn::IfFree).map(drop);
+            }
             _ => return Ok(()),
         }
     }
 }
+
+/// How long a helper waits for others before it looks again.
+const HELPER_PAUSE: Duration = Duration::from_millis(20);
 
 fn finish_if_due(job: &Job) {
     let due = unit(|| job::undo_window_has_passed(job.id));
@@ -222,6 +250,17 @@ fn finish_if_due(job: &Job) {
         && let Err(failure) = unit(|| cancel::finish(job))
     {
         note(job, Some(&failure));
+    }
+}
+
+/// Completes the planner's statistics on the new table; without, those of the sample remain.
+fn gather_statistics(job: &Job) {
+    if let Err(failure) = statistics::gather_fully(job) {
+        pgrx::log!(
+            "conversion {}: no full statistics: {}",
+            job.id.0,
+            failure.message
+        );
     }
 }
 

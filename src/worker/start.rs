@@ -15,7 +15,7 @@ pub enum Task {
     /// Takes a job from phase to phase.
     #[serde(rename = "m")]
     Move,
-    /// Helps to copy and to build indexes.
+    /// Helps to copy, to build indexes and to verify.
     #[serde(rename = "h")]
     Help,
     /// Looks for jobs that have lost their worker.
@@ -38,6 +38,9 @@ pub struct Assignment {
     /// A transaction to wait for; 0 is none.
     #[serde(rename = "x")]
     pub after: u32,
+    /// Which of a job's workers it is; 0 is the one that takes the job from phase to phase.
+    #[serde(rename = "n")]
+    pub number: u32,
 }
 
 impl Assignment {
@@ -51,6 +54,7 @@ impl Assignment {
             role: role.to_u32(),
             job: job.0,
             after: 0,
+            number: 0,
         }
     }
 
@@ -135,6 +139,7 @@ mod tests {
             role: u32::MAX,
             job: i64::MIN,
             after: u32::MAX,
+            number: u32::MAX,
         };
         let text = serde_json::to_string(&longest).unwrap();
         assert!(text.len() < 128, "{text}");
