@@ -3,7 +3,7 @@
 
 use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
-use crate::pg::tuple;
+use crate::pg::{tuple, wal};
 use pgrx::pg_sys;
 
 /// Rows that a leaf holds back before they are written together.
@@ -11,11 +11,16 @@ const ROWS_PER_LEAF: usize = 1000;
 /// Bytes that all leaves together hold back.
 const BYTES_IN_ALL: usize = 2 << 20;
 
+/// After so many bytes the WAL writer is woken. Whoever commits waits until all WAL before is on
+/// disk, ours too: there must never be much of it.
+const BYTES_PER_FLUSH: usize = 256 << 10;
+
 /// Buffers rows per leaf and writes them page by page.
 pub struct LeafWriters {
     leaves: Vec<Option<LeafWriter>>,
     oids: Vec<pg_sys::Oid>,
     buffered: usize,
+    since_flush: usize,
     command: pg_sys::CommandId,
 }
 
@@ -35,6 +40,7 @@ impl LeafWriters {
             leaves: oids.iter().map(|_| None).collect(),
             oids,
             buffered: 0,
+            since_flush: 0,
             command,
         }
     }
@@ -74,6 +80,11 @@ impl LeafWriters {
         self.buffered += length;
         if self.buffered >= BYTES_IN_ALL {
             self.write_all();
+        }
+        self.since_flush += length;
+        if self.since_flush >= BYTES_PER_FLUSH {
+            self.since_flush = 0;
+            wal::flush_soon();
         }
     }
 

@@ -5,6 +5,7 @@
 pub mod depend;
 pub mod interrupts;
 pub mod lock;
+pub mod processor;
 pub mod relation;
 pub mod role;
 pub mod settings;
@@ -12,3 +13,4 @@ pub mod signals;
 pub mod transaction;
 pub mod tuple;
 pub mod version;
+pub mod wal;

@@ -4,7 +4,7 @@
 use super::start::{Assignment, Task};
 use super::{launcher, mover};
 use crate::catalog::job::JobId;
-use crate::pg::{settings, signals};
+use crate::pg::{processor, settings, signals};
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys;
 
@@ -31,6 +31,7 @@ pub extern "C-unwind" fn pg_partman_rs_worker(_argument: pg_sys::Datum) {
 
 fn connect(assignment: &Assignment) {
     signals::handle();
+    processor::let_others_go_first();
     // SAFETY: done once, before anything else.
     unsafe {
         pg_sys::BackgroundWorkerInitializeConnectionByOid(

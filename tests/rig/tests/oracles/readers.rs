@@ -273,3 +273,39 @@ fn statements_that_wait_behind_the_swap_find_the_new_table() {
     assert_eq!(version, 14);
     wait_until_swapped(&mut app, "accounts", PATIENCE);
 }
+
+/// While any transaction with an id is open, every new snapshot reaches back as far as it; still
+/// only those count that are older than the last batch.
+#[test]
+fn an_old_writer_elsewhere_does_not_make_every_reader_look_old() {
+    let cluster = bank();
+    let mut writer = cluster.connect_as(OWNER, "bank");
+    writer
+        .batch_execute("BEGIN; UPDATE other SET n = n; PREPARE TRANSACTION 'elsewhere'")
+        .expect("a transaction can be prepared");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let (cluster, stop) = (&cluster, &stop);
+        // At every moment one or the other has a snapshot.
+        for _ in 0..2 {
+            scope.spawn(move || {
+                let mut client = cluster.connect_as(OWNER, "bank");
+                while !stop.load(Ordering::Relaxed) {
+                    client
+                        .batch_execute("UPDATE accounts SET version = version + 1 WHERE id = 3; SELECT count(pg_sleep(0.03)) FROM other")
+                        .expect("clients are served");
+                }
+            });
+        }
+        let converted = std::panic::catch_unwind(|| {
+            let mut app = start(cluster);
+            wait_until_swapped(&mut app, "accounts", Duration::from_secs(30));
+        });
+        stop.store(true, Ordering::Relaxed);
+        converted.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    writer
+        .batch_execute("COMMIT PREPARED 'elsewhere'")
+        .expect("it can end");
+    assert_eq!(money(&mut writer).expect("the table is there"), ALL);
+}
