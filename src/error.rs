@@ -75,6 +75,8 @@ pub enum Error {
     NotRetired { relation: String, retired: String },
     /// Changes come in faster than they can be applied.
     CannotKeepUp { relation: String },
+    /// Deletions come in so often that none of the swap's attempts finds a moment without.
+    SlowDeletions { relation: String },
     /// A snapshot older than the copy would see an incomplete table after the swap.
     OldSnapshot { relation: String, detail: String },
     /// Something that cannot happen, did.
@@ -240,6 +242,12 @@ impl Error {
             )
             .detail("The conversion goes on, and swaps as soon as it has caught up.")
             .hint("It will do so when fewer changes are made, or when the server has more time to spare."),
+            Error::SlowDeletions { relation } => Wording::new(
+                Code::ERRCODE_OBJECT_IN_USE,
+                format!("deletions hold up the swap of table \"{relation}\""),
+            )
+            .detail("The table has no key and no index that would find a deleted row, so that each deletion reads a whole partition, which would block others under the lock. The swap waits for a moment without deletions.")
+            .hint("Pause the statements that delete or update rows of it for a few seconds, or cancel the conversion and create an index on the partition column first."),
             Error::OldSnapshot { relation, detail } => Wording::new(
                 Code::ERRCODE_OBJECT_IN_USE,
                 format!("an old snapshot holds up the swap of table \"{relation}\""),

@@ -11,28 +11,43 @@ use super::change_log::{ChangeLog, Entry, Event, RowChange};
 use super::copy::{decide_doubt, no_partition};
 use super::indexed_leaf::IndexedLeaf;
 use super::layout::key_of;
+use super::probe::Probe;
 use super::scan::HeapScan;
 use crate::catalog::job::Job;
 use crate::error::Error;
 use crate::failpoint::failpoint;
+use crate::pg::lock::Mode;
+use crate::pg::relation::Relation;
 use crate::pg::tuple::{self, Attribute, Value};
 use crate::plan::horizon::{Horizon, Standing};
 use crate::plan::router::Router;
 use pgrx::pg_sys;
 use std::collections::{BTreeMap, HashMap};
 
-/// Applies a batch of row images. Returns the places of the entries that must wait: deletions
-/// of rows whose insertion is not in the twin yet.
+/// Applies a batch of row images.
 pub fn apply(
     job: &Job,
     log: &ChangeLog,
     batch: &Batch,
     targets: &Targets,
-) -> Result<Vec<usize>, Error> {
-    let sorted = sort(job, log, batch, targets)?;
+    time: Time,
+) -> Result<Applied, Error> {
+    let key_column = key_column(job, log)?;
+    let sorted = sort(job, key_column, batch, targets)?;
+    let open: Vec<(IndexedLeaf, &Work)> = sorted
+        .iter()
+        .map(|(leaf, work)| (IndexedLeaf::open(targets.leaves[*leaf]), work))
+        .collect();
+    if time == Time::Short
+        && open
+            .iter()
+            .any(|(leaf, work)| is_long(leaf, work, key_column))
+    {
+        open.into_iter().for_each(|(leaf, _)| leaf.close());
+        return Ok(Applied::Nothing);
+    }
     let mut waiting = Vec::new();
-    for (leaf, work) in &sorted {
-        let target = IndexedLeaf::open(targets.leaves[*leaf]);
+    for (target, work) in open {
         let desc = target.relation().tuple_desc();
         for place in &work.inserted {
             // SAFETY: the leaf has the source's live columns, which are the logged ones.
@@ -45,10 +60,52 @@ pub fn apply(
         failpoint("catch_up:after_delete")?;
         // SAFETY: inside a transaction; rows just inserted can be deleted by what follows.
         unsafe { pg_sys::CommandCounterIncrement() };
-        waiting.extend(delete_equal(&target, log, batch, &work.deleted)?);
+        waiting.extend(delete_equal(
+            &target,
+            log,
+            batch,
+            key_column,
+            &work.deleted,
+        )?);
         target.close();
     }
-    Ok(waiting)
+    Ok(Applied::AllBut(waiting))
+}
+
+/// How long applying may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Time {
+    /// As long as it takes.
+    Any,
+    /// Milliseconds: others wait meanwhile.
+    Short,
+}
+
+/// What became of a batch.
+pub enum Applied {
+    /// All was applied, but for the entries at these places, which must wait: deletions of rows
+    /// whose insertion is not in the twin yet.
+    AllBut(Vec<usize>),
+    /// It would take too long.
+    Nothing,
+}
+
+/// Blocks that are read within milliseconds.
+const FEW_BLOCKS: u32 = 1024;
+
+/// Whether deletions want a large leaf to be read from one end to the other.
+fn is_long(leaf: &IndexedLeaf, work: &Work, key_column: usize) -> bool {
+    !work.deleted.is_empty()
+        && leaf.relation().blocks() > FEW_BLOCKS
+        && leaf.narrowing_index(key_column).is_none()
+}
+
+/// The place of the partition column among the logged ones.
+fn key_column(job: &Job, log: &ChangeLog) -> Result<usize, Error> {
+    log.attnums()
+        .iter()
+        .position(|attnum| *attnum == job.plan.key.attnum)
+        .ok_or_else(|| Error::Internal("a change log without the partition column".to_owned()))
 }
 
 /// Entries that concern one leaf.
@@ -60,7 +117,7 @@ struct Work {
 
 fn sort(
     job: &Job,
-    log: &ChangeLog,
+    key_column: usize,
     batch: &Batch,
     targets: &Targets,
 ) -> Result<BTreeMap<usize, Work>, Error> {
@@ -68,11 +125,6 @@ fn sort(
         .horizon
         .as_ref()
         .ok_or_else(|| Error::Internal("row images without a horizon".to_owned()))?;
-    let key_column = log
-        .attnums()
-        .iter()
-        .position(|attnum| *attnum == job.plan.key.attnum)
-        .ok_or_else(|| Error::Internal("a change log without the partition column".to_owned()))?;
     let mut router = Router::new(&job.plan.partitions);
     let mut sorted: BTreeMap<usize, Work> = BTreeMap::new();
     for (place, entry) in batch.entries.iter().enumerate() {
@@ -129,8 +181,98 @@ fn was_taken(
     Ok(!snapshot.sees(change.changed_by))
 }
 
+/// Rows that are looked at through an index before reading the whole leaf is thought cheaper, per
+/// block of the leaf, and at least.
+const PROBED_PER_BLOCK: usize = 20;
+const PROBED_AT_LEAST: usize = 1_000;
+
 /// Deletes one row per entry that equals its image. Returns the entries that found none.
 fn delete_equal(
+    leaf: &IndexedLeaf,
+    log: &ChangeLog,
+    batch: &Batch,
+    key_column: usize,
+    entries: &[usize],
+) -> Result<Vec<usize>, Error> {
+    let Some((index, columns)) = leaf.narrowing_index(key_column) else {
+        return delete_by_scan(leaf, log, batch, entries);
+    };
+    let index = Relation::open(index, Mode::RowExclusive);
+    let blocks = leaf.relation().blocks() as usize;
+    let mut budget = blocks * PROBED_PER_BLOCK + PROBED_AT_LEAST;
+    let mut missing = Vec::new();
+    let mut rest = Vec::new();
+    let mut groups = equal_entries(log, batch, entries);
+    // SAFETY: leaf and index are open to the end; columns in front of the first expression are
+    // plain. The snapshot sees what this transaction wrote, and nobody else writes here. Rows are
+    // valid until the next one.
+    unsafe {
+        let snapshot = &raw mut pg_sys::SnapshotSelfData;
+        let mut probe = Probe::begin(leaf.relation(), &index, columns.len(), snapshot)?;
+        for group in &mut groups {
+            if budget == 0 {
+                rest.append(group);
+                continue;
+            }
+            let wanted = &batch.entries[group[0]].values;
+            let key: Vec<Value> = columns.iter().map(|column| wanted[*column]).collect();
+            probe.ask(&key);
+            while !group.is_empty()
+                && let Some(row) = probe.next()
+            {
+                budget = budget.saturating_sub(1);
+                if log.same(wanted, &image(leaf, log, row)) {
+                    leaf.delete(row);
+                    group.pop();
+                }
+            }
+            missing.append(group);
+        }
+        probe.end();
+    }
+    missing.extend(delete_by_scan(leaf, log, batch, &rest)?);
+    Ok(missing)
+}
+
+/// Entries whose images are equal, together: their rows are found by one search.
+fn equal_entries(log: &ChangeLog, batch: &Batch, entries: &[usize]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut by_hash: HashMap<u64, Vec<usize>> = HashMap::new();
+    for place in entries {
+        let image = &batch.entries[*place].values;
+        // SAFETY: the entries' values live as long as the batch.
+        let alike = unsafe { by_hash.entry(image_hash(image, log.attributes())) }.or_default();
+        let group = alike.iter().find(|group| {
+            let first = groups[**group][0];
+            // SAFETY: as above.
+            unsafe { log.same(image, &batch.entries[first].values) }
+        });
+        match group {
+            Some(group) => groups[*group].push(*place),
+            None => {
+                alike.push(groups.len());
+                groups.push(vec![*place]);
+            }
+        }
+    }
+    groups
+}
+
+/// The values of a row of a leaf, as the log would have them.
+///
+/// # Safety
+/// `row` is a live tuple of the leaf, which has the logged columns.
+unsafe fn image(leaf: &IndexedLeaf, log: &ChangeLog, row: pg_sys::HeapTuple) -> Vec<Value> {
+    let desc = leaf.relation().tuple_desc();
+    let columns = 1..=log.attributes().len() as i16;
+    columns
+        // SAFETY: the caller's promise.
+        .map(|column| unsafe { tuple::value(row, desc, column) })
+        .collect()
+}
+
+/// The same, reading the whole leaf once.
+fn delete_by_scan(
     leaf: &IndexedLeaf,
     log: &ChangeLog,
     batch: &Batch,
@@ -145,7 +287,6 @@ fn delete_equal(
         let hash = unsafe { image_hash(&batch.entries[*place].values, log.attributes()) };
         wanted.entry(hash).or_default().push(*place);
     }
-    let desc = leaf.relation().tuple_desc();
     let mut left = entries.len();
     // SAFETY: the leaf is a heap, open to the end; rows are valid until the next one. A deleted
     // row is not seen again by this scan, since it has passed it.
@@ -153,12 +294,7 @@ fn delete_equal(
         let mut scan = HeapScan::with_own_changes(leaf.relation());
         while left > 0 {
             let Some(row) = scan.next() else { break };
-            let image: Vec<Value> = log
-                .attributes()
-                .iter()
-                .enumerate()
-                .map(|(column, _)| tuple::value(row, desc, column as i16 + 1))
-                .collect();
+            let image = image(leaf, log, row);
             let Some(places) = wanted.get_mut(&image_hash(&image, log.attributes())) else {
                 continue;
             };

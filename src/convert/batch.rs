@@ -14,7 +14,7 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// Entries that say the same as one in `entries`.
     pub repeated: Vec<pg_sys::ItemPointerData>,
-    /// How many more the snapshot saw, beyond the limit.
+    /// About how many more the snapshot saw, beyond the limit; 0 only where there are none.
     pub left: u64,
     /// Whether the source was truncated.
     pub truncated: bool,
@@ -43,8 +43,8 @@ pub fn read(log: &ChangeLog, limit: usize) -> Result<Batch, Error> {
         let mut scan = HeapScan::all(log.relation());
         while let Some(row) = scan.next() {
             if batch.len() >= limit {
-                batch.left += 1;
-                continue;
+                batch.left = estimate_rest(log, row, batch.len());
+                break;
             }
             let copy = pg_sys::heap_copytuple(row);
             let entry = log.read(copy)?;
@@ -63,6 +63,35 @@ pub fn read(log: &ChangeLog, limit: usize) -> Result<Batch, Error> {
         scan.end();
     }
     Ok(batch)
+}
+
+/// About how many entries are behind the first `seen` ones, of which `next` follows: as many per
+/// block as in the blocks before. At least that one.
+///
+/// # Safety
+/// `next` is a live tuple of the log.
+unsafe fn estimate_rest(log: &ChangeLog, next: pg_sys::HeapTuple, seen: usize) -> u64 {
+    // SAFETY: the caller's promise.
+    let block = unsafe { pgrx::itemptr::item_pointer_get_block_number(&raw const (*next).t_self) };
+    let (before, behind) = (
+        u64::from(block) + 1,
+        u64::from(log.relation().blocks().saturating_sub(block + 1)),
+    );
+    (seen as u64 * behind / before).max(1)
+}
+
+/// Calls `each` with every entry that the active snapshot sees; its values live as long as the
+/// call.
+pub fn for_each(log: &ChangeLog, mut each: impl FnMut(&Entry)) -> Result<(), Error> {
+    // SAFETY: as in `read`; rows are valid until the next one.
+    unsafe {
+        let mut scan = HeapScan::all(log.relation());
+        while let Some(row) = scan.next() {
+            each(&log.read(row)?);
+        }
+        scan.end();
+    }
+    Ok(())
 }
 
 /// Takes entries off the log: exactly those that were read.

@@ -1,10 +1,11 @@
 //! Catching up: taking what waits in the change log into the twin, in rounds, until little waits.
 #![allow(unsafe_code, reason = "memory contexts")]
 
+use super::apply_rows::{self, Applied, Time};
 use super::change_log::ChangeLog;
 use super::copy::lost_log;
 use super::snapshot::Snapshot;
-use super::{apply_keys, apply_rows, as_owner, batch, open_source};
+use super::{apply_keys, as_owner, batch, open_source};
 use crate::catalog::job::{self, Job};
 use crate::catalog::{copy_range, leaf};
 use crate::error::Error;
@@ -116,7 +117,7 @@ pub fn round(job: &Job, targets: &Targets, pace: &mut Pace) -> Result<Round, Fai
         let source = open_source(job, Mode::AccessShare)?;
         // Only what was committed before the lock was granted is missed by an older snapshot.
         refresh_snapshot();
-        let applied = drain(job, &source, targets, limit)?;
+        let applied = drain(job, &source, targets, limit, Time::Any)?;
         let mut transaction = None;
         if let Drained::Applied { entries, left } = applied
             && entries > 0
@@ -130,6 +131,9 @@ pub fn round(job: &Job, targets: &Targets, pace: &mut Pace) -> Result<Round, Fai
     })?;
     Ok(match outcome {
         (Drained::StartAgain, _) => Round::StartAgain,
+        (Drained::TooSlow, _) => {
+            return Err(Error::Internal("a round has all the time it needs".to_owned()).into());
+        }
         (Drained::Applied { entries, left }, transaction) => {
             pace.learn(entries, begun.elapsed());
             if entries == 0 && left > 0 {
@@ -147,7 +151,12 @@ pub fn round(job: &Job, targets: &Targets, pace: &mut Pace) -> Result<Round, Fai
 
 /// What was taken off the log within a transaction.
 pub enum Drained {
-    Applied { entries: usize, left: u64 },
+    Applied {
+        entries: usize,
+        left: u64,
+    },
+    /// Nothing, since it would take too long.
+    TooSlow,
     StartAgain,
 }
 
@@ -157,6 +166,7 @@ pub fn drain(
     source: &Relation,
     targets: &Targets,
     limit: usize,
+    time: Time,
 ) -> Result<Drained, Error> {
     let log = ChangeLog::open(job.source).ok_or_else(|| lost_log(job))?;
     // Another file may hold the same rows (VACUUM FULL, CLUSTER) or others (ALTER TABLE … TYPE …
@@ -178,10 +188,13 @@ pub fn drain(
         let waiting = as_owner(job, || match &job.plan.identity {
             Some(identity) => {
                 apply_keys::apply(job, identity, source, &log, &batch, targets)?;
-                Ok(Vec::new())
+                Ok(Applied::AllBut(Vec::new()))
             }
-            None => apply_rows::apply(job, &log, &batch, targets),
+            None => apply_rows::apply(job, &log, &batch, targets, time),
         })?;
+        let Applied::AllBut(waiting) = waiting else {
+            return Ok(Drained::TooSlow);
+        };
         left += waiting.len() as u64;
         let waiting: std::collections::HashSet<usize> = waiting.into_iter().collect();
         let done = batch

@@ -50,6 +50,36 @@ impl IndexedLeaf {
         &self.relation
     }
 
+    /// The index by which equal rows are found soonest: a whole btree, over the partition column
+    /// if possible, with as many columns as possible in front of its first expression. Its OID,
+    /// and the places of these columns in the row.
+    pub fn narrowing_index(&self, key: usize) -> Option<(pg_sys::Oid, Vec<usize>)> {
+        // SAFETY: the arrays have an element per open index.
+        let indexes = unsafe {
+            let count = (*self.result).ri_NumIndices as usize;
+            (0..count).map(|place| {
+                let index = *(*self.result).ri_IndexRelationDescs.add(place);
+                let info = *(*self.result).ri_IndexRelationInfo.add(place);
+                (&*index, &*info)
+            })
+        };
+        indexes
+            .filter_map(|(index, info)| {
+                // SAFETY: rd_rel is never NULL on an open relation.
+                let method = unsafe { (*index.rd_rel).relam };
+                if method != pg_sys::BTREE_AM_OID || !info.ii_Predicate.is_null() {
+                    return None;
+                }
+                let columns: Vec<usize> = info.ii_IndexAttrNumbers
+                    [..info.ii_NumIndexKeyAttrs as usize]
+                    .iter()
+                    .map_while(|attnum| usize::try_from(*attnum).ok()?.checked_sub(1))
+                    .collect();
+                (!columns.is_empty()).then_some((index.rd_id, columns))
+            })
+            .max_by_key(|(_, columns)| (columns.contains(&key), columns.len()))
+    }
+
     /// Deletes a row that this transaction sees.
     ///
     /// # Safety

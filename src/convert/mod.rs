@@ -309,10 +309,23 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
             memory.last_batch = Some(transaction);
             Ok(Next::Go)
         }
+        swap::Attempt::TooSlow => {
+            // Tried again after the round that applies it: in a moment without deletions.
+            if attempt > ATTEMPTS_WITHOUT_A_NOTE && job.last_error.is_none() {
+                let failure = Failure::from(Error::SlowDeletions {
+                    relation: job.source_name.clone(),
+                });
+                unit(|| job::set_error(job.id, Some(&failure)))?;
+            }
+            Ok(Next::Go)
+        }
         swap::Attempt::Asked => Ok(Next::Wait(FOR_OTHERS)),
         swap::Attempt::StartAgain => start_again(job, memory),
     }
 }
+
+/// So often the swap may meet deletions that take too long before a note says so.
+const ATTEMPTS_WITHOUT_A_NOTE: i32 = 10;
 
 /// How long onlookers are waited for, at first and at most, before a round keeps the log short:
 /// longer each time, so that in the end also those with long transactions have gone.

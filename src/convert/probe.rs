@@ -1,4 +1,4 @@
-//! Finding rows by key through a unique index.
+//! Finding rows through an index.
 #![allow(unsafe_code, reason = "drives index scans")]
 
 use crate::error::Error;
@@ -44,6 +44,18 @@ impl Probe {
     /// # Safety
     /// One live value of the right type per probed column.
     pub unsafe fn find(&mut self, values: &[Value]) -> Option<pg_sys::HeapTuple> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.ask(values);
+            self.next()
+        }
+    }
+
+    /// Asks for the rows with these key values; [`Probe::next`] gives them.
+    ///
+    /// # Safety
+    /// As [`Probe::find`].
+    pub unsafe fn ask(&mut self, values: &[Value]) {
         for (key, value) in self.keys.iter_mut().zip(values) {
             key.sk_argument = value.datum;
             key.sk_flags = match value.is_null {
@@ -51,7 +63,7 @@ impl Probe {
                 false => 0,
             };
         }
-        // SAFETY: the scan is open; the keys are complete. Slots of a heap hold heap tuples.
+        // SAFETY: the scan is open; the keys are complete.
         unsafe {
             let count = self.keys.len() as i32;
             pg_sys::index_rescan(
@@ -61,6 +73,16 @@ impl Probe {
                 std::ptr::null_mut(),
                 0,
             );
+        }
+    }
+
+    /// The next row that was asked for; valid until the next call.
+    ///
+    /// # Safety
+    /// [`Probe::ask`] came before.
+    pub unsafe fn next(&mut self) -> Option<pg_sys::HeapTuple> {
+        // SAFETY: the scan is open and has its keys. Slots of a heap hold heap tuples.
+        unsafe {
             let found = pg_sys::index_getnext_slot(
                 self.scan,
                 pg_sys::ScanDirection::ForwardScanDirection,

@@ -1,6 +1,7 @@
 //! The swap: one short transaction in which the twin takes the source's place.
 #![allow(unsafe_code, reason = "transaction ids")]
 
+use super::apply_rows::Time;
 use super::catch_up::{Drained, Pace, Targets, drain};
 use super::{as_owner, capture, open_source, run_step};
 use crate::catalog::as_bookkeeper;
@@ -30,6 +31,8 @@ pub enum Attempt {
     /// Too much had come into the log meanwhile: catch up first. What this transaction applied
     /// is kept.
     TooMuchWaits { transaction: u32 },
+    /// What had come into the log would take too long. Nothing of it was applied.
+    TooSlow,
     /// The copy is worthless: the source was truncated.
     StartAgain,
     /// Somebody steers the job: that comes first.
@@ -74,8 +77,9 @@ pub fn attempt(
         let source = open_source(job, Mode::AccessExclusive)?;
         refresh_snapshot();
         let limit = (patience.drain.as_secs_f64() / pace.seconds_per_entry) as usize;
-        match drain(job, &source, targets, limit.max(100))? {
+        match drain(job, &source, targets, limit.max(100), Time::Short)? {
             Drained::StartAgain => return Ok(Attempt::StartAgain),
+            Drained::TooSlow => return Ok(Attempt::TooSlow),
             Drained::Applied { left: 0, .. } => {}
             Drained::Applied { .. } => {
                 // SAFETY: inside a transaction, which has an id or gets one.

@@ -307,7 +307,7 @@ fn mark_changing(job: &Job, sums: &mut Comparison) -> Result<(), Error> {
         .iter()
         .position(|attnum| *attnum == job.plan.key.attnum);
     let mut router = Router::new(&job.plan.partitions);
-    for entry in batch::read(&log, usize::MAX)?.entries {
+    batch::for_each(&log, |entry| {
         let key = key_column
             .and_then(|column| super::layout::key_of(entry.values[column], job.plan.key.key_type));
         if let Some(leaf) = router.route(key) {
@@ -315,8 +315,7 @@ fn mark_changing(job: &Job, sums: &mut Comparison) -> Result<(), Error> {
             let place = sums.place(leaf, unsafe { hash(&entry.values, log.attributes()) });
             sums.changing[place] = true;
         }
-    }
-    Ok(())
+    })
 }
 
 /// # Safety
