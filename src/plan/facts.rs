@@ -39,6 +39,8 @@ pub struct Facts {
     /// Everything found on the table that a conversion cannot carry.
     pub extras: Vec<Extra>,
     pub owner_may_read_and_capture: bool,
+    /// Whether it may read and set the sequences of identity columns.
+    pub owner_may_set_sequences: bool,
     pub owner_may_create: bool,
     pub owner_may_use_tablespaces: bool,
 }
