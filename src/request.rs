@@ -228,12 +228,18 @@ struct SessionZone {
 const MICROS: &str = "((extract(epoch FROM t) - 946684800) * 1000000)::bigint";
 
 impl Zone for SessionZone {
-    fn to_local(&self, utc_micros: i64) -> Result<i64, ZoneError> {
+    fn to_local(&self, utc_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
         let sql = format!(
-            "SELECT {MICROS} FROM (SELECT ('2000-01-01 00:00:00+00'::timestamptz + $1 * interval '1 microsecond') \
-             AT TIME ZONE $2) AS given(t)"
+            "SELECT {MICROS} FROM (SELECT ('2000-01-01 00:00:00+00'::timestamptz + u.utc * interval '1 microsecond') \
+             AT TIME ZONE $2, u.place FROM unnest($1) WITH ORDINALITY AS u(utc, place)) AS given(t, place) \
+             ORDER BY place"
         );
-        db::value(&sql, &[utc_micros.into(), self.name.as_str().into()]).map_err(zone_error)
+        db::rows(
+            &sql,
+            &[utc_micros.to_vec().into(), self.name.as_str().into()],
+            |row| row.get(1),
+        )
+        .map_err(zone_error)
     }
 
     fn to_utc(&self, local_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
