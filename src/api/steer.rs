@@ -75,11 +75,11 @@ fn steerable(source: pg_sys::Oid) -> Result<Job, Error> {
 /// that is there now may be about to end.
 fn ask(job: &Job, action: Action) -> Result<(), Error> {
     request::insert(job.id, action, role::current())?;
-    let needed = match job::has_worker(job.id)? {
-        true => Needed::Rather,
-        false => Needed::Surely,
+    let (needed, connect_as) = match job::has_worker(job.id)? {
+        true => (Needed::Rather, role::session()),
+        false => (Needed::Surely, super::role_of_workers()?),
     };
-    start_at_commit(Assignment::new(Task::Move, job.id, role::session()), needed);
+    start_at_commit(Assignment::new(Task::Move, job.id, connect_as), needed);
     Ok(())
 }
 

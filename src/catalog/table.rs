@@ -72,6 +72,19 @@ pub fn may_act_as(role: pg_sys::Oid, owner: pg_sys::Oid) -> Result<bool, Error> 
     )
 }
 
+/// Why a worker cannot connect to this database as `role`, in a sentence; `None` where it can.
+pub fn connection_refusal(role: pg_sys::Oid) -> Result<Option<String>, Error> {
+    db::row(
+        "SELECT CASE WHEN NOT r.rolcanlogin THEN 'It may not log in.' \
+                     WHEN NOT has_database_privilege(r.oid, current_database(), 'CONNECT') \
+                     THEN 'It may not connect to this database.' END \
+           FROM pg_roles r WHERE r.oid = $1",
+        &[role.into()],
+        |row| row.find(1),
+    )
+    .map(Option::flatten)
+}
+
 /// What must stay as it is while changes are captured: the capture triggers themselves. Their
 /// row versions change with every ALTER TABLE … DISABLE TRIGGER, even if it is taken back.
 pub fn capture_triggers(relation: pg_sys::Oid) -> Result<String, Error> {
