@@ -14,7 +14,8 @@ use pgrx::prelude::*;
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn pause_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     let job = steerable(source)?;
-    if !job.phase.is_before_swap() && !(is_stopped(&job) && request::any(job.id)?) {
+    let is_asked = is_stopped(&job) && request::any(job.id)?;
+    if !is_asked && !job.phase.is_before_swap() {
         return Err(refusal(&job, "paused").into());
     }
     Ok(ask(&job, Action::Pause)?)
