@@ -57,8 +57,12 @@ pub enum Error {
     InTransaction { procedure: &'static str },
     /// No background worker could be started.
     NoWorker { slots: i32 },
+    /// No background worker could connect as the role of the session.
+    NoLogin { role: String, detail: String },
     /// The source was altered while it was being converted.
     SourceAltered { relation: String, detail: String },
+    /// Its definition is another; it would do to put that back.
+    DefinitionChanged { relation: String, detail: String },
     /// The source is gone.
     SourceGone { relation: String },
     /// Source and twin differ.
@@ -210,6 +214,21 @@ impl Error {
             )
             .detail(format!("All background worker slots are in use (max_worker_processes is {slots})."))
             .hint("Try again when another worker has ended, or raise max_worker_processes."),
+            Error::NoLogin { role, detail } => Wording::new(
+                Code::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+                format!("no background worker can connect as role \"{role}\""),
+            )
+            .detail(detail)
+            .hint("RESET SESSION AUTHORIZATION, and use SET ROLE instead: the worker connects as the role that logged in."),
+            Error::DefinitionChanged { relation, detail } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("table \"{relation}\" was altered during the conversion"),
+            )
+            .detail(detail)
+            .hint(
+                "Nothing was lost. Either undo that change and call resume_conversion, or call cancel_conversion, \
+                 then convert_to_partitioned again.",
+            ),
             Error::SourceAltered { relation, detail } => Wording::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("table \"{relation}\" was altered during the conversion"),

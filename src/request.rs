@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::guc;
 use crate::pg::role::{self, Restriction, acting_as};
 use crate::plan::blockers::{self, Blocker};
-use crate::plan::bounds::{Coverage, Span, Zone, ZoneError, range_spans};
+use crate::plan::bounds::{Coverage, RangeBound, Span, Zone, ZoneError, range_spans};
 use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::{KeyType, PartitionInterval};
 use crate::plan::names::quote_ident;
@@ -228,12 +228,18 @@ struct SessionZone {
 const MICROS: &str = "((extract(epoch FROM t) - 946684800) * 1000000)::bigint";
 
 impl Zone for SessionZone {
-    fn to_local(&self, utc_micros: i64) -> Result<i64, ZoneError> {
+    fn to_local(&self, utc_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
         let sql = format!(
-            "SELECT {MICROS} FROM (SELECT ('2000-01-01 00:00:00+00'::timestamptz + $1 * interval '1 microsecond') \
-             AT TIME ZONE $2) AS given(t)"
+            "SELECT {MICROS} FROM (SELECT ('2000-01-01 00:00:00+00'::timestamptz + u.utc * interval '1 microsecond') \
+             AT TIME ZONE $2, u.place FROM unnest($1) WITH ORDINALITY AS u(utc, place)) AS given(t, place) \
+             ORDER BY place"
         );
-        db::value(&sql, &[utc_micros.into(), self.name.as_str().into()]).map_err(zone_error)
+        db::rows(
+            &sql,
+            &[utc_micros.to_vec().into(), self.name.as_str().into()],
+            |row| row.get(1),
+        )
+        .map_err(zone_error)
     }
 
     fn to_utc(&self, local_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
@@ -275,8 +281,13 @@ fn spans(
     {
         return Err(reversed());
     }
+    // An empty table, and no start: the range that ends where it is to end, or holds this moment.
     let fallback = now.unwrap_or(0);
+    let fallback = end.map_or(fallback, |end| end.min(fallback));
     let first = start.or(data.map(|data| data.first)).unwrap_or(fallback);
+    if let Some(end) = end.filter(|end| *end < first) {
+        return Err(ends_below_data(column, key_type, first, end)?);
+    }
     let last = end
         .or(data.map(|data| data.last))
         .unwrap_or(fallback)
@@ -289,10 +300,7 @@ fn spans(
             u32::try_from(arguments.premake).unwrap_or(0),
         ),
     };
-    let cover = Coverage {
-        first: first.min(last),
-        last,
-    };
+    let cover = Coverage { first, last };
     let spans = range_spans(
         key_type,
         interval,
@@ -314,6 +322,30 @@ fn reversed() -> Error {
         detail: None,
         hint: None,
     }
+}
+
+/// All keys lie beyond `range_end`, and nobody said where ranges are to begin: there are none.
+fn ends_below_data(
+    column: &Column,
+    key_type: KeyType,
+    first: i64,
+    end: i64,
+) -> Result<Error, Error> {
+    let smallest = RangeBound::at(key_type, first)?.literal;
+    // range_end is exclusive.
+    let end = RangeBound::at(key_type, end + 1)?.literal;
+    Ok(Error::Argument {
+        message: "range_end must be above the smallest key of the table".to_owned(),
+        detail: Some(format!(
+            "The smallest value of column \"{}\" is {smallest}; range_end is {end}.",
+            column.name
+        )),
+        hint: Some(
+            "Raise range_end, or pass a range_start below it; rows above range_end then belong \
+             to the default partition."
+                .to_owned(),
+        ),
+    })
 }
 
 /// Without a default partition every row must have a range: infinite keys have none, and neither

@@ -61,6 +61,7 @@ COMMENT ON VIEW partman_rs.conversions IS
 COMMENT ON COLUMN partman_rs.conversions.source IS 'the table; after the swap, the partitioned table of that name';
 COMMENT ON COLUMN partman_rs.conversions.phase IS 'planned, prepared, capturing, copying, indexing, catching_up, verifying, swapping, reversible, finished; or paused, failed, cancelling, cancelled';
 COMMENT ON COLUMN partman_rs.conversions.worker_pid IS 'process that works on it; null when none does';
+COMMENT ON COLUMN partman_rs.conversions.started_at IS 'when it was asked for';
 COMMENT ON COLUMN partman_rs.conversions.phase_since IS 'when it came into this phase';
 COMMENT ON COLUMN partman_rs.conversions.rows_done IS 'rows copied';
 COMMENT ON COLUMN partman_rs.conversions.rows_total IS 'rows to copy, as estimated when the copy began';
@@ -73,8 +74,11 @@ COMMENT ON COLUMN partman_rs.conversions.keys_waiting IS 'changes in the change 
 COMMENT ON COLUMN partman_rs.conversions.swap_attempts IS 'how often the lock for the swap was asked for';
 COMMENT ON COLUMN partman_rs.conversions.rows_verified IS 'rows compared and found equal before the swap';
 COMMENT ON COLUMN partman_rs.conversions.rows_unverified IS 'rows left out of the comparison because they, or rows that share a checksum with them, were being changed';
+COMMENT ON COLUMN partman_rs.conversions.swapped_at IS 'when the partitioned table took the table''s place';
 COMMENT ON COLUMN partman_rs.conversions.undo_until IS 'when the retired table may be dropped by itself';
 COMMENT ON COLUMN partman_rs.conversions.last_error IS 'why it failed, or what it last waited for';
+COMMENT ON COLUMN partman_rs.conversions.last_error_detail IS 'DETAIL of last_error';
+COMMENT ON COLUMN partman_rs.conversions.last_error_hint IS 'HINT of last_error: what to do about it';
 COMMENT ON COLUMN partman_rs.conversions.last_sqlstate IS 'SQLSTATE of last_error';
 
 CREATE VIEW partman_rs.partitions AS
@@ -82,26 +86,39 @@ SELECT i.inhparent::regclass AS parent,
        c.oid::regclass AS partition,
        b.lower_bound,
        b.upper_bound,
-       b.expression = 'DEFAULT' AS is_default,
+       e.expression = 'DEFAULT' AS is_default,
        CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END AS rows_estimate,
        pg_catalog.pg_total_relation_size(c.oid) AS bytes
   FROM pg_catalog.pg_inherits i
   JOIN pg_catalog.pg_class p ON p.oid = i.inhparent AND p.relkind = 'p'
   JOIN pg_catalog.pg_partitioned_table t ON t.partrelid = p.oid AND t.partstrat = 'r'
   JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+ CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS expression) e
  CROSS JOIN LATERAL (
-       SELECT e.expression,
-              (pg_catalog.regexp_match(e.expression, 'FROM \((.*)\) TO \('))[1] AS lower_bound,
-              (pg_catalog.regexp_match(e.expression, '\) TO \((.*)\)$'))[1] AS upper_bound
-         FROM (SELECT pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS expression) e
+       SELECT pg_catalog.regexp_match(e.expression, CASE t.partnatts
+                  WHEN 1 THEN '^FOR VALUES FROM \((''(?:[^'']|'''')*''|[^'']*)\) TO \((''(?:[^'']|'''')*''|[^'']*)\)$'
+                  ELSE '^FOR VALUES FROM \((.*)\) TO \((.*)\)$' END) AS ends
+       ) m
+ CROSS JOIN LATERAL (
+       SELECT max(v.value) FILTER (WHERE v.place = 1) AS lower_bound,
+              max(v.value) FILTER (WHERE v.place = 2) AS upper_bound
+         FROM (SELECT u.place,
+                      -- Some numbers come with quotes and some without: all are shown without.
+                      CASE WHEN t.partnatts > 1 THEN u.bound
+                           WHEN u.bound IN ('MINVALUE', 'MAXVALUE') THEN NULL
+                           WHEN left(u.bound, 1) = '''' THEN replace(substr(u.bound, 2, length(u.bound) - 2), '''''', '''')
+                           ELSE u.bound END AS value
+                 FROM pg_catalog.unnest(m.ends) WITH ORDINALITY AS u(bound, place)) v
        ) b
  WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE')
     OR pg_catalog.has_table_privilege(c.oid, 'SELECT');
 
 COMMENT ON VIEW partman_rs.partitions IS
     'partitions of range-partitioned tables: bounds, size, estimated rows';
-COMMENT ON COLUMN partman_rs.partitions.lower_bound IS 'inclusive lower bound, as text';
-COMMENT ON COLUMN partman_rs.partitions.upper_bound IS 'exclusive upper bound, as text';
+COMMENT ON COLUMN partman_rs.partitions.parent IS 'the partitioned table';
+COMMENT ON COLUMN partman_rs.partitions.partition IS 'the partition';
+COMMENT ON COLUMN partman_rs.partitions.lower_bound IS 'inclusive lower bound: a value of the key''s type, as text; null where there is none; for a key of several columns, the list as SQL';
+COMMENT ON COLUMN partman_rs.partitions.upper_bound IS 'exclusive upper bound, likewise';
 COMMENT ON COLUMN partman_rs.partitions.is_default IS 'whether it takes the rows that no other partition takes';
 COMMENT ON COLUMN partman_rs.partitions.rows_estimate IS 'rows, as of the last ANALYZE or index build; null where unknown';
 COMMENT ON COLUMN partman_rs.partitions.bytes IS 'size with indexes and TOAST';

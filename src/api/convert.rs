@@ -71,7 +71,7 @@ fn given<T>(argument: &'static str, value: Option<T>) -> Result<T, Error> {
 }
 
 fn start(planned: &Planned) -> Result<(), Error> {
-    let connect_as = role::session();
+    let connect_as = super::role_of_workers()?;
     let id = job::insert(&NewJob {
         facts: &planned.facts,
         plan: &planned.plan,

@@ -14,7 +14,8 @@ use pgrx::prelude::*;
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn pause_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     let job = steerable(source)?;
-    if !job.phase.is_before_swap() {
+    let is_asked = is_stopped(&job) && request::any(job.id)?;
+    if !is_asked && !job.phase.is_before_swap() {
         return Err(refusal(&job, "paused").into());
     }
     Ok(ask(&job, Action::Pause)?)
@@ -23,9 +24,9 @@ fn pause_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn resume_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     let job = steerable(source)?;
-    let stopped = matches!(job.phase, Phase::Paused | Phase::Failed);
     let lost_worker = job.phase.needs_worker() && !job::has_worker(job.id)?;
-    if !stopped && !lost_worker {
+    let is_asked = job.phase.is_before_swap() && request::any(job.id)?;
+    if !is_stopped(&job) && !lost_worker && !is_asked {
         return Err(refusal(&job, "resumed").into());
     }
     Ok(ask(&job, Action::Resume)?)
@@ -34,7 +35,7 @@ fn resume_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn cancel_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     let job = steerable(source)?;
-    let stopped = matches!(job.phase, Phase::Paused | Phase::Failed | Phase::Cancelling);
+    let stopped = is_stopped(&job) || job.phase == Phase::Cancelling;
     if !stopped && !job.phase.is_before_swap() {
         return Err(refusal(&job, "cancelled").into());
     }
@@ -48,6 +49,12 @@ fn finish_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
         return Err(refusal(&job, "finished").into());
     }
     Ok(cancel::finish(&job)?)
+}
+
+/// Whether it rests until somebody steers it. What was asked for already, and the worker has not
+/// read yet, may be followed by its opposite: wishes are heeded in their order.
+fn is_stopped(job: &Job) -> bool {
+    matches!(job.phase, Phase::Paused | Phase::Failed)
 }
 
 /// The job of a table, if the caller may act as the table's owner. The table itself may be gone.
@@ -75,11 +82,11 @@ fn steerable(source: pg_sys::Oid) -> Result<Job, Error> {
 /// that is there now may be about to end.
 fn ask(job: &Job, action: Action) -> Result<(), Error> {
     request::insert(job.id, action, role::current())?;
-    let needed = match job::has_worker(job.id)? {
-        true => Needed::Rather,
-        false => Needed::Surely,
+    let (needed, connect_as) = match job::has_worker(job.id)? {
+        true => (Needed::Rather, role::session()),
+        false => (Needed::Surely, super::role_of_workers()?),
     };
-    start_at_commit(Assignment::new(Task::Move, job.id, role::session()), needed);
+    start_at_commit(Assignment::new(Task::Move, job.id, connect_as), needed);
     Ok(())
 }
 

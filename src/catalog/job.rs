@@ -394,6 +394,15 @@ pub fn watch(relation: pg_sys::Oid) -> Result<Option<State>, Error> {
 /// numbers and the roles that asked.
 pub fn due() -> Result<Vec<(JobId, pg_sys::Oid)>, Error> {
     as_bookkeeper(|| {
+        // One that rests and whose table was dropped meanwhile can only be taken back.
+        db::run(
+            "INSERT INTO partman_rs.request (job, action, requested_by) \
+             SELECT j.id, 'cancel', j.requested_by FROM partman_rs.job j \
+              WHERE j.phase IN ('paused', 'failed') \
+                AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = j.source) \
+                AND NOT EXISTS (SELECT FROM partman_rs.request r WHERE r.job = j.id)",
+            &[],
+        )?;
         db::rows(
             "SELECT id, connect_as FROM partman_rs.job \
               WHERE phase NOT IN ('finished', 'cancelled', 'paused', 'failed', 'reversible') \

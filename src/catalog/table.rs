@@ -33,6 +33,25 @@ pub fn taken_names(schema: &str) -> Result<Vec<String>, Error> {
     )
 }
 
+/// Defaults of a partitioned table and its partitions that draw from a sequence which belongs to
+/// a column of `owner`: the defaults and their sequences.
+pub fn drawing_defaults(
+    parent: pg_sys::Oid,
+    owner: pg_sys::Oid,
+) -> Result<Vec<(pg_sys::Oid, pg_sys::Oid)>, Error> {
+    db::rows(
+        "SELECT DISTINCT d.objid, d.refobjid FROM pg_depend d \
+           JOIN pg_attrdef a ON d.classid = 'pg_attrdef'::regclass AND a.oid = d.objid \
+           JOIN pg_depend o ON o.classid = 'pg_class'::regclass AND o.objid = d.refobjid AND o.deptype = 'a' \
+                           AND o.refclassid = 'pg_class'::regclass AND o.refobjid = $2 AND o.refobjsubid > 0 \
+           JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' \
+          WHERE d.refclassid = 'pg_class'::regclass \
+            AND (a.adrelid = $1 OR a.adrelid IN (SELECT h.inhrelid FROM pg_inherits h WHERE h.inhparent = $1))",
+        &[parent.into(), owner.into()],
+        |row| Ok((row.get(1)?, row.get(2)?)),
+    )
+}
+
 /// Size of a table, as far as it is to be read: rows as the statistics estimate them, bytes of
 /// its main fork.
 pub fn size(relation: pg_sys::Oid) -> Result<(i64, i64), Error> {
@@ -51,6 +70,19 @@ pub fn may_act_as(role: pg_sys::Oid, owner: pg_sys::Oid) -> Result<bool, Error> 
                                          THEN 'SET' ELSE 'MEMBER' END)",
         &[role.into(), owner.into()],
     )
+}
+
+/// Why a worker cannot connect to this database as `role`, in a sentence; `None` where it can.
+pub fn connection_refusal(role: pg_sys::Oid) -> Result<Option<String>, Error> {
+    db::row(
+        "SELECT CASE WHEN NOT r.rolcanlogin THEN 'It may not log in.' \
+                     WHEN NOT has_database_privilege(r.oid, current_database(), 'CONNECT') \
+                     THEN 'It may not connect to this database.' END \
+           FROM pg_roles r WHERE r.oid = $1",
+        &[role.into()],
+        |row| row.find(1),
+    )
+    .map(Option::flatten)
 }
 
 /// What must stay as it is while changes are captured: the capture triggers themselves. Their

@@ -2,11 +2,12 @@
 
 use super::{capture, change_log, prepare};
 use crate::catalog::job::{self, Job};
-use crate::catalog::leaf;
+use crate::catalog::{leaf, table};
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
+use crate::pg::depend;
 use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
@@ -58,6 +59,11 @@ pub fn finish(job: &Job) -> Result<(), Error> {
         acting_as(owner, Restriction::SecurityRestricted, || {
             db::run(&statement, &[])
         })?;
+    }
+    if let Some(twin) = job.twin {
+        for (default, sequence) in table::drawing_defaults(twin, twin)? {
+            depend::default_needs(default, sequence);
+        }
     }
     leaf::forget(job.id)?;
     job::transition(job, Phase::Finished)

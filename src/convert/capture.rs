@@ -11,14 +11,10 @@ use crate::guc;
 use crate::pg::lock::{self, Mode};
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, refresh_snapshot, unit};
-use crate::plan::capture_statement;
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
-use crate::plan::sql::Sql;
+use crate::plan::{TRIGGERS, capture_statements, drop_trigger_statement};
 use pgrx::pg_sys;
-
-/// The triggers on the source.
-const TRIGGERS: [&str; 2] = ["partman_rs_capture", "partman_rs_capture_truncate"];
 
 /// Bytes of the source per range: the work of well under a second. Builds for tests cut small
 /// tables into many ranges too.
@@ -76,33 +72,24 @@ fn range_blocks(blocks: u32) -> u32 {
     (blocks / 4096).clamp(usual, usual * 8)
 }
 
+/// Runs the plan's statements, but for triggers that are there already.
 fn install(source: pg_sys::Oid, name: &QualifiedName) -> Result<(), Error> {
-    if !has_trigger(source, TRIGGERS[0])? {
-        db::run(&capture_statement(name), &[])?;
-    }
-    if !has_trigger(source, TRIGGERS[1])? {
-        let statement = Sql::template(
-            "CREATE TRIGGER partman_rs_capture_truncate AFTER TRUNCATE ON {source} \
-             FOR EACH STATEMENT EXECUTE FUNCTION partman_rs.capture_change()",
-        );
-        db::run(&statement.name("source", name).build(), &[])?;
-    }
-    let statements = [
-        // Also for writers with session_replication_role = replica, logical replication's
-        // apply worker among them.
-        "ALTER TABLE {source} ENABLE ALWAYS TRIGGER partman_rs_capture",
-        "ALTER TABLE {source} ENABLE ALWAYS TRIGGER partman_rs_capture_truncate",
-    ];
-    for statement in statements {
-        db::run(&Sql::template(statement).name("source", name).build(), &[])?;
+    for (number, statement) in capture_statements(name).iter().enumerate() {
+        match TRIGGERS.get(number) {
+            Some(trigger) if has_trigger(source, trigger)? => {}
+            _ => drop(db::run(statement, &[])?),
+        }
     }
     Ok(())
 }
 
+/// Whether the table has that one of our triggers: not another one of its name.
 fn has_trigger(source: pg_sys::Oid, trigger: &str) -> Result<bool, Error> {
     db::value(
         "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = $1 AND tgname = $2 \
-                          AND tgfoid = 'partman_rs.capture_change'::regproc)",
+                          AND tgfoid = 'partman_rs.capture_change'::regproc \
+                          AND tgqual IS NULL AND tgattr::text = '' \
+                          AND (tgname, tgtype) IN (('partman_rs_capture', 29), ('partman_rs_capture_truncate', 32)))",
         &[source.into(), trigger.into()],
     )
 }
@@ -112,10 +99,7 @@ fn has_trigger(source: pg_sys::Oid, trigger: &str) -> Result<bool, Error> {
 pub fn remove(source: pg_sys::Oid, table: &QualifiedName, owner: pg_sys::Oid) -> Result<(), Error> {
     for trigger in TRIGGERS {
         if has_trigger(source, trigger)? {
-            let statement = Sql::template("DROP TRIGGER {trigger} ON {table}")
-                .ident("trigger", trigger)
-                .name("table", table)
-                .build();
+            let statement = drop_trigger_statement(trigger, table);
             acting_as(owner, Restriction::SecurityRestricted, || {
                 db::run(&statement, &[])
             })?;

@@ -34,16 +34,19 @@ pub unsafe extern "C-unwind" fn capture_change(fcinfo: pg_sys::FunctionCallInfo)
         }
         let data = &*context.cast::<pg_sys::TriggerData>();
         let source = data.tg_relation;
+        // Anybody may make a trigger with this function on a table of their own; as any other
+        // kind it would have no row to look at, and before a row it would make the row vanish.
+        let timing = data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK;
+        if timing != pg_sys::TRIGGER_EVENT_AFTER {
+            refuse();
+        }
         let Some(log) = ChangeLog::open((*source).rd_id) else {
             return pg_sys::Datum::null();
         };
-        // Anybody may make a trigger with this function on a table of their own; as any other
-        // kind it would have no row to look at.
-        let timing = data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK;
         let per_row = data.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0;
         let truncate =
             data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_TRUNCATE;
-        if timing != pg_sys::TRIGGER_EVENT_AFTER || !(per_row || truncate) {
+        if !(per_row || truncate) {
             refuse();
         }
         record(&log, data);

@@ -39,6 +39,7 @@ use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
 use crate::plan::Step;
+use crate::plan::facts::{Facts, describe_change};
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
 use catch_up::{Pace, Round, Targets};
@@ -64,6 +65,8 @@ pub struct Memory {
     behind_since: Option<Instant>,
     /// Attempts of the current phase that found a lock taken.
     refused: u32,
+    /// When the definition was last compared, and whether it was another then.
+    definition_seen: Option<(Instant, bool)>,
 }
 
 impl Memory {
@@ -79,6 +82,7 @@ impl Memory {
             tried_anyway_at: None,
             behind_since: None,
             refused: 0,
+            definition_seen: None,
         }
     }
 
@@ -110,6 +114,7 @@ pub enum Next {
 
 /// Takes one step of a job that is before its swap.
 pub fn advance(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
+    watch_definition(job, memory)?;
     match job.phase {
         Phase::Planned => {
             *memory = Memory::new();
@@ -139,6 +144,33 @@ pub fn advance(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         Phase::Reversible | Phase::Finished | Phase::Paused | Phase::Failed | Phase::Cancelled => {
             Ok(Next::Go)
         }
+    }
+}
+
+/// Time between two looks at the definition.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(5);
+
+/// A job that must fail for a changed definition is not to work for hours before it does. What
+/// comes and goes (a session's temporary view) is no reason to fail before the swap: the change
+/// must have been there in two looks, or in the first one of a worker that takes a job over.
+fn watch_definition(job: &Job, memory: &mut Memory) -> Result<(), Failure> {
+    let was_another = match memory.definition_seen {
+        _ if !job.phase.is_captured() => return Ok(()),
+        Some((last_look, _)) if last_look.elapsed() < BETWEEN_LOOKS => return Ok(()),
+        Some((_, was_another)) => was_another,
+        None => true,
+    };
+    unit(|| check_capture(job))?;
+    let changed = unit(|| {
+        let mut now = definition_now(job)?;
+        // One that is just being built; REINDEX CONCURRENTLY has such for a while.
+        now.indexes.retain(|index| index.is_valid);
+        Ok(compare_definitions(job, &now).err())
+    })?;
+    memory.definition_seen = Some((Instant::now(), changed.is_some()));
+    match changed {
+        Some(error) if was_another => Err(Failure::from(error)),
+        _ => Ok(()),
     }
 }
 
@@ -449,19 +481,27 @@ fn run_step(step: &Step) -> Result<(), Error> {
 
 /// Refuses to go on where the source is not any more what the plan was made for.
 fn check_definition(job: &Job) -> Result<(), Error> {
-    let now = acting_as(job.owner, Restriction::SecurityRestricted, || {
+    compare_definitions(job, &definition_now(job)?)
+}
+
+fn definition_now(job: &Job) -> Result<Facts, Error> {
+    let facts = acting_as(job.owner, Restriction::SecurityRestricted, || {
         table::facts(job.source)
-    })?
-    .ok_or_else(|| Error::SourceGone {
-        relation: job.source_name.clone(),
-    })?
-    .definition();
-    if now == *job.definition {
+    })?;
+    facts
+        .map(|facts| facts.definition())
+        .ok_or_else(|| Error::SourceGone {
+            relation: job.source_name.clone(),
+        })
+}
+
+fn compare_definitions(job: &Job, now: &Facts) -> Result<(), Error> {
+    if *now == *job.definition {
         return Ok(());
     }
-    Err(Error::SourceAltered {
+    Err(Error::DefinitionChanged {
         relation: job.source_name.clone(),
-        detail: crate::plan::facts::describe_change(&job.definition, &now),
+        detail: describe_change(&job.definition, now),
     })
 }
 

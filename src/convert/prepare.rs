@@ -2,7 +2,7 @@
 
 use super::{as_owner, open_source, relation_oid, run_step};
 use crate::catalog::job::{self, Job};
-use crate::catalog::leaf;
+use crate::catalog::{leaf, table};
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
@@ -45,6 +45,11 @@ pub fn make_twin(job: &Job) -> Result<(), Failure> {
         let twin = relation_oid(&job.plan.twin)?;
         // Until the swap the twin is nothing without the extension, and goes with it.
         depend::on_extension(twin)?;
+        // A serial's sequence goes with the source if that is dropped, and is not to be in its
+        // way because the twin draws from it too.
+        for (default, sequence) in table::drawing_defaults(twin, job.source)? {
+            depend::default_goes_with(default, sequence);
+        }
         job::set_twin(job.id, Some(twin))?;
         job::transition(job, Phase::Prepared)?;
         failpoint("prepare:before_commit")

@@ -99,7 +99,6 @@ fn table_blockers(facts: &Facts) -> Vec<Blocker> {
         ),
         None,
     );
-    refuse(facts.columns.is_empty(), "It has no columns.", None);
     refuse(
         facts.is_typed,
         "It is a typed table (OF type).",
@@ -128,6 +127,14 @@ fn table_blockers(facts: &Facts) -> Vec<Blocker> {
             facts.owner_name
         ),
         Some("GRANT SELECT, TRIGGER ON TABLE … to the owner."),
+    );
+    refuse(
+        !facts.owner_may_set_sequences,
+        &format!(
+            "Its owner \"{}\" has given up the right to SELECT from, or to UPDATE, the sequence of its identity column.",
+            facts.owner_name
+        ),
+        Some("GRANT SELECT, UPDATE ON SEQUENCE … to the owner."),
     );
     refuse(
         !facts.owner_may_create,

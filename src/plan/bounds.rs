@@ -63,8 +63,9 @@ pub struct Coverage {
 ///
 /// The engine asks PostgreSQL, so that bounds follow the same zone rules as the server's queries.
 pub trait Zone {
-    /// What the clock shows at an instant: `timestamptz AT TIME ZONE zone`.
-    fn to_local(&self, utc_micros: i64) -> Result<i64, ZoneError>;
+    /// What the clock shows at instants, one for each and in their order:
+    /// `timestamptz AT TIME ZONE zone`.
+    fn to_local(&self, utc_micros: &[i64]) -> Result<Vec<i64>, ZoneError>;
 
     /// The instants of wall-clock times, one for each and in their order:
     /// `timestamp AT TIME ZONE zone`, with PostgreSQL's choice for times that the clock shows
@@ -80,14 +81,17 @@ pub struct ZoneError(pub String);
 /// the greater of its last key and `premake_from`, and `premake` intervals more.
 ///
 /// Spans are in order, without gap or overlap. `premake_from` is the key value of now, or for
-/// integers the largest key. The `zone` matters only to months and days of a timestamp with time
-/// zone.
+/// integers the largest key. The `zone` matters only to a timestamp with time zone: its bounds are
+/// wall-clock times of the zone, of months and days and of hours and minutes alike. A time that
+/// the clock shows twice is a bound the second time; one that it never shows begins with the
+/// clock's jump, and so is empty but for the last such.
 ///
 /// At the ends of what the key type can hold, the outermost bounds are cut to
 /// [`KeyType::smallest`] and [`KeyType::largest`], and intervals beyond are left out. A range
 /// ends below its upper bound, so the very largest value gets no partition and stays for the
-/// default partition. A calendar day that the zone skipped altogether (Samoa, 2011-12-30) has no
-/// instants, and no partition either.
+/// default partition. An interval that the zone's clock skipped altogether (Samoa's 2011-12-30, an
+/// hour in most places each spring) has no instants, and no partition either; it does not count as
+/// premade.
 ///
 /// Fails, before anything large is allocated, when more than `max_partitions` would be needed;
 /// also when a key value is out of range, `cover` is reversed, the interval does not suit the
@@ -123,40 +127,25 @@ pub fn range_spans(
         });
     }
 
-    let starts: Vec<i64> = (start..=end).map(|index| grid.start(index)).collect();
-    let keys = grid.keys(&starts)?;
-    check_order(key, &keys, first.key, last.key)?;
-    let spans = starts
-        .iter()
-        .zip(keys.windows(2))
-        .filter_map(|(&start, ends)| match *ends {
-            [lower, upper] if lower < upper => Some((start, lower, upper)),
-            _ => None,
-        })
-        .map(|(start, lower, upper)| {
-            Ok(Span {
-                lower: RangeBound::at(key, lower)?,
-                upper: RangeBound::at(key, upper)?,
-                label: text::label(key, interval, start)?,
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut spans = grid.spans(start, end, first.key, last.key)?;
+    // What the clock skipped was no partition; those that were asked for come after it.
+    let mut end = end;
+    loop {
+        let ahead = spans
+            .iter()
+            .filter(|span| span.lower.key > last.key)
+            .count() as u32;
+        let missing = premake.saturating_sub(ahead);
+        if missing == 0 || end > grid.last_index()? || spans.len() >= max_partitions as usize {
+            break;
+        }
+        end += i128::from(missing);
+        spans = grid.spans(start, end, first.key, last.key)?;
+    }
     if spans.is_empty() {
         // There is nothing to cover but the type's very largest value.
         let value = first.key;
         return Err(BoundsError::OutOfRange { key, value });
     }
     Ok(spans)
-}
-
-/// Arithmetic gives bounds in order; those that went through a zone are only as good as its rules.
-fn check_order(key: KeyType, keys: &[i64], first: i64, last: i64) -> Result<(), BoundsError> {
-    let reaches_first = keys.first().is_some_and(|lower| *lower <= first);
-    let reaches_last = keys.last().is_some_and(|upper| last < *upper) || last == key.largest();
-    if keys.is_sorted() && reaches_first && reaches_last {
-        return Ok(());
-    }
-    Err(BoundsError::Zone(ZoneError(
-        "The rules of the time zone put the bounds of days or months out of order.".into(),
-    )))
 }

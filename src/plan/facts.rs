@@ -39,6 +39,8 @@ pub struct Facts {
     /// Everything found on the table that a conversion cannot carry.
     pub extras: Vec<Extra>,
     pub owner_may_read_and_capture: bool,
+    /// Whether it may read and set the sequences of identity columns.
+    pub owner_may_set_sequences: bool,
     pub owner_may_create: bool,
     pub owner_may_use_tablespaces: bool,
 }
@@ -208,25 +210,68 @@ impl Facts {
 
 /// What changed between two definitions, in a sentence for the user.
 pub fn describe_change(before: &Facts, after: &Facts) -> String {
-    let parts = [
+    let name = |facts: &Facts| (facts.schema.clone(), facts.name.clone());
+    let rights = |facts: &Facts| {
         (
-            before.name != after.name || before.schema != after.schema,
-            "its name",
+            facts.owner_may_read_and_capture,
+            facts.owner_may_set_sequences,
+            facts.owner_may_create,
+            facts.owner_may_use_tablespaces,
+        )
+    };
+    let parts = [
+        (name(before) != name(after)).then(|| "its name".to_owned()),
+        (before.owner != after.owner).then(|| "its owner".to_owned()),
+        named("its columns", &before.columns, &after.columns, |c| &c.name),
+        named(
+            "its CHECK constraints",
+            &before.checks,
+            &after.checks,
+            |c| &c.name,
         ),
-        (before.columns != after.columns, "its columns"),
-        (before.checks != after.checks, "its CHECK constraints"),
-        (before.indexes != after.indexes, "its indexes"),
-        (before.grants != after.grants, "its privileges"),
-        (before.comment != after.comment, "its comment"),
-        (before.options != after.options, "its storage parameters"),
-        (before.extras != after.extras, "objects that depend on it"),
+        named("its indexes", &before.indexes, &after.indexes, |i| &i.name),
+        (before.grants != after.grants).then(|| "its privileges".to_owned()),
+        (rights(before) != rights(after)).then(|| "what its owner may do".to_owned()),
+        (before.comment != after.comment).then(|| "its comment".to_owned()),
+        (before.options != after.options).then(|| "its storage parameters".to_owned()),
+        (before.tablespace != after.tablespace).then(|| "its tablespace".to_owned()),
+        (before.row_security != after.row_security).then(|| "its row-level security".to_owned()),
+        (before.replica_identity != after.replica_identity)
+            .then(|| "its replica identity".to_owned()),
+        named(
+            "what depends on it",
+            &before.extras,
+            &after.extras,
+            |extra| &extra.description,
+        ),
     ];
-    let changed: Vec<&str> = parts
-        .into_iter()
-        .filter_map(|(is_so, part)| is_so.then_some(part))
-        .collect();
+    let changed: Vec<String> = parts.into_iter().flatten().collect();
     match changed.is_empty() {
         true => "Its definition changed.".to_owned(),
-        false => format!("What changed: {}.", changed.join(", ")),
+        false => format!("What changed: {}.", changed.join("; ")),
     }
+}
+
+/// A part of the definition with the names of what was added, altered or dropped; `None` where
+/// nothing was.
+fn named<T: PartialEq>(
+    part: &str,
+    before: &[T],
+    after: &[T],
+    name: impl Fn(&T) -> &str,
+) -> Option<String> {
+    let other = |of: &[T], than: &[T]| -> Vec<String> {
+        of.iter()
+            .filter(|item| !than.contains(item))
+            .map(|item| name(item).to_owned())
+            .collect()
+    };
+    let mut names = other(before, after);
+    names.extend(other(after, before));
+    names.sort();
+    names.dedup();
+    (before != after).then(|| match names.is_empty() {
+        true => part.to_owned(),
+        false => format!("{part} ({})", names.join(", ")),
+    })
 }

@@ -89,7 +89,7 @@ pub enum PartitionInterval {
     Months(u32),
     /// Calendar days, of 23 to 25 hours where clocks change.
     Days(u32),
-    /// Seconds of absolute time; at least a minute, a whole number of them to the day.
+    /// Seconds by the wall clock; at least a minute, a whole number of them to the day.
     Seconds(u32),
     /// Number of integer values.
     Width(i64),

@@ -247,11 +247,11 @@ impl Plan {
     pub fn steps(&self, facts_bytes: u64) -> Vec<Step> {
         let source = self.source.to_string();
         let mut steps = self.prepare.clone();
-        steps.push(
-            Step::new(Phase::Capturing, capture_statement(&self.source))
+        steps.extend(capture_statements(&self.source).into_iter().map(|statement| {
+            Step::new(Phase::Capturing, statement)
                 .lock(format!("SHARE ROW EXCLUSIVE on {source}"))
-                .note("waits at most swap_lock_timeout at a time, then lets others go first; held for a moment"),
-        );
+                .note("waits at most swap_lock_timeout at a time, then lets others go first; held for a moment")
+        }));
         steps.push(
             Step::new(
                 Phase::Copying,
@@ -288,6 +288,12 @@ impl Plan {
             .lock(format!("ACCESS SHARE on {source}")),
         );
         steps.extend(self.swap.iter().cloned());
+        steps.extend(TRIGGERS.map(|trigger| {
+            Step::new(
+                Phase::Swapping,
+                drop_trigger_statement(trigger, &self.retired),
+            )
+        }));
         steps.push(
             Step::new(
                 Phase::Finished,
@@ -307,12 +313,41 @@ impl Plan {
     }
 }
 
-/// The statement that begins the capture of changes, as the plan shows it and the worker runs it.
-pub fn capture_statement(source: &QualifiedName) -> String {
-    Sql::template(
-        "CREATE TRIGGER partman_rs_capture AFTER INSERT OR UPDATE OR DELETE ON {source} \
-         FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change()",
-    )
-    .name("source", source)
-    .build()
+/// The triggers on the source while it is converted.
+pub const TRIGGERS: [&str; 2] = ["partman_rs_capture", "partman_rs_capture_truncate"];
+
+/// The statements that begin the capture of changes, as the plan shows them and the worker runs
+/// them: one that makes each of [`TRIGGERS`], in their order; then those that have them fire for
+/// writers with `session_replication_role = replica` too, logical replication's apply among them.
+pub fn capture_statements(source: &QualifiedName) -> [String; 4] {
+    const ENABLE: &str = "ALTER TABLE {source} ENABLE ALWAYS TRIGGER {trigger}";
+    let [rows, truncate] = TRIGGERS;
+    [
+        (
+            rows,
+            "CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {source} \
+             FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change()",
+        ),
+        (
+            truncate,
+            "CREATE TRIGGER {trigger} AFTER TRUNCATE ON {source} \
+             FOR EACH STATEMENT EXECUTE FUNCTION partman_rs.capture_change()",
+        ),
+        (rows, ENABLE),
+        (truncate, ENABLE),
+    ]
+    .map(|(trigger, template)| {
+        Sql::template(template)
+            .ident("trigger", trigger)
+            .name("source", source)
+            .build()
+    })
+}
+
+/// The statement that ends a part of the capture, whatever the source is called by then.
+pub fn drop_trigger_statement(trigger: &str, table: &QualifiedName) -> String {
+    Sql::template("DROP TRIGGER {trigger} ON {table}")
+        .ident("trigger", trigger)
+        .name("table", table)
+        .build()
 }

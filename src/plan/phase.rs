@@ -100,6 +100,12 @@ impl Phase {
         )
     }
 
+    /// Whether changes are captured and the table must stay as it is: from the beginning of the
+    /// capture to the swap, where nobody has stopped the job.
+    pub const fn is_captured(self) -> bool {
+        matches!(self, Copying | Indexing | CatchingUp | Verifying | Swapping)
+    }
+
     /// The only legal moves.
     pub const fn may_become(self, next: Phase) -> bool {
         match (self, next) {

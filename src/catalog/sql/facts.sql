@@ -170,13 +170,19 @@ WITH
              SELECT FROM pg_class s WHERE s.oid = d.objid AND s.relkind = 'S'))
        AND NOT (d.classid = 'pg_class'::regclass AND d.deptype = 'i' AND EXISTS (
              SELECT FROM pg_class s WHERE s.oid = d.objid AND s.relkind = 't'))
+       -- Children are counted apart (is_inherited).
+       AND NOT (d.classid = 'pg_class'::regclass AND d.deptype = 'n' AND d.refobjsubid = 0 AND EXISTS (
+             SELECT FROM pg_inherits h WHERE h.inhrelid = d.objid AND h.inhparent = $1))
        AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (
              SELECT FROM pg_constraint k
               WHERE k.oid = d.objid AND k.conrelid = $1 AND k.contype IN ('c', 'p', 'u', 'x', 'n')))
        AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (
              SELECT FROM pg_trigger t
               WHERE t.oid = d.objid AND t.tgrelid = $1
-                AND (t.tgisinternal OR t.tgfoid = 'partman_rs.capture_change'::regproc)))
+                AND (t.tgisinternal
+                     -- Ours, of this or (after a restore) an earlier conversion; not what only looks like them.
+                     OR (t.tgfoid = 'partman_rs.capture_change'::regproc AND t.tgqual IS NULL AND t.tgattr::text = ''
+                         AND (t.tgname, t.tgtype) IN (('partman_rs_capture', 29), ('partman_rs_capture_truncate', 32))))))
   ),
   -- Other tables' defaults may use a sequence this table owns; dropping the retired table must not take them along.
   sequence_users AS (
@@ -198,7 +204,9 @@ WITH
       FROM pg_publication_namespace pn
       JOIN pg_publication p ON p.oid = pn.pnpubid
       JOIN pg_namespace n ON n.oid = pn.pnnspid
-      JOIN pg_class c ON c.relnamespace = n.oid AND c.oid = $1
+      JOIN pg_class c ON c.oid = $1
+     -- One of our own schema would publish the change log.
+     WHERE n.oid = c.relnamespace OR n.nspname = 'partman_rs'
     UNION ALL
     SELECT 'subscription', format('a subscription (%s)', sr.srsubid)
       FROM pg_subscription_rel sr WHERE sr.srrelid = $1
@@ -242,6 +250,11 @@ SELECT jsonb_build_object(
                                               ORDER BY x.kind, x.description) FROM extras x), '[]'),
          'owner_may_read_and_capture', has_table_privilege(c.relowner, c.oid, 'SELECT')
                                    AND has_table_privilege(c.relowner, c.oid, 'TRIGGER'),
+         'owner_may_set_sequences', NOT EXISTS (
+             SELECT FROM owned_sequence s
+              WHERE s.deptype = 'i'
+                AND NOT (has_sequence_privilege(c.relowner, s.oid, 'SELECT')
+                     AND has_sequence_privilege(c.relowner, s.oid, 'UPDATE'))),
          'owner_may_create', has_schema_privilege(c.relowner, n.oid, 'CREATE'),
          'owner_may_use_tablespaces', NOT EXISTS (
              SELECT FROM pg_class r

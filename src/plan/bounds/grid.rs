@@ -1,15 +1,22 @@
 //! The regular lattice that bounds lie on.
 //!
-//! Intervals are numbered. Their starts are in the units of the key; for days and months of a
-//! timestamp with time zone they are wall-clock times, which [`Grid::keys`] turns into instants.
+//! Intervals are numbered. Their starts are in the units of the key; for a timestamp with time
+//! zone they are wall-clock times, which [`Grid::keys`] turns into instants.
+//!
+//! The instant of a wall-clock time is the first from which on the clock shows that time or a
+//! later one, for good. So where clocks are put back it is the second of the two, where they are
+//! put forward it is the moment of the jump, and in either case instants come in the order of
+//! the times, whatever the width of the intervals.
 
 use chrono::Datelike;
 
 use super::calendar::{DAY, moment, month_start, values_a_day};
-use super::{BoundsError, KeyType, PartitionInterval, Zone, ZoneError};
+use super::text::label;
+use super::{BoundsError, KeyType, PartitionInterval, RangeBound, Span, Zone, ZoneError};
 
 pub(super) struct Grid<'z> {
     key: KeyType,
+    interval: PartitionInterval,
     step: Step,
     /// Present where starts are wall-clock times and keys are instants.
     zone: Option<&'z dyn Zone>,
@@ -45,12 +52,13 @@ impl<'z> Grid<'z> {
             PartitionInterval::Seconds(seconds) => even(i128::from(seconds) * 1_000_000, 0),
             PartitionInterval::Width(width) => even(width.into(), 0),
         };
-        let by_calendar = matches!(
+        let zone = (key == KeyType::TimestampTz).then_some(zone);
+        Ok(Self {
+            key,
             interval,
-            PartitionInterval::Months(_) | PartitionInterval::Days(_)
-        );
-        let zone = (key == KeyType::TimestampTz && by_calendar).then_some(zone);
-        Ok(Self { key, step, zone })
+            step,
+            zone,
+        })
     }
 
     /// The number of the interval that holds a key value.
@@ -58,14 +66,17 @@ impl<'z> Grid<'z> {
         let Some(zone) = self.zone else {
             return self.floor(value);
         };
-        let index = self.floor(zone.to_local(value).map_err(BoundsError::Zone)?)?;
-        // Where the clock shows midnight twice (Havana, each autumn), the day begins at the
-        // second: an instant between the two is of this date, yet before the bound.
-        let begins = self.keys(&[self.start(index)])?;
-        Ok(match begins.first() {
-            Some(begin) if *begin > value => index - 1,
-            _ => index,
-        })
+        let shown = single(zone.to_local(&[value]))?;
+        let mut index = self.floor(shown)?;
+        // Where the clock shows a time twice, the interval begins at the second: an instant
+        // before that belongs to the last interval that has begun.
+        while shown - self.start(index) <= LONGEST_JUMP {
+            match self.keys(&[self.start(index)])?.first() {
+                Some(begin) if *begin > value => index -= 1,
+                _ => break,
+            }
+        }
+        Ok(index)
     }
 
     /// The last interval that begins within the key type's range.
@@ -85,8 +96,37 @@ impl<'z> Grid<'z> {
         .clamp(smallest, largest)
     }
 
+    /// The partitions of the intervals from one number up to, but without, another; those that
+    /// hold no key are left out. They must reach from `first` to `last`.
+    pub(super) fn spans(
+        &self,
+        begin: i128,
+        end: i128,
+        first: i64,
+        last: i64,
+    ) -> Result<Vec<Span>, BoundsError> {
+        let starts: Vec<i64> = (begin..=end).map(|index| self.start(index)).collect();
+        let keys = self.keys(&starts)?;
+        check_order(self.key, &keys, first, last)?;
+        starts
+            .iter()
+            .zip(keys.windows(2))
+            .filter_map(|(&start, ends)| match *ends {
+                [lower, upper] if lower < upper => Some((start, lower, upper)),
+                _ => None,
+            })
+            .map(|(start, lower, upper)| {
+                Ok(Span {
+                    lower: RangeBound::at(self.key, lower)?,
+                    upper: RangeBound::at(self.key, upper)?,
+                    label: label(self.key, self.interval, start)?,
+                })
+            })
+            .collect()
+    }
+
     /// The key values of ascending starts.
-    pub(super) fn keys(&self, starts: &[i64]) -> Result<Vec<i64>, BoundsError> {
+    fn keys(&self, starts: &[i64]) -> Result<Vec<i64>, BoundsError> {
         let Some(zone) = self.zone else {
             return Ok(starts.to_vec());
         };
@@ -95,14 +135,7 @@ impl<'z> Grid<'z> {
         let below = starts.partition_point(|start| *start < smallest + DAY);
         let above = starts.partition_point(|start| *start <= largest - DAY);
         let inner = starts.get(below..above).unwrap_or_default();
-        let instants = zone.to_utc(inner).map_err(BoundsError::Zone)?;
-        if instants.len() != inner.len() {
-            return Err(BoundsError::Zone(ZoneError(format!(
-                "Of {} wall-clock times, {} were converted.",
-                inner.len(),
-                instants.len()
-            ))));
-        }
+        let instants = instants(zone, inner).map_err(BoundsError::Zone)?;
         Ok(std::iter::repeat_n(smallest, below)
             .chain(instants)
             .chain(std::iter::repeat_n(largest, starts.len() - above))
@@ -119,4 +152,72 @@ impl<'z> Grid<'z> {
             Step::Even { width, origin } => (i128::from(start) - origin).div_euclid(width),
         })
     }
+}
+
+/// No clock was ever put forward, or back, by more, in microseconds.
+const LONGEST_JUMP: i64 = 2 * DAY;
+
+/// The instants of wall-clock times: each the first from which on the clock shows no earlier one.
+fn instants(zone: &dyn Zone, local: &[i64]) -> Result<Vec<i64>, ZoneError> {
+    let mut instants = whole(zone.to_utc(local)?, local.len())?;
+    let shown = whole(zone.to_local(&instants)?, instants.len())?;
+    for ((instant, local), shown) in instants.iter_mut().zip(local).zip(shown) {
+        // PostgreSQL counts a time that the clock never shows from before the jump, so that it
+        // shows one later by the jump's length.
+        let jump = shown - local;
+        if (1..=LONGEST_JUMP).contains(&jump) {
+            *instant = jump_before(zone, *instant, *local, jump)?;
+        }
+    }
+    Ok(instants)
+}
+
+/// The moment of the jump that took the clock beyond `local`; it lies at most the jump's length
+/// before `after`.
+fn jump_before(zone: &dyn Zone, after: i64, local: i64, jump: i64) -> Result<i64, ZoneError> {
+    // Clocks jump at whole seconds.
+    const SECOND: i64 = 1_000_000;
+    let begin = after - jump;
+    let (mut low, mut high) = (0, jump / SECOND);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        let shown = whole(zone.to_local(&[begin + middle * SECOND])?, 1)?;
+        match shown.first() {
+            Some(shown) if *shown >= local => high = middle,
+            _ => low = middle,
+        }
+    }
+    Ok(begin + high * SECOND)
+}
+
+/// One answer for each question.
+fn whole(answers: Vec<i64>, asked: usize) -> Result<Vec<i64>, ZoneError> {
+    if answers.len() == asked {
+        return Ok(answers);
+    }
+    Err(ZoneError(format!(
+        "Of {asked} wall-clock times, {} were converted.",
+        answers.len()
+    )))
+}
+
+fn single(answer: Result<Vec<i64>, ZoneError>) -> Result<i64, BoundsError> {
+    let answers = answer.and_then(|answers| whole(answers, 1));
+    Ok(answers
+        .map_err(BoundsError::Zone)?
+        .first()
+        .copied()
+        .unwrap_or_default())
+}
+
+/// Arithmetic gives bounds in order; those that went through a zone are only as good as its rules.
+fn check_order(key: KeyType, keys: &[i64], first: i64, last: i64) -> Result<(), BoundsError> {
+    let reaches_first = keys.first().is_some_and(|lower| *lower <= first);
+    let reaches_last = keys.last().is_some_and(|upper| last < *upper) || last == key.largest();
+    if keys.is_sorted() && reaches_first && reaches_last {
+        return Ok(());
+    }
+    Err(BoundsError::Zone(ZoneError(
+        "The rules of the time zone put the bounds out of order.".into(),
+    )))
 }

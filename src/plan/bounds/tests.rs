@@ -40,9 +40,12 @@ impl<T: TimeZone> Rules<T> {
 
 // In microseconds, since chrono's dates end where our range does.
 impl<T: TimeZone> Zone for Rules<T> {
-    fn to_local(&self, utc_micros: i64) -> Result<i64, ZoneError> {
-        let offset = self.0.offset_from_utc_datetime(&naive(utc_micros));
-        Ok(utc_micros + seconds(&offset) * 1_000_000)
+    fn to_local(&self, utc_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
+        let shown = |utc: &i64| {
+            let offset = self.0.offset_from_utc_datetime(&naive(*utc));
+            utc + seconds(&offset) * 1_000_000
+        };
+        Ok(utc_micros.iter().map(shown).collect())
     }
 
     fn to_utc(&self, local_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
@@ -59,7 +62,7 @@ fn seconds(offset: &impl Offset) -> i64 {
 struct Unasked;
 
 impl Zone for Unasked {
-    fn to_local(&self, _: i64) -> Result<i64, ZoneError> {
+    fn to_local(&self, _: &[i64]) -> Result<Vec<i64>, ZoneError> {
         Err(ZoneError("Nobody knows.".into()))
     }
 
@@ -117,7 +120,8 @@ fn lines(spans: &[Span]) -> Vec<String> {
 }
 
 fn dated(key: KeyType, interval: PartitionInterval, first: &str, last: &str) -> Vec<String> {
-    shown(key, interval, at(key, first), at(key, last))
+    let utc = Rules(chrono_tz::UTC);
+    lines(&spans(key, interval, at(key, first), at(key, last), &utc).unwrap())
 }
 
 #[test]
@@ -264,8 +268,15 @@ fn years_before_christ_and_beyond_four_digits_stay_apart() {
         ["p12345: 12345-01-01", "12346-01-01"]
     );
     let first = at(TimestampTz, "-0043-03-15 10:00");
+    let spans = spans(
+        TimestampTz,
+        Seconds(3600),
+        first,
+        first,
+        &Rules(chrono_tz::UTC),
+    );
     assert_eq!(
-        shown(TimestampTz, Seconds(3600), first, first),
+        lines(&spans.unwrap()),
         [
             "pbc0044_03_15_1000: 0044-03-15 10:00:00+00 BC",
             "0044-03-15 11:00:00+00 BC"

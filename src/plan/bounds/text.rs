@@ -37,9 +37,8 @@ pub(super) fn literal(key: KeyType, value: i64) -> Result<String, BoundsError> {
     ))
 }
 
-/// The human part of a partition's name, from the start of its interval: by the wall clock of
-/// the job's zone for days and months, in UTC for shorter intervals of a timestamp with time
-/// zone.
+/// The human part of a partition's name, from the start of its interval, by the wall clock of
+/// the job's zone.
 pub(super) fn label(
     key: KeyType,
     interval: PartitionInterval,

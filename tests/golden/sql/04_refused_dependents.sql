@@ -25,6 +25,14 @@ SELECT tests.with_it('CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE F
 SELECT tests.with_it('CREATE CONSTRAINT TRIGGER g AFTER INSERT ON t DEFERRABLE FOR EACH ROW EXECUTE FUNCTION nothing()');
 SELECT tests.with_it('CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing(); ALTER TABLE t DISABLE TRIGGER g');
 SELECT tests.with_it('CREATE TRIGGER partman_rs_capture AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION nothing()');
+-- What looks like our own triggers, and is not.
+SELECT tests.with_it('CREATE TRIGGER partman_rs_capture AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change()');
+SELECT tests.with_it('CREATE TRIGGER partman_rs_capture AFTER INSERT OR UPDATE OF v OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change()');
+SELECT tests.with_it('CREATE TRIGGER partman_rs_capture AFTER UPDATE ON t FOR EACH ROW WHEN (OLD.k <> NEW.k) EXECUTE FUNCTION partman_rs.capture_change()');
+SELECT tests.with_it('CREATE TRIGGER partman_rs_capture_truncate AFTER INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change()');
+SELECT tests.with_it('CREATE TRIGGER other_name AFTER INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change()');
+-- Those of a table that was dumped in the middle of a conversion, and restored.
+SELECT tests.with_it('CREATE TRIGGER partman_rs_capture AFTER INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change(); CREATE TRIGGER partman_rs_capture_truncate AFTER TRUNCATE ON t FOR EACH STATEMENT EXECUTE FUNCTION partman_rs.capture_change()');
 SELECT tests.with_it('CREATE POLICY p ON t');
 SELECT tests.with_it('CREATE POLICY p ON other USING (EXISTS (SELECT FROM t))');
 SELECT tests.with_it('ALTER TABLE t ENABLE ROW LEVEL SECURITY');

@@ -53,6 +53,19 @@ SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'd', 'range', '1 day',
 SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'd', 'range', '1 day', range_start => '2024-03-01', range_end => '2024-04-01', default_partition => false)$$);
 SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'd', 'range', '1 day', range_start => '2024-02-01', range_end => '2024-02-29', default_partition => false)$$);
 SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'd', 'range', '1 day', range_start => '2024-02-01', range_end => '2024-03-01', default_partition => false)$$);
+-- A range that ends below all that the table holds, or below this moment where it holds nothing.
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'd', 'range', '1 day', range_end => '2024-02-29')$$);
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'tz', 'range', '1 day', time_zone => 'UTC', range_end => '2024-02-29 12:00+00')$$);
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'i', 'range', '10', range_end => '1')$$);
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'i', 'range', '10', range_end => '-100')$$);
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'i', 'range', '10', range_start => '-110', range_end => '-100', default_partition => false)$$);
+SELECT statement FROM convert_to_partitioned('t', 'i', 'range', '10', range_start => '-110', range_end => '-100', dry_run => true) WHERE statement ~ 'PARTITION OF';
+SELECT statement FROM convert_to_partitioned('t', 'i', 'range', '10', range_end => '2', dry_run => true) WHERE statement ~ 'PARTITION OF';
+BEGIN;
+TRUNCATE t;
+SELECT statement FROM convert_to_partitioned('t', 'd', 'range', '1 month', range_end => '2020-03-15', dry_run => true) WHERE statement ~ 'PARTITION OF';
+SELECT statement FROM convert_to_partitioned('t', 'i', 'range', '10', range_end => '-5', dry_run => true) WHERE statement ~ 'PARTITION OF';
+ROLLBACK;
 -- Too many.
 SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'd', 'range', '1 day', range_start => '2020-01-01', range_end => '2024-01-01')$$);
 SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'i', 'range', '10', premake => 1000)$$);

@@ -68,6 +68,22 @@ CALL wait_for_conversion('house.bare', '30 s');
 SELECT * FROM tests.shape('house.bare') EXCEPT ALL TABLE before_bare;
 SELECT relname, relacl FROM pg_class WHERE relnamespace = 'house'::regnamespace AND relname ~ 'bare' ORDER BY 1;
 SELECT finish_conversion('house.bare');
+-- The state of an identity's sequence is read and set by the owner at the swap.
+SET ROLE regress_boss;
+CREATE TABLE house.numbered (k int GENERATED ALWAYS AS IDENTITY, s serial);
+REVOKE ALL ON SEQUENCE house.numbered_k_seq FROM PUBLIC;
+REVOKE UPDATE ON SEQUENCE house.numbered_k_seq FROM regress_boss;
+RESET ROLE;
+SELECT tests.refusal($$SELECT convert_to_partitioned('house.numbered', 'k', 'range', '10', premake => 0)$$);
+GRANT UPDATE ON SEQUENCE house.numbered_k_seq TO regress_boss;
+REVOKE SELECT ON SEQUENCE house.numbered_k_seq FROM regress_boss;
+SELECT tests.refusal($$SELECT convert_to_partitioned('house.numbered', 'k', 'range', '10', premake => 0)$$);
+GRANT SELECT ON SEQUENCE house.numbered_k_seq TO regress_boss;
+-- One of a serial only changes hands.
+REVOKE ALL ON SEQUENCE house.numbered_s_seq FROM regress_boss;
+SELECT count(*) > 0 AS accepted FROM convert_to_partitioned('house.numbered', 'k', 'range', '10', premake => 0);
+CALL wait_for_conversion('house.numbered', '30 s');
+SELECT finish_conversion('house.numbered');
 DROP TABLE before, leaf_before, before_bare;
 SET ROLE regress_boss;
 ALTER DEFAULT PRIVILEGES IN SCHEMA house REVOKE ALL ON TABLES FROM regress_default;

@@ -45,6 +45,30 @@ SELECT * FROM tests.plan('keys', 'tz', '1 day', $$range_end => '2024-04-01'$$);
 SELECT * FROM tests.plan('keys', 'tz', '1 hour', $$time_zone => 'Europe/Berlin'$$, $$range_start => '2024-03-31 00:00'$$, $$range_end => '2024-03-31 05:00'$$);
 SELECT * FROM tests.plan('keys', 'tz', '1 hour', $$time_zone => 'Europe/Berlin'$$, $$range_start => '2024-10-27 01:00'$$, $$range_end => '2024-10-27 04:00'$$);
 SELECT * FROM tests.plan('keys', 'tz', '12 hours', $$time_zone => 'Europe/Berlin'$$, $$range_start => '2024-03-31'$$, $$range_end => '2024-04-01'$$);
+-- Hours are those of the zone's clock; one that is shown twice is a long one, one that is never shown is none.
+SELECT * FROM tests.plan('keys', 'tz', '6 hours', $$time_zone => 'Europe/Berlin'$$, $$range_start => '2024-10-27'$$, $$range_end => '2024-10-28'$$);
+SELECT * FROM tests.plan('keys', 'tz', '30 minutes', $$time_zone => 'Europe/Berlin'$$, $$range_start => '2024-03-31 01:30'$$, $$range_end => '2024-03-31 03:30'$$);
+SELECT * FROM tests.plan('keys', 'tz', '4 hours', $$time_zone => 'Asia/Kolkata'$$, $$range_start => '2024-03-31'$$, $$range_end => '2024-04-01'$$);
+SELECT * FROM tests.plan('keys', 'tz', '20 minutes', $$time_zone => 'Australia/Lord_Howe'$$, $$range_start => '2024-10-06 01:40'$$, $$range_end => '2024-10-06 03:00'$$);
+-- The bounds are where PostgreSQL says that the clock shows those times, in a year of each of these zones. Beyond those there are
+-- intervals that begin with the clock's jump, because it leads over their beginning.
+SET pg_partman_rs.max_partitions = 10000;
+WITH zone(name) AS (VALUES ('Europe/Berlin'), ('America/New_York'), ('Asia/Kolkata'), ('Asia/Kathmandu'), ('Australia/Lord_Howe'), ('America/Havana'), ('America/St_Johns'), ('Asia/Beirut'), ('Pacific/Apia'), ('UTC')),
+     width(name) AS (VALUES ('12 hours'), ('1 hour')),
+     planned AS (
+         SELECT z.name AS zone, w.name AS width, (regexp_match(p, 'FROM \(''(.*)''\) TO'))[1]::timestamptz AS bound
+           FROM zone z, width w,
+                tests.plan('keys', 'tz', w.name, format('time_zone => %L', z.name), $$range_start => '2011-01-01'$$, $$range_end => '2012-01-01'$$, 'default_partition => true') p
+          WHERE p ~ 'FROM'),
+     shown AS (
+         -- A time that is never shown has no instant that shows it.
+         SELECT z.name, w.name, local AT TIME ZONE z.name
+           FROM zone z, width w, generate_series(timestamp '2011-01-01', '2011-12-31 23:59', w.name::interval) local
+          WHERE local AT TIME ZONE z.name AT TIME ZONE z.name = local)
+SELECT 'missing' AS what, * FROM (TABLE shown EXCEPT ALL TABLE planned) m
+UNION ALL
+SELECT 'too many', * FROM (TABLE planned EXCEPT ALL TABLE shown) t ORDER BY 1, 2, 3, 4;
+RESET pg_partman_rs.max_partitions;
 SELECT * FROM tests.plan('keys', 'tz', '1 month', $$time_zone => 'Europe/Berlin'$$, $$range_end => '2024-05-01'$$);
 SELECT * FROM tests.plan('keys', 'tz', '3 months', $$time_zone => 'America/New_York'$$, $$range_end => '2024-05-01'$$);
 SELECT * FROM tests.plan('keys', 'tz', '1 year', $$time_zone => 'UTC'$$, $$range_end => '2024-05-01'$$);
@@ -90,6 +114,18 @@ SELECT partition, lower_bound, upper_bound FROM partman_rs.partitions WHERE pare
 SELECT tableoid::regclass, * FROM one;
 SELECT * FROM none;
 SELECT finish_conversion('none'), finish_conversion('one');
+-- The view, for tables partitioned by hand: values as they are, whatever PostgreSQL quotes.
+CREATE TABLE by_text (k text) PARTITION BY RANGE (k);
+CREATE TABLE by_text_1 PARTITION OF by_text FOR VALUES FROM (MINVALUE) TO ('MAXVALUE');
+CREATE TABLE by_text_2 PARTITION OF by_text FOR VALUES FROM ('MAXVALUE') TO ('a''b\c) TO (');
+CREATE TABLE by_number (k numeric) PARTITION BY RANGE (k);
+CREATE TABLE by_number_1 PARTITION OF by_number FOR VALUES FROM (-1.5) TO (0);
+CREATE TABLE by_number_2 PARTITION OF by_number FOR VALUES FROM (0) TO (MAXVALUE);
+CREATE TABLE by_two (k int, t text) PARTITION BY RANGE (k, t);
+CREATE TABLE by_two_1 PARTITION OF by_two FOR VALUES FROM (-1, MINVALUE) TO (1, 'x');
+CREATE TABLE by_two_2 PARTITION OF by_two DEFAULT;
+SELECT partition, lower_bound, upper_bound, is_default FROM partman_rs.partitions WHERE parent::text ~ '^by_' ORDER BY partition::text COLLATE "C";
+DROP TABLE by_text, by_number, by_two;
 DROP TABLE keys, odd, odd_tz, odd_ts, odd_d, odd_s, odd_i, odd_b, none, one;
 DROP FUNCTION tests.plan, tests.rows;
 TABLE tests.residue;

@@ -36,17 +36,41 @@ SELECT o, tests.refusal(o) FROM unnest(ARRAY['TABLE partman_rs.job', 'TABLE part
     'CREATE RULE x AS ON INSERT TO partman_rs.request DO NOTHING', 'DROP TABLE partman_rs.job CASCADE', 'LOCK TABLE partman_rs.job IN ACCESS EXCLUSIVE MODE',
     'LOCK TABLE partman_rs.job IN ACCESS SHARE MODE', 'ALTER FUNCTION convert_to_partitioned RESET ALL', 'DROP EXTENSION pg_partman_rs',
     $$SELECT setval('partman_rs.job_id_seq', 1)$$, $$SELECT nextval('partman_rs.request_id_seq')$$]) o;
--- The capture function by itself does nothing, and on a table without a log nothing either.
+-- The capture function by itself does nothing, and on a table without a log nothing either. Before a row it would make the row
+-- vanish: there it is refused.
 SELECT tests.refusal('SELECT partman_rs.capture_change()');
 CREATE TEMP TABLE attached (id int, v text);
 CREATE TRIGGER by_hand AFTER INSERT OR UPDATE OR DELETE ON attached FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change();
 CREATE TRIGGER before_row BEFORE INSERT OR UPDATE OR DELETE ON attached FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change();
+INSERT INTO attached VALUES (0, 'zero');
+DROP TRIGGER before_row ON attached;
 CREATE TRIGGER by_statement AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON attached FOR EACH STATEMENT EXECUTE FUNCTION partman_rs.capture_change('arguments');
 INSERT INTO attached VALUES (1, 'one');
 UPDATE attached SET v = 'two';
 DELETE FROM attached;
 TRUNCATE attached;
 DROP TABLE attached;
+-- A session that goes on as a role which cannot log in: no worker could connect as that.
+\c - postgres
+CREATE TABLE shop.w (id int PRIMARY KEY);
+ALTER TABLE shop.w OWNER TO regress_group;
+SET SESSION AUTHORIZATION regress_group;
+SELECT tests.refusal($$SELECT convert_to_partitioned('shop.w', 'id', 'range', '50')$$);
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION regress_member;
+SELECT count(*) FROM convert_to_partitioned('shop.w', 'id', 'range', '50', premake => 0);
+SELECT pause_conversion('shop.w');
+RESET SESSION AUTHORIZATION;
+SELECT pg_sleep(1);
+SET SESSION AUTHORIZATION regress_group;
+SELECT phase FROM partman_rs.conversions WHERE source = 'shop.w'::regclass AND worker_pid IS NULL;
+SELECT tests.refusal($$SELECT cancel_conversion('shop.w')$$);
+RESET SESSION AUTHORIZATION;
+SET ROLE regress_group;
+SELECT cancel_conversion('shop.w');
+RESET ROLE;
+SELECT pg_sleep(1);
+SELECT phase FROM partman_rs.conversions WHERE source = 'shop.w'::regclass AND worker_pid IS NULL;
 \c - regress_member
 SELECT finish_conversion('shop.t');
 SELECT relname, relowner::regrole FROM pg_class WHERE relnamespace = 'shop'::regnamespace ORDER BY 1;

@@ -133,15 +133,122 @@ fn havana_shows_midnight_twice_and_the_second_begins_the_day() {
 }
 
 #[test]
-fn times_of_day_ignore_the_zone() {
-    let (first, last) = (
-        at(TimestampTz, "2013-03-31"),
-        at(TimestampTz, "2013-03-31 06:00"),
+fn times_of_day_follow_the_clock_of_the_zone() {
+    let berlin = chrono_tz::Europe::Berlin;
+    // 02:00 to 03:00 was never shown on 2013-03-31: those hours are one.
+    assert_eq!(
+        local(
+            berlin,
+            Seconds(3600),
+            "2013-03-31 00:30",
+            "2013-03-31 01:30"
+        ),
+        [
+            "p2013_03_31_0100: 2013-03-31 00:00",
+            "p2013_03_31_0300: 2013-03-31 01:00",
+            "2013-03-31 02:00"
+        ]
     );
-    let hours = |zone: &dyn Zone| spans(TimestampTz, Seconds(3600), first, last, zone).unwrap();
-    let expected = hours(&Unasked);
-    assert_eq!(expected.len(), 7);
-    assert_eq!(hours(&Rules(chrono_tz::Europe::Berlin)), expected);
+    assert_eq!(
+        local(
+            berlin,
+            Seconds(6 * 3600),
+            "2013-03-30 23:30",
+            "2013-03-31 05:00"
+        ),
+        [
+            "p2013_03_31_0000: 2013-03-30 23:00",
+            "p2013_03_31_0600: 2013-03-31 04:00",
+            "2013-03-31 10:00"
+        ]
+    );
+    // It was shown twice on 2013-10-27: the first of them still belongs to the hour before.
+    for first in ["2013-10-26 23:30", "2013-10-27 00:30"] {
+        assert_eq!(
+            local(berlin, Seconds(3600), first, "2013-10-27 01:30"),
+            [
+                "p2013_10_27_0100: 2013-10-26 23:00",
+                "p2013_10_27_0200: 2013-10-27 01:00",
+                "2013-10-27 02:00"
+            ]
+        );
+    }
+    // A quarter of an hour before the jump, and after it; the four in between never were.
+    assert_eq!(
+        local(berlin, Seconds(900), "2013-03-31 00:45", "2013-03-31 01:00"),
+        [
+            "p2013_03_31_0145: 2013-03-31 00:45",
+            "p2013_03_31_0300: 2013-03-31 01:00",
+            "2013-03-31 01:15"
+        ]
+    );
+}
+
+#[test]
+fn hours_begin_at_half_past_in_utc_where_zones_are_off_by_half_an_hour() {
+    assert_eq!(
+        local(
+            chrono_tz::Asia::Kolkata,
+            Seconds(3600),
+            "2013-01-01 00:00",
+            "2013-01-01 00:30"
+        ),
+        [
+            "p2013_01_01_0500: 2012-12-31 23:30",
+            "p2013_01_01_0600: 2013-01-01 00:30",
+            "2013-01-01 01:30"
+        ]
+    );
+    // 02:00 to 02:30 was never shown: the hour that begins there is half an hour long.
+    assert_eq!(
+        local(
+            chrono_tz::Australia::Lord_Howe,
+            Seconds(3600),
+            "2013-10-05 15:00",
+            "2013-10-05 16:00"
+        ),
+        [
+            "p2013_10_06_0100: 2013-10-05 14:30",
+            "p2013_10_06_0200: 2013-10-05 15:30",
+            "p2013_10_06_0300: 2013-10-05 16:00",
+            "2013-10-05 17:00"
+        ]
+    );
+    // Twenty minutes: 02:00 and 02:20 both begin at the jump to 02:30, so only the later is kept.
+    assert_eq!(
+        local(
+            chrono_tz::Australia::Lord_Howe,
+            Seconds(1200),
+            "2013-10-05 15:20",
+            "2013-10-05 15:40"
+        ),
+        [
+            "p2013_10_06_0140: 2013-10-05 15:10",
+            "p2013_10_06_0220: 2013-10-05 15:30",
+            "p2013_10_06_0240: 2013-10-05 15:40",
+            "2013-10-05 16:00"
+        ]
+    );
+}
+
+#[test]
+fn partitions_ahead_are_not_counted_where_the_clock_skips() {
+    let zone = Rules(chrono_tz::Europe::Berlin);
+    let key = at(TimestampTz, "2013-03-31 00:59");
+    let cover = Coverage {
+        first: key,
+        last: key,
+    };
+    let spans = range_spans(TimestampTz, Seconds(60), cover, key, 2, 100, &zone).unwrap();
+    assert_eq!(
+        lines(&spans),
+        [
+            "p2013_03_31_0159: 2013-03-31 00:59:00+00",
+            "p2013_03_31_0300: 2013-03-31 01:00:00+00",
+            "p2013_03_31_0301: 2013-03-31 01:01:00+00",
+            "2013-03-31 01:02:00+00"
+        ]
+    );
 }
 
 #[test]
@@ -160,8 +267,8 @@ struct Nonsense(Answer);
 type Answer = fn(&[i64]) -> Vec<i64>;
 
 impl Zone for Nonsense {
-    fn to_local(&self, utc_micros: i64) -> Result<i64, ZoneError> {
-        Ok(utc_micros)
+    fn to_local(&self, utc_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
+        Ok(utc_micros.to_vec())
     }
 
     fn to_utc(&self, local_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {

@@ -1,7 +1,9 @@
 //! Starting, pausing, resuming, looking on, and ending by force.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use partman_rig::cluster::Cluster;
 use partman_rig::conversion::{await_job, job, steer};
 use partman_rig::failpoint::{Action, at};
 use partman_rig::oracle::definition::Definition;
@@ -169,6 +171,82 @@ fn the_table_may_be_dropped_meanwhile() {
             names()
         );
     }
+}
+
+/// Tables, and rows about the job, that are left when its table is gone.
+const LEFT: &str = "SELECT relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+     WHERE relkind IN ('r', 'p') AND (relname LIKE 'events%' OR relname LIKE 'change_log%' OR relname LIKE '%twin%')
+    UNION ALL SELECT 'leaf' FROM partman_rs.leaf
+    UNION ALL SELECT 'range' FROM partman_rs.copy_range
+    UNION ALL SELECT 'job: ' || phase FROM partman_rs.job WHERE phase <> 'cancelled'";
+
+fn assert_nothing_left(stage: &Stage, when: &str) {
+    let mut admin = stage.admin();
+    let mut left = || -> Vec<String> {
+        let rows = admin.query(LEFT, &[]).expect("the catalog can be read");
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    let gone = poll::until(Duration::from_secs(30), || left().is_empty().then_some(()));
+    assert!(gone.is_some(), "{when}, left over: {:?}", left());
+}
+
+#[test]
+fn the_schema_may_be_dropped_meanwhile() {
+    for point in [
+        at::PREPARED,
+        at::CAPTURING,
+        at::RANGE_COPIED,
+        at::IN_LEAF,
+        at::BEFORE_SWAP,
+    ] {
+        let stage = Stage::new(shapes::events(), 2_000);
+        let moved = format!(
+            "CREATE SCHEMA yard AUTHORIZATION app; ALTER TABLE events SET SCHEMA yard;
+             ALTER DATABASE {} SET search_path = yard, public",
+            stage.database
+        );
+        stage
+            .admin()
+            .batch_execute(&moved)
+            .expect("a table can be moved to another schema");
+        convert_up_to(&stage, point);
+        let mut app = stage.app();
+        let dropped = std::thread::spawn(move || {
+            loop {
+                match app.batch_execute("DROP SCHEMA yard CASCADE") {
+                    // It locks tables in an order of its own.
+                    Err(error) if fault::sqlstate(&error).as_deref() == Some("40P01") => {}
+                    outcome => return outcome,
+                }
+            }
+        });
+        poll::until(Duration::from_millis(300), || {
+            dropped.is_finished().then_some(())
+        });
+        stage.failpoints().clear(point);
+        let dropped = dropped.join().expect("it does not panic");
+        dropped.unwrap_or_else(|e| panic!("{point}: {}", fault::describe(&e)));
+        assert_nothing_left(&stage, &format!("schema dropped at {point}"));
+    }
+}
+
+#[test]
+fn a_job_that_rests_and_has_lost_its_table_is_taken_back_by_itself() {
+    let cluster = Cluster::builder()
+        .setting("shared_preload_libraries", "pg_partman_rs")
+        .setting("pg_partman_rs.launcher_naptime", "1s")
+        .start();
+    let stage = Stage::on(Arc::new(cluster), "shop", shapes::events(), 2_000);
+    convert_up_to(&stage, at::RANGE_COPIED);
+    let mut app = stage.app();
+    steer(&mut app, "pause", "events").unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    stage.failpoints().clear(at::RANGE_COPIED);
+    await_job(&mut app, "events", "a pause", PATIENCE, |job| {
+        job.phase == "paused" && job.worker_pid.is_none()
+    });
+    app.batch_execute("DROP TABLE events")
+        .expect("a table can be dropped while its conversion rests");
+    assert_nothing_left(&stage, "dropped while it was paused");
 }
 
 #[test]
