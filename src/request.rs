@@ -8,7 +8,7 @@ use crate::pg::role::{self, Restriction, acting_as};
 use crate::plan::blockers::{self, Blocker};
 use crate::plan::bounds::{Coverage, Span, Zone, ZoneError, range_spans};
 use crate::plan::facts::{Column, Facts};
-use crate::plan::interval::{KeyType, PartitionInterval};
+use crate::plan::interval::{IntervalError, KeyType, PartitionInterval};
 use crate::plan::names::quote_ident;
 use crate::plan::sql::Sql;
 use crate::plan::{self, Plan, Request};
@@ -199,14 +199,10 @@ fn interval(text: &str, key_type: KeyType) -> Result<PartitionInterval, Error> {
         return Ok(PartitionInterval::from_width(text, key_type)?);
     }
     // PostgreSQL's own parser decides what an interval is; its error is the user's error. Since 17
-    // it knows infinite ones.
+    // it knows infinite ones, which have no months, days and microseconds to ask for.
     let finite: bool = db::value("SELECT isfinite($1::text::interval)", &[text.into()])?;
     if !finite {
-        return Err(Error::Argument {
-            message: "partition interval must be finite".to_owned(),
-            detail: None,
-            hint: Some("Use an interval such as '1 month' or '1 day'.".to_owned()),
-        });
+        return Err(IntervalError::Infinite.into());
     }
     let (months, days, micros) = db::row(
         "SELECT (extract(year FROM i) * 12 + extract(month FROM i))::bigint, extract(day FROM i)::bigint, \
