@@ -14,7 +14,7 @@ ROWS ?= 2000000
 .PHONY: help setup build install demo test test-unit test-golden test-isolation test-oracle test-crash bench lint clean
 
 help: ## list the verbs
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s  %s\n", $$1, $$2 }' Makefile
 
 setup: ## install what is missing: PostgreSQL with headers, clang, Rust, cargo-pgrx
 	@scripts/setup

@@ -8,7 +8,7 @@ use crate::pg::role::{self, Restriction, acting_as};
 use crate::plan::blockers::{self, Blocker};
 use crate::plan::bounds::{Coverage, RangeBound, Span, Zone, ZoneError, range_spans};
 use crate::plan::facts::{Column, Facts};
-use crate::plan::interval::{KeyType, PartitionInterval};
+use crate::plan::interval::{IntervalError, KeyType, PartitionInterval};
 use crate::plan::names::quote_ident;
 use crate::plan::sql::Sql;
 use crate::plan::{self, Plan, Request};
@@ -117,6 +117,9 @@ fn readable_facts(source: pg_sys::Oid) -> Result<Facts, Error> {
     Ok(facts)
 }
 
+/// In seconds: the end of a longer one could lie beyond what a timestamp holds.
+const LONGEST_UNDO_WINDOW: f64 = 1000.0 * 366.0 * 86_400.0;
+
 fn check_simple(arguments: &Arguments) -> Result<(), Error> {
     let refuse = |message: String, hint: &str| {
         Err(Error::Argument {
@@ -158,6 +161,16 @@ fn check_simple(arguments: &Arguments) -> Result<(), Error> {
             "Use NULL to keep the retired table until finish_conversion is called.",
         );
     }
+    // An infinite interval, which there is since 17, arrives as a very long one.
+    if arguments
+        .undo_window_seconds
+        .is_some_and(|seconds| seconds > LONGEST_UNDO_WINDOW)
+    {
+        return refuse(
+            "undo_window must not exceed 1000 years".to_owned(),
+            "Use NULL to keep the retired table until finish_conversion is called.",
+        );
+    }
     Ok(())
 }
 
@@ -185,7 +198,12 @@ fn interval(text: &str, key_type: KeyType) -> Result<PartitionInterval, Error> {
     if !key_type.is_time() {
         return Ok(PartitionInterval::from_width(text, key_type)?);
     }
-    // PostgreSQL's own parser decides what an interval is; its error is the user's error.
+    // PostgreSQL's own parser decides what an interval is; its error is the user's error. Since 17
+    // it knows infinite ones, which have no months, days and microseconds to ask for.
+    let finite: bool = db::value("SELECT isfinite($1::text::interval)", &[text.into()])?;
+    if !finite {
+        return Err(IntervalError::Infinite.into());
+    }
     let (months, days, micros) = db::row(
         "SELECT (extract(year FROM i) * 12 + extract(month FROM i))::bigint, extract(day FROM i)::bigint, \
                 (extract(epoch FROM i - make_interval(months => (extract(year FROM i) * 12 + extract(month FROM i))::int, \

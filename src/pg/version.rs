@@ -1,6 +1,15 @@
 //! Where the majors of PostgreSQL differ in C.
 
 use pgrx::pg_sys;
+use std::ffi::CStr;
+
+/// Settings that a worker pins, and that not every major knows. Building an index takes longer than
+/// `transaction_timeout` (since 17) may allow to a session, and its end is FATAL, not an ERROR.
+#[cfg(not(any(feature = "pg15", feature = "pg16")))]
+pub const WORKER_SETTINGS: &[(&CStr, &CStr)] = &[(c"transaction_timeout", c"0")];
+/// As above: none.
+#[cfg(any(feature = "pg15", feature = "pg16"))]
+pub const WORKER_SETTINGS: &[(&CStr, &CStr)] = &[];
 
 /// An attribute of a row type, counted from 0.
 ///
@@ -15,10 +24,13 @@ pub unsafe fn attribute<'a>(
     unsafe {
         &*(*desc).attrs.as_ptr().add(index)
     }
-    // SAFETY: as above. Since 18 attributes stand behind an array of compact ones.
+    // SAFETY: as above. Since 18 attributes stand behind an array of compact ones; the inline function
+    // TupleDescAttr is not among the bindings that are made on a machine.
     #[cfg(feature = "pg18")]
     unsafe {
-        &*pg_sys::TupleDescAttr(desc, index as i32)
+        let compact = (*desc).compact_attrs.as_ptr();
+        let all = compact.add((*desc).natts as usize);
+        &*all.cast::<pg_sys::FormData_pg_attribute>().add(index)
     }
 }
 

@@ -60,6 +60,25 @@ pub fn find(facts: &Facts, key: &Column, default_partition: bool) -> Vec<Blocker
             check.name
         ))
     }));
+    // Its partitions would not have it, so that nothing would keep nulls out.
+    found.extend(
+        facts
+            .not_nulls
+            .iter()
+            .filter(|not_null| not_null.no_inherit)
+            .map(|not_null| {
+                Blocker::with_hint(
+                    format!(
+                        "NOT NULL constraint \"{}\" is marked NO INHERIT, which a partitioned table cannot have.",
+                        not_null.name
+                    ),
+                    format!(
+                        "ALTER TABLE … ALTER CONSTRAINT \"{}\" INHERIT.",
+                        not_null.name
+                    ),
+                )
+            }),
+    );
     found.extend(
         facts
             .indexes
@@ -196,12 +215,16 @@ fn index_blockers(index: &Index, key: &Column) -> Vec<Blocker> {
             format!("REINDEX INDEX CONCURRENTLY, or drop, \"{}\".", index.name),
         ));
     }
-    if index.is_exclusion
-        || index
-            .constraint
-            .as_ref()
-            .is_some_and(|c| c.without_overlaps)
-    {
+    let without_overlaps = index
+        .constraint
+        .as_ref()
+        .is_some_and(|c| c.without_overlaps);
+    if without_overlaps {
+        found.push(Blocker::fact(format!(
+            "Constraint \"{}\" is WITHOUT OVERLAPS, which this release cannot carry.",
+            index.name
+        )));
+    } else if index.is_exclusion {
         found.push(Blocker::fact(format!(
             "\"{}\" is an exclusion constraint, which this release cannot carry.",
             index.name

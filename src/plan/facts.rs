@@ -35,6 +35,8 @@ pub struct Facts {
     pub has_dropped_columns: bool,
     pub columns: Vec<Column>,
     pub checks: Vec<Check>,
+    /// Since PostgreSQL 18; before, NOT NULL is a property of the column and nothing else.
+    pub not_nulls: Vec<NotNull>,
     pub indexes: Vec<Index>,
     /// Everything found on the table that a conversion cannot carry.
     pub extras: Vec<Extra>,
@@ -63,6 +65,7 @@ pub struct Column {
     pub name: String,
     pub type_name: String,
     pub type_oid: u32,
+    /// Whether no row holds a null here: not so while NOT NULL is NOT VALID.
     pub not_null: bool,
     pub has_default: bool,
     /// `pg_attribute.attgenerated`: empty, `s` or `v`.
@@ -99,6 +102,18 @@ pub struct Check {
     pub name: String,
     /// As `pg_get_constraintdef` writes it, `NOT VALID` included.
     pub definition: String,
+    pub no_inherit: bool,
+    pub comment: Option<String>,
+}
+
+/// A NOT NULL constraint, which has a name since PostgreSQL 18.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NotNull {
+    pub name: String,
+    pub column: String,
+    /// As `pg_get_constraintdef` writes it, `NOT VALID` included.
+    pub definition: String,
+    pub valid: bool,
     pub no_inherit: bool,
     pub comment: Option<String>,
 }
@@ -228,6 +243,12 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             &before.checks,
             &after.checks,
             |c| &c.name,
+        ),
+        named(
+            "its NOT NULL constraints",
+            &before.not_nulls,
+            &after.not_nulls,
+            |n| &n.name,
         ),
         named("its indexes", &before.indexes, &after.indexes, |i| &i.name),
         (before.grants != after.grants).then(|| "its privileges".to_owned()),

@@ -1,7 +1,7 @@
 //! Statements that make the twin and its leaves: empty, inert, equal to the source in all but
 //! being partitioned.
 
-use super::facts::{Column, Facts};
+use super::facts::{Column, Facts, NotNull};
 use super::names::QualifiedName;
 use super::phase::Phase;
 use super::sql::Sql;
@@ -15,6 +15,7 @@ pub fn steps(
     partitions: &[Partition],
 ) -> Vec<Step> {
     let mut steps = vec![create_twin(facts, key, twin)];
+    steps.extend(forget_not_valid(facts, twin));
     steps.extend(
         partitions
             .iter()
@@ -27,6 +28,15 @@ pub fn steps(
                 .name("twin", twin)
                 .ident("name", &check.name)
                 .trusted("definition", &check.definition)
+                .build(),
+        )
+    }));
+    steps.extend(not_valid(facts).map(|not_null| {
+        made(
+            Sql::template("ALTER TABLE {twin} ADD CONSTRAINT {name} {definition}")
+                .name("twin", twin)
+                .ident("name", &not_null.name)
+                .trusted("definition", &not_null.definition)
                 .build(),
         )
     }));
@@ -58,6 +68,25 @@ fn create_twin(facts: &Facts, key: &Column, twin: &QualifiedName) -> Step {
         .build(),
     )
     .lock(format!("ACCESS SHARE on {source}"))
+}
+
+fn not_valid(facts: &Facts) -> impl Iterator<Item = &NotNull> {
+    facts.not_nulls.iter().filter(|not_null| !not_null.valid)
+}
+
+/// LIKE makes every NOT NULL a valid one, and there is no way to have it without: rows that hold a
+/// null would then be there and not be found. They come back with the other constraints.
+fn forget_not_valid(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
+    not_valid(facts)
+        .map(|not_null| {
+            made(
+                Sql::template("ALTER TABLE {twin} ALTER COLUMN {column} DROP NOT NULL")
+                    .name("twin", twin)
+                    .ident("column", &not_null.column)
+                    .build(),
+            )
+        })
+        .collect()
 }
 
 fn create_leaf(facts: &Facts, twin: &QualifiedName, partition: &Partition) -> Step {
@@ -165,7 +194,16 @@ fn comments(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
         let comment = check.comment.as_ref()?;
         Some(constraint_comment(&check.name, twin, comment))
     });
-    table.chain(columns).chain(checks).map(made).collect()
+    let not_nulls = facts.not_nulls.iter().filter_map(|not_null| {
+        let comment = not_null.comment.as_ref()?;
+        Some(constraint_comment(&not_null.name, twin, comment))
+    });
+    table
+        .chain(columns)
+        .chain(checks)
+        .chain(not_nulls)
+        .map(made)
+        .collect()
 }
 
 /// `COMMENT ON CONSTRAINT …`.

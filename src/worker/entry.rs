@@ -4,7 +4,7 @@
 use super::start::{Assignment, Task};
 use super::{launcher, mover};
 use crate::catalog::job::JobId;
-use crate::pg::{processor, settings, signals};
+use crate::pg::{processor, settings, signals, version};
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys;
 
@@ -41,7 +41,7 @@ fn connect(assignment: &Assignment) {
         );
     }
     let _ = crate::pg::transaction::unit(|| {
-        for (name, value) in SETTINGS {
+        for (name, value) in SETTINGS.iter().chain(version::WORKER_SETTINGS) {
             settings::set_session(name, value);
         }
         Ok(())

@@ -54,7 +54,10 @@ WITH
              'name', a.attname,
              'type_name', format_type(a.atttypid, a.atttypmod),
              'type_oid', a.atttypid::int8,
-             'not_null', a.attnotnull,
+             -- Since 18 attnotnull is also set where NOT NULL is NOT VALID: such a column may hold nulls.
+             'not_null', a.attnotnull AND NOT EXISTS (
+                 SELECT FROM pg_constraint k
+                  WHERE k.conrelid = a.attrelid AND k.contype = 'n' AND k.conkey[1] = a.attnum AND NOT k.convalidated),
              'has_default', a.atthasdef,
              'generated', a.attgenerated::text,
              'identity', a.attidentity::text,
@@ -87,6 +90,20 @@ WITH
              ORDER BY k.conname) AS list
       FROM pg_constraint k
      WHERE k.conrelid = $1 AND k.contype = 'c'
+  ),
+  -- NOT NULL is a constraint with a name since 18, and there are none before.
+  not_nulls AS (
+    SELECT jsonb_agg(jsonb_build_object(
+             'name', k.conname,
+             'column', a.attname,
+             'definition', pg_get_constraintdef(k.oid),
+             'valid', k.convalidated,
+             'no_inherit', k.connoinherit,
+             'comment', obj_description(k.oid, 'pg_constraint'))
+             ORDER BY k.conname) AS list
+      FROM pg_constraint k
+      JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+     WHERE k.conrelid = $1 AND k.contype = 'n'
   ),
   indexes AS (
     SELECT jsonb_agg(jsonb_build_object(
@@ -245,6 +262,7 @@ SELECT jsonb_build_object(
                                          WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attisdropped),
          'columns', coalesce(columns.list, '[]'),
          'checks', coalesce(checks.list, '[]'),
+         'not_nulls', coalesce(not_nulls.list, '[]'),
          'indexes', coalesce(indexes.list, '[]'),
          'extras', coalesce((SELECT jsonb_agg(jsonb_build_object('kind', x.kind, 'description', x.description)
                                               ORDER BY x.kind, x.description) FROM extras x), '[]'),
@@ -264,5 +282,5 @@ SELECT jsonb_build_object(
        ) AS facts
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
-  CROSS JOIN columns CROSS JOIN checks CROSS JOIN indexes
+  CROSS JOIN columns CROSS JOIN checks CROSS JOIN not_nulls CROSS JOIN indexes
  WHERE c.oid = $1

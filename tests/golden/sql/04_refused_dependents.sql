@@ -56,12 +56,15 @@ SELECT tests.with_it('CREATE TYPE c AS (whole t)');
 SELECT tests.with_it('CREATE DOMAIN d AS t');
 SELECT tests.with_it('CREATE TABLE typed (LIKE t); CREATE VIEW w AS SELECT t FROM t');
 SELECT tests.with_it('CREATE AGGREGATE g (t) (SFUNC = array_append, STYPE = t[])');
+-- Without the warning that wal_level is too low to publish, which the majors of PostgreSQL word differently.
+SET client_min_messages = error;
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE t');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE t (id) WHERE (id > 0)');
 SELECT tests.with_it('CREATE PUBLICATION p FOR ALL TABLES');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLES IN SCHEMA public');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE other');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLES IN SCHEMA partman_rs');
+SET client_min_messages = warning;
 SELECT tests.with_it('ALTER TABLE t ADD EXCLUDE USING gist (r WITH &&)');
 SELECT tests.with_it('ALTER TABLE t ADD EXCLUDE (k WITH =)');
 SELECT tests.with_it('ALTER TABLE t ADD CONSTRAINT c CHECK (k > 0) NO INHERIT');

@@ -37,7 +37,7 @@ INSERT INTO house.t (k) SELECT i FROM generate_series(1, 20) i;
 CREATE TABLE before AS SELECT * FROM tests.shape('house.t');
 CREATE TABLE leaf_before AS SELECT * FROM tests.leaf_shape('house.t');
 SELECT * FROM before WHERE fact ~ 'granted|^table' ORDER BY 1;
-SELECT statement, lock FROM convert_to_partitioned('house.t', 'k', 'range', '10', premake => 0) WHERE statement ~ '^(GRANT|REVOKE)';
+SELECT tests.alike(statement) AS statement, lock FROM convert_to_partitioned('house.t', 'k', 'range', '10', premake => 0) WHERE statement ~ '^(GRANT|REVOKE)';
 CALL wait_for_conversion('house.t', '30 s');
 SELECT * FROM (
     SELECT 'before' AS side, * FROM (TABLE before EXCEPT ALL SELECT * FROM tests.shape('house.t')) b

@@ -1,0 +1,87 @@
+\getenv dir PG_ABS_SRCDIR
+\set setup :dir '/setup.psql'
+\i :setup
+-- What PostgreSQL 18 brought, as far as a conversion meets it: NOT NULL constraints with names, which may be NOT VALID,
+-- constraints that are not enforced, and generated columns that are not stored.
+CREATE TABLE t (
+    gone int,
+    id int CONSTRAINT "it's there" NOT NULL,
+    at date CONSTRAINT has_a_day NOT NULL,
+    low int NOT NULL,
+    note text,
+    doubled int GENERATED ALWAYS AS (low * 2) VIRTUAL CONSTRAINT not_nothing NOT NULL,
+    marked text GENERATED ALWAYS AS (upper(note)) VIRTUAL,
+    stored int GENERATED ALWAYS AS (low + 1) STORED,
+    gone_too int GENERATED ALWAYS AS (low + 2) VIRTUAL,
+    CONSTRAINT t_pkey PRIMARY KEY (id, at),
+    CONSTRAINT only_said CHECK (low > 0) NOT ENFORCED,
+    CONSTRAINT virtually CHECK (doubled > -100)
+);
+INSERT INTO t (id, at, low, note) SELECT i, '2024-01-10'::date + i, i - 5, CASE WHEN i % 3 > 0 THEN 'note ' || i END FROM generate_series(1, 40) i;
+ALTER TABLE t DROP gone, DROP gone_too;
+ALTER TABLE t ADD COLUMN late int GENERATED ALWAYS AS (low - 1) VIRTUAL;
+ALTER TABLE t ADD CONSTRAINT noted NOT NULL note NOT VALID;
+COMMENT ON CONSTRAINT has_a_day ON t IS 'a day';
+COMMENT ON CONSTRAINT noted ON t IS 'not yet';
+COMMENT ON CONSTRAINT only_said ON t IS 'who knows';
+CREATE TABLE before AS SELECT * FROM tests.shape('t');
+CREATE TABLE rows_before AS SELECT id, t::text AS line, doubled, marked, stored, late FROM t;
+CREATE TABLE leaf_before AS SELECT * FROM tests.leaf_shape('t');
+SELECT * FROM before WHERE fact ~ '^(constraint|column)' ORDER BY fact COLLATE "C";
+SELECT statement FROM convert_to_partitioned('t', 'at', 'range', '1 month', range_start => '2024-01-01', range_end => '2024-03-01')
+ WHERE phase = 'prepared' AND statement !~ '^(GRANT|REVOKE)';
+CALL wait_for_conversion('t', '30 s');
+SELECT * FROM (
+    SELECT 'before' AS side, * FROM (TABLE before EXCEPT ALL SELECT * FROM tests.shape('t')) b
+    UNION ALL
+    SELECT 'after', * FROM (SELECT * FROM tests.shape('t') EXCEPT ALL TABLE before) a) d
+ ORDER BY fact COLLATE "C", side DESC;
+SELECT p.partition, d.side, d.fact FROM partman_rs.partitions p CROSS JOIN LATERAL (
+    SELECT 'before' AS side, * FROM (TABLE leaf_before EXCEPT ALL SELECT * FROM tests.leaf_shape(p.partition)) b
+    UNION ALL
+    SELECT 'after', * FROM (SELECT * FROM tests.leaf_shape(p.partition) EXCEPT ALL TABLE leaf_before) a) d
+ WHERE p.parent = 't'::regclass
+ ORDER BY p.partition::text COLLATE "C", d.fact COLLATE "C", d.side DESC;
+SELECT count(*) FROM rows_before b FULL JOIN t USING (id)
+ WHERE b.line IS DISTINCT FROM t::text OR (b.doubled, b.marked, b.stored, b.late) IS DISTINCT FROM (t.doubled, t.marked, t.stored, t.late);
+-- The planner must not conclude from the constraint that is not valid that there is no such row.
+SELECT count(*) FROM t WHERE note IS NULL;
+SELECT count(*) FROM t_p2024_01 WHERE note IS NULL;
+SELECT tests.refusal($$INSERT INTO t (id, at, low) VALUES (50, '2024-02-02', 1)$$);
+SELECT tests.refusal($$INSERT INTO t (id, at, note) VALUES (50, '2024-02-02', 'x')$$);
+SELECT tests.refusal($$INSERT INTO t (id, at, low, note) VALUES (50, '2024-02-02', -50, 'x')$$);
+INSERT INTO t (id, at, low, note) VALUES (50, '2024-02-02', -49, 'x') RETURNING doubled, marked, stored, late;
+UPDATE t SET note = 'y' WHERE note IS NULL;
+ALTER TABLE t VALIDATE CONSTRAINT noted;
+SELECT finish_conversion('t');
+DROP TABLE t, before, rows_before, leaf_before;
+-- A column whose NOT NULL is not valid may hold nulls: it makes no key, and cannot join one.
+CREATE TABLE t (id int, k int, CONSTRAINT once UNIQUE (id));
+INSERT INTO t VALUES (1, 1), (NULL, 12), (NULL, NULL);
+ALTER TABLE t ADD CONSTRAINT id_there NOT NULL id NOT VALID, ADD CONSTRAINT k_there NOT NULL k NOT VALID;
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'k', 'range', '10', default_partition => false)$$);
+SET client_min_messages = notice;
+SELECT count(*) > 0 AS planned FROM convert_to_partitioned('t', 'k', 'range', '10', premake => 0);
+SET client_min_messages = warning;
+CALL wait_for_conversion('t', '30 s');
+SELECT tableoid::regclass, * FROM t ORDER BY id, k;
+SELECT count(*) FROM t WHERE k IS NULL;
+SELECT conrelid::regclass, conname, convalidated FROM pg_constraint WHERE conrelid::regclass::text ~ '^t' AND contype = 'n' ORDER BY 1, 2;
+SELECT finish_conversion('t');
+DROP TABLE t;
+-- What cannot be carried is refused.
+CREATE TABLE t (id int PRIMARY KEY, k int, v int GENERATED ALWAYS AS (id * 2) VIRTUAL, what int4range NOT NULL, during int4range NOT NULL);
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'v', 'range', '10')$$);
+ALTER TABLE t ADD CONSTRAINT mine_alone NOT NULL k NO INHERIT;
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'id', 'range', '10')$$);
+ALTER TABLE t ALTER CONSTRAINT mine_alone INHERIT;
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'id', 'range', '10')$$) = 'not refused' AS accepted;
+ALTER TABLE t ADD CONSTRAINT one_at_a_time UNIQUE (what, during WITHOUT OVERLAPS);
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'id', 'range', '10')$$);
+ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (what, during WITHOUT OVERLAPS);
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'id', 'range', '10')$$);
+ALTER TABLE t DROP CONSTRAINT t_pkey, DROP CONSTRAINT one_at_a_time, ADD PRIMARY KEY (id);
+CREATE TABLE other (id int REFERENCES t NOT ENFORCED);
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'id', 'range', '10')$$);
+DROP TABLE t, other;
+TABLE tests.residue;
