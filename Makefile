@@ -42,8 +42,8 @@ test-docs: setup ## the examples of the documentation
 test-isolation: setup ## races between sessions (TESTS="name …" picks some)
 	@$(failpoints) scripts/regress isolation $(TESTS)
 
-test-oracle: setup ## real workloads, and row-by-row comparison afterwards
-	@$(failpoints) scripts/cargo-tier -p partman-rig --test oracles -- --test-threads=2
+test-oracle: setup ## real workloads, and row-by-row comparison afterwards; and whether the oracles can fail
+	@$(failpoints) scripts/cargo-tier -p partman-rig --no-fail-fast --test self_check --test oracles -- --test-threads=2
 
 test-crash: setup ## kill and stop at every named point
 	@$(failpoints) scripts/cargo-tier -p partman-rig --test crash
