@@ -11,7 +11,7 @@ features := --no-default-features --features "pg$$PG_MAJOR"
 ROWS ?= 2000000
 
 .NOTPARALLEL:
-.PHONY: help setup build install demo test test-unit test-golden test-isolation test-oracle test-crash bench lint clean
+.PHONY: help setup build install demo test test-unit test-golden test-docs test-isolation test-oracle test-crash bench lint clean
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s  %s\n", $$1, $$2 }' Makefile
@@ -28,7 +28,7 @@ install: setup ## install the extension into the system's PostgreSQL
 demo: setup ## convert a table of 336,776 flights while an application writes to it
 	@$(plain) scripts/with-server demo/run
 
-test: test-unit test-golden test-isolation test-oracle test-crash ## all tiers
+test: test-unit test-golden test-docs test-isolation test-oracle test-crash ## all tiers
 
 test-unit: setup ## decisions, names, bounds, wording: no server
 	@$(with_env) scripts/cargo-tier --lib $(features)
@@ -36,11 +36,14 @@ test-unit: setup ## decisions, names, bounds, wording: no server
 test-golden: setup ## what the SQL functions print (TESTS="name …" picks some)
 	@$(plain) scripts/regress golden $(TESTS)
 
+test-docs: setup ## the examples of the documentation
+	@$(plain) scripts/with-server -c fsync=off scripts/doctest
+
 test-isolation: setup ## races between sessions (TESTS="name …" picks some)
 	@$(failpoints) scripts/regress isolation $(TESTS)
 
-test-oracle: setup ## real workloads, and row-by-row comparison afterwards
-	@$(failpoints) scripts/cargo-tier -p partman-rig --test oracles -- --test-threads=2
+test-oracle: setup ## real workloads, and row-by-row comparison afterwards; and whether the oracles can fail
+	@$(failpoints) scripts/cargo-tier -p partman-rig --no-fail-fast --test self_check --test oracles -- --test-threads=2
 
 test-crash: setup ## kill and stop at every named point
 	@$(failpoints) scripts/cargo-tier -p partman-rig --test crash

@@ -5,16 +5,6 @@
 -- holds a lock on the table keeps the conversion where the test wants it.
 CREATE TABLE t (id int PRIMARY KEY, v text);
 INSERT INTO t SELECT i, 'row ' || i FROM generate_series(1, 100) i;
-CREATE PROCEDURE tests.until(source regclass, wanted text) LANGUAGE plpgsql AS $$
-BEGIN
-    FOR i IN 1 .. 600 LOOP
-        IF EXISTS (SELECT FROM partman_rs.conversions c WHERE c.source = until.source AND c.phase = wanted
-                     AND (wanted NOT IN ('paused', 'failed', 'cancelled') OR c.worker_pid IS NULL)) THEN RETURN; END IF;
-        COMMIT;
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-    RAISE EXCEPTION 'never came to %, but to %', wanted, (SELECT phase FROM partman_rs.conversions c WHERE c.source = until.source ORDER BY started_at DESC LIMIT 1);
-END $$;
 CREATE FUNCTION tests.answers() RETURNS TABLE (call text, answer text) LANGUAGE sql AS $$
 SELECT f, tests.refusal(format('SELECT %s(''t'')', f)) FROM unnest('{pause_conversion,resume_conversion,cancel_conversion,finish_conversion}'::text[]) f
 UNION ALL
@@ -136,6 +126,5 @@ DROP TABLE a_retired;
 SELECT finish_conversion('a');
 SELECT phase FROM partman_rs.job WHERE source_name = 'a' ORDER BY id;
 DROP TABLE t, a, b, c, catalog_before, shape_before;
-DROP PROCEDURE tests.until;
 DROP FUNCTION tests.answers;
 TABLE tests.residue;

@@ -84,8 +84,8 @@ SELECT count(*) FROM shop.u;
 PREPARE TRANSACTION 'reader';
 \c - regress_member
 SELECT count(*) FROM convert_to_partitioned('shop.u', 'id', 'range', '50', premake => 0);
-CALL wait_for_conversion('shop.u', '1 s');
 \c - postgres
+CALL tests.until('shop.u', 'swapping');
 REVOKE regress_group FROM regress_member;
 CALL wait_for_conversion('shop.u', '30 s');
 SELECT phase, last_error, last_sqlstate FROM partman_rs.conversions WHERE source = 'shop.u'::regclass;
@@ -95,9 +95,8 @@ SELECT count(*) FROM partman_rs.conversions;
 \c - postgres
 COMMIT PREPARED 'reader';
 -- A superuser may take it back.
-SELECT pg_sleep(0.5);
 SELECT cancel_conversion('shop.u');
-SELECT pg_sleep(1);
+CALL tests.until('shop.u', 'cancelled');
 SELECT phase FROM partman_rs.conversions WHERE source = 'shop.u'::regclass;
 SET client_min_messages = warning;
 DROP SCHEMA shop CASCADE;

@@ -155,7 +155,7 @@ fn litter_sees_whatever_is_left_over() {
     );
     stage.cluster.psql(
         &stage.database,
-        "CREATE TABLE events_twin (); CREATE SCHEMA partman_rs; CREATE TABLE partman_rs.change_log_1 ();
+        "CREATE TABLE events_twin (); CREATE SCHEMA IF NOT EXISTS partman_rs; CREATE TABLE partman_rs.change_log_1 ();
          CREATE TRIGGER partman_rs_capture AFTER UPDATE ON events FOR EACH ROW EXECUTE FUNCTION tsvector_update_trigger(a, b, c);
          SELECT pg_advisory_lock(1)",
     );
