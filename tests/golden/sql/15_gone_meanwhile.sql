@@ -2,7 +2,7 @@
 \set setup :dir '/setup.psql'
 \i :setup
 -- The table, or what belongs to it, goes away while it is converted, or while its conversion rests.
-CREATE PROCEDURE tests.until(wanted text) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE tests.comes_to(wanted text) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1 .. 600 LOOP
         IF (SELECT phase FROM partman_rs.job ORDER BY id DESC LIMIT 1) = wanted
@@ -20,10 +20,10 @@ CREATE PROCEDURE tests.rest(source regclass) LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM convert_to_partitioned(source, 'id', 'range', '50', premake => 0);
     COMMIT;
-    CALL tests.until('swapping');
+    CALL tests.comes_to('swapping');
     PERFORM pause_conversion(source);
     COMMIT;
-    CALL tests.until('paused');
+    CALL tests.comes_to('paused');
 END $$;
 -- The reader keeps the swap away until the conversion rests.
 CREATE SCHEMA shop;
@@ -41,7 +41,7 @@ SELECT count(*) > 0 AS something_is_left FROM tests.left_over();
 SELECT source::oid = :source AS same, phase FROM partman_rs.conversions WHERE phase = 'paused';
 -- It can only be given up.
 SELECT cancel_conversion(:source);
-CALL tests.until('cancelled');
+CALL tests.comes_to('cancelled');
 SELECT * FROM tests.left_over();
 SELECT tests.refusal($$SELECT cancel_conversion($$ || :source || ')');
 -- To resume it comes to the same.
@@ -55,7 +55,7 @@ COMMIT PREPARED 'reader';
 SELECT 'shop.t'::regclass::oid AS source \gset
 DROP TABLE shop.t;
 SELECT resume_conversion(:source);
-CALL tests.until('cancelled');
+CALL tests.comes_to('cancelled');
 SELECT last_error FROM partman_rs.job ORDER BY id DESC LIMIT 1;
 SELECT * FROM tests.left_over();
 -- The whole schema, and the role that owned all of it.
@@ -73,7 +73,7 @@ SELECT 'shop.t'::regclass::oid AS source \gset
 DROP OWNED BY regress_shop CASCADE;
 DROP ROLE regress_shop;
 SELECT cancel_conversion(:source);
-CALL tests.until('cancelled');
+CALL tests.comes_to('cancelled');
 SELECT * FROM tests.left_over();
 -- A serial's sequence after the swap: it is the new table's, and goes with that; the retired one still draws from it.
 CREATE TABLE s (id serial PRIMARY KEY, v text);
@@ -92,6 +92,6 @@ SELECT to_regclass('s_retired');
 SELECT tests.refusal('DROP SEQUENCE s_id_seq');
 DROP TABLE s;
 SELECT to_regclass('s_id_seq');
-DROP PROCEDURE tests.until, tests.rest;
+DROP PROCEDURE tests.comes_to, tests.rest;
 SELECT * FROM tests.left_over();
 DROP FUNCTION tests.left_over;

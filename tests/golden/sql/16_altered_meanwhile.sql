@@ -2,7 +2,7 @@
 \set setup :dir '/setup.psql'
 \i :setup
 -- What is done to the table by hand while it is converted. A prepared transaction keeps the swap away until it was done.
-CREATE PROCEDURE tests.until(wanted text) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE tests.comes_to(wanted text) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1 .. 600 LOOP
         IF (SELECT phase FROM partman_rs.job ORDER BY id DESC LIMIT 1) = wanted
@@ -24,12 +24,12 @@ BEGIN;
 SELECT count(*) FROM t;
 PREPARE TRANSACTION 'reader';
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '50', premake => 0);
-CALL tests.until('swapping');
+CALL tests.comes_to('swapping');
 CREATE INDEX t_v ON t (v);
 CREATE VIEW w AS SELECT id FROM t;
 GRANT SELECT ON t TO PUBLIC;
 COMMENT ON COLUMN t.v IS 'a comment';
-CALL tests.until('failed');
+CALL tests.comes_to('failed');
 SELECT tests.last_error();
 UPDATE t SET v = 'while it has failed' WHERE id = 1;
 COMMIT PREPARED 'reader';
@@ -59,14 +59,14 @@ BEGIN;
 UPDATE t SET v = v WHERE id = 1;
 PREPARE TRANSACTION 'writer';
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '50', premake => 0);
-CALL tests.until('capturing');
+CALL tests.comes_to('capturing');
 COMMIT PREPARED 'writer';
 BEGIN;
 SELECT count(*) FROM t;
 PREPARE TRANSACTION 'reader';
-CALL tests.until('swapping');
+CALL tests.comes_to('swapping');
 SELECT pause_conversion('t');
-CALL tests.until('paused');
+CALL tests.comes_to('paused');
 COMMIT PREPARED 'reader';
 ALTER TABLE t ALTER v TYPE int USING v + 1000, ALTER w TYPE text USING upper(w);
 SELECT resume_conversion('t');
@@ -84,9 +84,9 @@ BEGIN;
 SELECT count(*) FROM t;
 PREPARE TRANSACTION 'reader';
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '50', premake => 0);
-CALL tests.until('swapping');
+CALL tests.comes_to('swapping');
 SELECT pause_conversion('t');
-CALL tests.until('paused');
+CALL tests.comes_to('paused');
 COMMIT PREPARED 'reader';
 UPDATE t SET v = 'before' WHERE id = 1;
 DROP TYPE size CASCADE;
@@ -94,10 +94,10 @@ UPDATE t SET v = 'after' WHERE id = 2;
 INSERT INTO t VALUES (101, 'after');
 DELETE FROM t WHERE id = 3;
 SELECT resume_conversion('t');
-CALL tests.until('failed');
+CALL tests.comes_to('failed');
 SELECT tests.last_error();
 SELECT cancel_conversion('t');
-CALL tests.until('cancelled');
+CALL tests.comes_to('cancelled');
 SELECT count(*), count(*) FILTER (WHERE v = 'after') AS after FROM t;
 DROP TABLE t;
 -- The capture's triggers, switched off for a moment: what was written meanwhile is not known.
@@ -107,9 +107,9 @@ BEGIN;
 SELECT count(*) FROM t;
 PREPARE TRANSACTION 'reader';
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '50', premake => 0);
-CALL tests.until('swapping');
+CALL tests.comes_to('swapping');
 SELECT pause_conversion('t');
-CALL tests.until('paused');
+CALL tests.comes_to('paused');
 COMMIT PREPARED 'reader';
 BEGIN;
 ALTER TABLE t DISABLE TRIGGER partman_rs_capture;
@@ -117,17 +117,17 @@ UPDATE t SET v = 'unseen' WHERE id = 1;
 ALTER TABLE t ENABLE ALWAYS TRIGGER partman_rs_capture;
 COMMIT;
 SELECT resume_conversion('t');
-CALL tests.until('failed');
+CALL tests.comes_to('failed');
 SELECT tests.last_error();
 SELECT cancel_conversion('t');
-CALL tests.until('cancelled');
+CALL tests.comes_to('cancelled');
 -- The function of the triggers, called by hand and from the triggers of other tables: it finds no log, or no row.
 CREATE TABLE other (id int PRIMARY KEY, v text);
 BEGIN;
 SELECT count(*) FROM t;
 PREPARE TRANSACTION 'reader';
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '50', premake => 0);
-CALL tests.until('swapping');
+CALL tests.comes_to('swapping');
 SELECT tests.refusal('SELECT partman_rs.capture_change()');
 CREATE TRIGGER by_hand AFTER INSERT OR UPDATE OR DELETE ON other FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change();
 INSERT INTO other VALUES (7, 'not of t');
@@ -187,7 +187,7 @@ BEGIN
             COMMIT;
             CONTINUE;
         END IF;
-        CALL tests.until('paused');
+        CALL tests.comes_to('paused');
         -- One after the other, read by the worker or not.
         PERFORM resume_conversion('t'), pause_conversion('t');
         COMMIT;
@@ -196,16 +196,16 @@ BEGIN
         COMMIT;
         PERFORM pause_conversion('t');
         COMMIT;
-        CALL tests.until('paused');
+        CALL tests.comes_to('paused');
         PERFORM cancel_conversion('t');
         COMMIT;
-        CALL tests.until('cancelled');
+        CALL tests.comes_to('cancelled');
     END LOOP;
 END $$;
 CALL tests.hurry(15);
 TABLE tests.residue;
 SELECT count(*) FROM t;
 DROP TABLE t;
-DROP PROCEDURE tests.until, tests.hurry;
+DROP PROCEDURE tests.comes_to, tests.hurry;
 DROP FUNCTION tests.last_error;
 TABLE tests.residue;

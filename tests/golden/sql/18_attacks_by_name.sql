@@ -2,7 +2,7 @@
 \set setup :dir '/setup.psql'
 \i :setup
 -- A table is replaced under its name between the call and the work: what was asked for one table never happens to another.
-CREATE PROCEDURE tests.until(wanted text) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE tests.comes_to(wanted text) LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1 .. 600 LOOP
         IF EXISTS (SELECT FROM partman_rs.job j WHERE j.id = (SELECT max(id) FROM partman_rs.job) AND j.phase = wanted)
@@ -33,7 +33,7 @@ DROP TABLE eve.t;
 CREATE VIEW eve.t AS TABLE eve.kept;
 COMMIT;
 \c - postgres
-CALL tests.until('cancelled');
+CALL tests.comes_to('cancelled');
 SELECT * FROM tests.last();
 TABLE tests.residue;
 \c - regress_eve
@@ -45,7 +45,7 @@ SELECT count(*) FROM convert_to_partitioned('eve.t', 'id', 'range', '50', premak
 SELECT pause_conversion('eve.t');
 COMMIT;
 \c - postgres
-CALL tests.until('paused');
+CALL tests.comes_to('paused');
 \c - regress_eve
 -- It is called otherwise by now, and another table has its name.
 ALTER TABLE eve.t RENAME TO mine;
@@ -53,10 +53,10 @@ ALTER TABLE eve.kept RENAME TO t;
 SELECT tests.refusal($$SELECT resume_conversion('eve.t')$$);
 SELECT resume_conversion('eve.mine');
 \c - postgres
-CALL tests.until('failed');
+CALL tests.comes_to('failed');
 SELECT * FROM tests.last();
 SELECT cancel_conversion('eve.mine');
-CALL tests.until('cancelled');
+CALL tests.comes_to('cancelled');
 TABLE tests.residue;
 SELECT relname, relkind, relowner::regrole FROM pg_class WHERE relnamespace = 'eve'::regnamespace AND relkind <> 'i' ORDER BY 1;
 SELECT v, count(*) FROM eve.t GROUP BY 1;
@@ -76,7 +76,7 @@ PREPARE TRANSACTION 'reader';
 \c - regress_eve
 SELECT count(*) FROM convert_to_partitioned('eve.t', 'id', 'range', '50', premake => 0);
 \c - postgres
-CALL tests.until('swapping');
+CALL tests.comes_to('swapping');
 \c - regress_eve
 BEGIN;
 ALTER SCHEMA eve RENAME TO eve1;
@@ -84,10 +84,10 @@ ALTER SCHEMA eve2 RENAME TO eve;
 COMMIT;
 \c - postgres
 COMMIT PREPARED 'reader';
-CALL tests.until('failed');
+CALL tests.comes_to('failed');
 SELECT * FROM tests.last();
 SELECT cancel_conversion('eve1.t');
-CALL tests.until('cancelled');
+CALL tests.comes_to('cancelled');
 TABLE tests.residue;
 SELECT relnamespace::regnamespace AS schema, relname, relkind, relowner::regrole FROM pg_class
  WHERE relnamespace IN ('eve'::regnamespace, 'eve1'::regnamespace) AND relkind <> 'i' ORDER BY 1, 2;
@@ -105,7 +105,7 @@ PREPARE TRANSACTION 'reader';
 \c - regress_admin
 SELECT count(*) FROM convert_to_partitioned('eve2.t', 'id', 'range', '100', premake => 0, default_partition => false);
 \c - postgres
-CALL tests.until('swapping');
+CALL tests.comes_to('swapping');
 \c - regress_eve
 DROP TABLE eve2.t_twin;
 CREATE TABLE eve2.t_twin (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
@@ -113,10 +113,10 @@ CREATE TABLE eve2.t_p0 PARTITION OF eve2.t_twin FOR VALUES FROM (0) TO (100);
 INSERT INTO eve2.t_twin VALUES (1, 'of eve');
 \c - postgres
 COMMIT PREPARED 'reader';
-CALL tests.until('failed');
+CALL tests.comes_to('failed');
 SELECT * FROM tests.last();
 SELECT cancel_conversion('eve2.t');
-CALL tests.until('cancelled');
+CALL tests.comes_to('cancelled');
 TABLE tests.residue;
 SELECT relname, relkind, relowner::regrole FROM pg_class WHERE relnamespace = 'eve2'::regnamespace ORDER BY 1;
 SELECT v, count(*) FROM eve2.t GROUP BY 1;
@@ -124,7 +124,7 @@ SET client_min_messages = warning;
 DROP SCHEMA eve, eve2 CASCADE;
 REVOKE CREATE ON DATABASE :"db" FROM regress_eve;
 REVOKE USAGE ON SCHEMA tests FROM regress_eve;
-DROP PROCEDURE tests.until(text);
+DROP PROCEDURE tests.comes_to(text);
 DROP FUNCTION tests.last;
 DROP ROLE regress_eve, regress_admin;
 TABLE tests.residue;
