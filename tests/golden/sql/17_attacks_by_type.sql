@@ -42,7 +42,7 @@ BEGIN;
 LOCK TABLE eve.t IN ACCESS SHARE MODE;
 PREPARE TRANSACTION 'reader';
 TRUNCATE eve.canary;
-SELECT count(*) FROM convert_to_partitioned('eve.t', 'k', 'range', '1000', premake => 0);
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.t', 'k', 'range', '1000', premake => 0);
 CALL tests.until('eve.t', 'swapping');
 \c - regress_eve
 UPDATE eve.t SET id = id + 10000, s = eve.span(1, 2) WHERE k < 100;
@@ -66,7 +66,7 @@ CREATE INDEX ON eve.u ((p::text));
 INSERT INTO eve.u SELECT i, i, eve.span(i, i + 3), ROW(i, i)::eve.pair FROM generate_series(1, 2000) i;
 TRUNCATE eve.canary;
 \c - postgres
-SELECT count(*) FROM convert_to_partitioned('eve.u', 'k', 'range', '1000', premake => 0);
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.u', 'k', 'range', '1000', premake => 0);
 CALL wait_for_conversion('eve.u', '30 s');
 SELECT DISTINCT happened, as_user, super FROM eve.canary ORDER BY 1, 2, 3;
 SELECT finish_conversion('eve.u');
@@ -82,7 +82,7 @@ CREATE TABLE eve.w (id int PRIMARY KEY);
 INSERT INTO eve.w VALUES (1);
 \c - postgres
 CREATE EVENT TRIGGER regress_watch ON ddl_command_end EXECUTE FUNCTION eve.watch();
-SELECT count(*) FROM convert_to_partitioned('eve.w', 'id', 'range', '10', premake => 0);
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.w', 'id', 'range', '10', premake => 0);
 CALL wait_for_conversion('eve.w', '30 s');
 SELECT finish_conversion('eve.w');
 DROP EVENT TRIGGER regress_watch;
@@ -95,7 +95,7 @@ END $$;
 CREATE TABLE eve.x (id int PRIMARY KEY);
 INSERT INTO eve.x VALUES (1);
 CREATE EVENT TRIGGER regress_veto ON ddl_command_end WHEN tag IN ('CREATE TRIGGER', 'DROP TRIGGER') EXECUTE FUNCTION eve.veto();
-SELECT count(*) FROM convert_to_partitioned('eve.x', 'id', 'range', '10', premake => 0);
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.x', 'id', 'range', '10', premake => 0);
 CALL wait_for_conversion('eve.x', '30 s');
 SELECT phase, last_error, last_error_hint, last_sqlstate FROM partman_rs.conversions WHERE source = 'eve.x'::regclass;
 SELECT tgname FROM pg_trigger WHERE tgrelid = 'eve.x'::regclass;

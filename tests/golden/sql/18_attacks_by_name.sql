@@ -28,7 +28,7 @@ INSERT INTO eve.kept SELECT i, 'kept' FROM generate_series(1, 100) i;
 -- A view takes its place before the transaction has ended, and before the work has begun.
 CREATE TABLE eve.t (id int PRIMARY KEY, v text);
 BEGIN;
-SELECT count(*) FROM convert_to_partitioned('eve.t', 'id', 'range', '50', premake => 0, range_start => '0', range_end => '100');
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.t', 'id', 'range', '50', premake => 0, range_start => '0', range_end => '100');
 DROP TABLE eve.t;
 CREATE VIEW eve.t AS TABLE eve.kept;
 COMMIT;
@@ -41,7 +41,7 @@ DROP VIEW eve.t;
 CREATE TABLE eve.t (id int PRIMARY KEY, v text);
 INSERT INTO eve.t SELECT i, 'hers' FROM generate_series(1, 100) i;
 BEGIN;
-SELECT count(*) FROM convert_to_partitioned('eve.t', 'id', 'range', '50', premake => 0);
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.t', 'id', 'range', '50', premake => 0);
 SELECT pause_conversion('eve.t');
 COMMIT;
 \c - postgres
@@ -74,7 +74,7 @@ BEGIN;
 LOCK TABLE eve.t IN ACCESS SHARE MODE;
 PREPARE TRANSACTION 'reader';
 \c - regress_eve
-SELECT count(*) FROM convert_to_partitioned('eve.t', 'id', 'range', '50', premake => 0);
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.t', 'id', 'range', '50', premake => 0);
 \c - postgres
 CALL tests.comes_to('swapping');
 \c - regress_eve
@@ -103,7 +103,7 @@ BEGIN;
 LOCK TABLE eve2.t IN ACCESS SHARE MODE;
 PREPARE TRANSACTION 'reader';
 \c - regress_admin
-SELECT count(*) FROM convert_to_partitioned('eve2.t', 'id', 'range', '100', premake => 0, default_partition => false);
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve2.t', 'id', 'range', '100', premake => 0, default_partition => false);
 \c - postgres
 CALL tests.comes_to('swapping');
 \c - regress_eve
