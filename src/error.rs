@@ -63,6 +63,8 @@ pub enum Error {
     SourceAltered { relation: String, detail: String },
     /// Its definition is another; it would do to put that back.
     DefinitionChanged { relation: String, detail: String },
+    /// The twin, or a leaf, is not any more what it was made as.
+    TwinAltered { relation: String, twin: String },
     /// The source is gone.
     SourceGone { relation: String },
     /// Source and twin differ.
@@ -234,6 +236,12 @@ impl Error {
                 format!("table \"{relation}\" was altered during the conversion"),
             )
             .detail(detail)
+            .hint("Call cancel_conversion, then convert_to_partitioned again."),
+            Error::TwinAltered { relation, twin } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("the partitioned copy of table \"{relation}\" was altered during the conversion"),
+            )
+            .detail(format!("Table \"{twin}\", or a partition of it, was altered, renamed or dropped."))
             .hint("Call cancel_conversion, then convert_to_partitioned again."),
             Error::SourceGone { relation } => Wording::new(
                 Code::ERRCODE_UNDEFINED_TABLE,

@@ -7,6 +7,8 @@ CREATE TABLE partman_rs.job (
     source_name text NOT NULL,
     -- The partitioned table; until the swap under the name "…_twin".
     twin oid,
+    -- What the twin and its leaves were when they were made: nobody else is to alter them.
+    twin_shape text,
     owner oid NOT NULL,
     -- Whose wish it was: the role whose rights counted, and the role that logged in.
     requested_by oid NOT NULL,

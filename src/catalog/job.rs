@@ -25,6 +25,8 @@ pub struct Job {
     pub source: pg_sys::Oid,
     pub source_name: String,
     pub twin: Option<pg_sys::Oid>,
+    /// What the twin was when it was made; see [`super::table::twin_shape`].
+    pub twin_shape: Option<String>,
     pub owner: pg_sys::Oid,
     pub requested_by: pg_sys::Oid,
     pub phase: Phase,
@@ -49,7 +51,7 @@ impl Job {
 }
 
 const COLUMNS: &str = "SELECT id, source, source_name, twin, owner, requested_by, phase, \
-     resume_phase, plan, definition, horizon, source_file, capture_triggers, last_error FROM partman_rs.job ";
+     resume_phase, plan, definition, horizon, source_file, capture_triggers, last_error, twin_shape FROM partman_rs.job ";
 
 fn phase(name: String) -> Result<Phase, Error> {
     Phase::from_name(&name).ok_or_else(|| Error::Internal(format!("unknown phase {name}")))
@@ -71,6 +73,7 @@ fn decode(row: &db::Row) -> Result<Job, Error> {
         source_file: row.find(12)?,
         capture_triggers: row.find(13)?,
         last_error: row.find(14)?,
+        twin_shape: row.find(15)?,
     })
 }
 
@@ -117,7 +120,7 @@ pub fn load(id: JobId) -> Result<Option<Job>, Error> {
 pub fn refresh(job: &Job) -> Result<Option<Job>, Error> {
     as_bookkeeper(|| {
         db::row(
-            "SELECT requested_by, twin, phase, resume_phase, horizon, source_file, capture_triggers, last_error \
+            "SELECT requested_by, twin, phase, resume_phase, horizon, source_file, capture_triggers, last_error, twin_shape \
                FROM partman_rs.job WHERE id = $1",
             &[job.id.0.into()],
             |row| {
@@ -130,6 +133,7 @@ pub fn refresh(job: &Job) -> Result<Option<Job>, Error> {
                     source_file: row.find(6)?,
                     capture_triggers: row.find(7)?,
                     last_error: row.find(8)?,
+                    twin_shape: row.find(9)?,
                     ..job.clone()
                 })
             },
@@ -221,12 +225,13 @@ pub fn transition(job: &Job, next: Phase) -> Result<(), Error> {
     })
 }
 
-/// Remembers the twin.
-pub fn set_twin(id: JobId, twin: Option<pg_sys::Oid>) -> Result<(), Error> {
+/// Remembers the twin, and what it is.
+pub fn set_twin(id: JobId, twin: Option<(pg_sys::Oid, String)>) -> Result<(), Error> {
+    let (twin, shape) = twin.unzip();
     as_bookkeeper(|| {
         db::run(
-            "UPDATE partman_rs.job SET twin = $2, is_analyzed = false WHERE id = $1",
-            &[id.0.into(), twin.into()],
+            "UPDATE partman_rs.job SET twin = $2, twin_shape = $3, is_analyzed = false WHERE id = $1",
+            &[id.0.into(), twin.into(), shape.into()],
         )
         .map(drop)
     })

@@ -4,6 +4,7 @@ use crate::db;
 use crate::error::Error;
 use crate::pg::settings;
 use crate::plan::facts::Facts;
+use crate::plan::names::QualifiedName;
 use pgrx::{JsonB, pg_sys};
 
 const FACTS: &str = include_str!("sql/facts.sql");
@@ -93,6 +94,50 @@ pub fn capture_triggers(relation: pg_sys::Oid) -> Result<String, Error> {
            FROM pg_trigger t WHERE t.tgrelid = $1 AND t.tgname LIKE 'partman\\_rs\\_capture%'",
         &[relation.into()],
     )
+}
+
+/// What a twin and its leaves are, as a digest: names, owners, privileges, columns, bounds. Indexes,
+/// which come later, are not part of it.
+pub fn twin_shape(twin: pg_sys::Oid) -> Result<String, Error> {
+    db::value(
+        "SELECT md5(coalesce(string_agg(format('%s %s %s %s %s %s %s %s %s %s %s %s', \
+                       c.oid, c.relnamespace, c.relname, c.relowner, c.relkind, c.relchecks, c.relhasrules, \
+                       c.relhastriggers, c.relrowsecurity, c.relacl, c.relpartbound, \
+                       (SELECT string_agg(format('%s %s %s %s %s', a.attname, a.atttypid, a.atttypmod, \
+                                                 a.attnotnull, a.attisdropped), ',' ORDER BY a.attnum) \
+                          FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)), \
+                     ';' ORDER BY c.oid), '')) \
+           FROM pg_class c \
+          WHERE c.oid = $1 \
+             OR c.oid IN (SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = $1 AND NOT i.inhdetachpending)",
+        &[twin.into()],
+    )
+}
+
+/// Whether a twin has that name, and these leaves and no others, each under the name it was given.
+pub fn is_twin_whole(
+    twin: pg_sys::Oid,
+    name: &QualifiedName,
+    leaves: &[pg_sys::Oid],
+) -> Result<bool, Error> {
+    db::value(
+        "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                         WHERE c.oid = $1 AND n.nspname = $2 AND c.relname = $3) \
+            AND $4 = ARRAY(SELECT i.inhrelid FROM pg_inherits i \
+                            WHERE i.inhparent = $1 AND NOT i.inhdetachpending ORDER BY i.inhrelid)",
+        &[
+            twin.into(),
+            name.schema.as_str().into(),
+            name.name.as_str().into(),
+            sorted(leaves).into(),
+        ],
+    )
+}
+
+fn sorted(oids: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
+    let mut oids = oids.to_vec();
+    oids.sort_unstable_by_key(|oid| oid.to_u32());
+    oids
 }
 
 /// The name of a relation, without its schema; `None` where it is gone.

@@ -45,6 +45,16 @@ pub fn finish(job: &Job) -> Result<(), Error> {
     // ACCESS EXCLUSIVE on the retired source, which no application uses, until commit.
     let retired = Relation::try_open(job.source, Mode::AccessExclusive)
         .map(|retired| (retired.name(), retired.owner()));
+    // Somebody else may have finished it while that was waited for.
+    let phase = job::refresh(job)?.map_or(Phase::Finished, |now| now.phase);
+    if phase != Phase::Reversible {
+        return Err(Error::WrongPhase {
+            relation: job.source_name.clone(),
+            action: "finished",
+            phase: phase.name().to_owned(),
+            hint: Some("It is over.".to_owned()),
+        });
+    }
     if let Some((name, owner)) = retired {
         // Somebody may have gone back by renaming: then this is the table in use.
         if name != job.plan.retired {

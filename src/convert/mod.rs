@@ -161,6 +161,7 @@ fn watch_definition(job: &Job, memory: &mut Memory) -> Result<(), Failure> {
         None => true,
     };
     unit(|| check_capture(job))?;
+    unit(|| check_twin(job))?;
     let changed = unit(|| {
         let mut now = definition_now(job)?;
         // One that is just being built; REINDEX CONCURRENTLY has such for a while.
@@ -326,6 +327,7 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     if unit(|| swap::is_steered(job))? {
         return Ok(Next::Wait(FOR_OTHERS));
     }
+    unit(|| check_twin(job))?;
     let attempt = unit(|| job::count_swap_attempt(job.id))?;
     failpoint("swap:before_lock")?;
     let Some(targets) = &memory.targets else {
@@ -503,6 +505,24 @@ fn compare_definitions(job: &Job, now: &Facts) -> Result<(), Error> {
         relation: job.source_name.clone(),
         detail: describe_change(&job.definition, now),
     })
+}
+
+/// Refuses to go on where somebody touched the twin or its leaves.
+pub fn check_twin(job: &Job) -> Result<(), Error> {
+    let Some(twin) = job.twin else {
+        return Ok(());
+    };
+    match job.twin_shape == Some(table::twin_shape(twin)?) {
+        true => Ok(()),
+        false => Err(twin_altered(job)),
+    }
+}
+
+fn twin_altered(job: &Job) -> Error {
+    Error::TwinAltered {
+        relation: job.source_name.clone(),
+        twin: job.plan.twin.name.clone(),
+    }
 }
 
 /// Refuses to go on where somebody touched the capture triggers: changes may have been missed.

@@ -50,7 +50,7 @@ pub fn make_twin(job: &Job) -> Result<(), Failure> {
         for (default, sequence) in table::drawing_defaults(twin, job.source)? {
             depend::default_goes_with(default, sequence);
         }
-        job::set_twin(job.id, Some(twin))?;
+        job::set_twin(job.id, Some((twin, table::twin_shape(twin)?)))?;
         job::transition(job, Phase::Prepared)?;
         failpoint("prepare:before_commit")
     })

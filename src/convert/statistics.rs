@@ -4,12 +4,15 @@
 use super::as_owner;
 use crate::catalog::as_bookkeeper;
 use crate::catalog::job::{self, Job, Part};
+use crate::catalog::leaf;
 use crate::db;
 use crate::error::Error;
+use crate::pg::lock::Mode;
+use crate::pg::relation::Relation;
 use crate::pg::transaction::{Failure, unit};
 use crate::pg::{interrupts, settings};
-use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
+use pgrx::pg_sys;
 use std::time::{Duration, Instant};
 
 /// What to do where another worker is gathering already.
@@ -34,7 +37,7 @@ pub fn gather_roughly(job: &Job, turn: Turn) -> Result<(), Failure> {
         }
         as_analyst(job, || {
             settings::set_local(c"default_statistics_target", c"10");
-            analyze(&job.plan.twin)
+            analyze(job, job.twin.unwrap_or(pg_sys::InvalidOid))
         })?;
         job::set_analyzed(job.id)
     })
@@ -50,21 +53,30 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// EXCLUSIVE on the leaf, and in the end on the table and all leaves, which readers and writers
 /// do not notice.
 pub fn gather_fully(job: &Job) -> Result<(), Failure> {
-    let leaves = job.plan.partitions.iter().map(|partition| &partition.name);
+    let leaves = unit(|| leaf::relations(job.id))?;
     let mut pause = Duration::from_secs(1);
-    for relation in leaves.chain([&job.plan.source]) {
+    for relation in leaves.into_iter().chain(job.twin) {
         interrupts::nap(pause);
         let begun = Instant::now();
-        unit(|| as_analyst(job, || analyze(relation)))?;
+        unit(|| as_analyst(job, || analyze(job, relation)))?;
         pause = (begun.elapsed() * PAUSE_PER_WORK).max(SHORTEST_PAUSE);
     }
     Ok(())
 }
 
-fn analyze(relation: &QualifiedName) -> Result<(), Error> {
+/// Does nothing where the relation is gone, or belongs to somebody else by now.
+fn analyze(job: &Job, relation: pg_sys::Oid) -> Result<(), Error> {
+    // ACCESS SHARE, until the end of this transaction: the name stays with it.
+    let Some(open) = Relation::try_open(relation, Mode::AccessShare) else {
+        return Ok(());
+    };
+    if open.owner() != job.owner {
+        return Ok(());
+    }
     let statement = Sql::template("ANALYZE {relation}")
-        .name("relation", relation)
+        .name("relation", &open.name())
         .build();
+    drop(open);
     db::run(&statement, &[]).map(drop)
 }
 

@@ -7,6 +7,7 @@ use super::{as_owner, capture, open_source, run_step};
 use crate::catalog::as_bookkeeper;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
+use crate::catalog::table;
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
@@ -75,7 +76,13 @@ pub fn attempt(
         let locked_at = Instant::now();
         failpoint("swap:locked")?;
         let source = open_source(job, Mode::AccessExclusive)?;
+        // ACCESS EXCLUSIVE on the twin, too, which nobody else uses: leaves neither come nor go.
+        let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
+        lock::relation(twin, Mode::AccessExclusive, patience.lock);
         refresh_snapshot();
+        if !table::is_twin_whole(twin, &job.plan.twin, &targets.leaves)? {
+            return Err(super::twin_altered(job));
+        }
         let limit = (patience.drain.as_secs_f64() / pace.seconds_per_entry) as usize;
         match drain(job, &source, targets, limit.max(100), Time::Short)? {
             Drained::StartAgain => return Ok(Attempt::StartAgain),
@@ -95,9 +102,7 @@ pub fn attempt(
         drop(source);
         failpoint("swap:before_rename")?;
         as_owner(job, || job.plan.swap.iter().skip(1).try_for_each(run_step))?;
-        if let Some(twin) = job.twin {
-            depend::not_on_extension(twin)?;
-        }
+        depend::not_on_extension(twin)?;
         capture::remove(job.source, &job.plan.retired, job.owner)?;
         job::transition(job, Phase::Reversible)?;
         job::set_swapped(job.id, job.plan.undo_window_seconds)?;
