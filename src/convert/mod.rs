@@ -482,7 +482,7 @@ fn run_step(step: &Step) -> Result<(), Error> {
 }
 
 /// Refuses to go on where the source is not any more what the plan was made for.
-fn check_definition(job: &Job) -> Result<(), Error> {
+pub fn check_definition(job: &Job) -> Result<(), Error> {
     compare_definitions(job, &definition_now(job)?)
 }
 

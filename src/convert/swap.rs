@@ -14,6 +14,7 @@ use crate::failpoint::failpoint;
 use crate::guc;
 use crate::pg::depend;
 use crate::pg::lock::{self, Mode};
+use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, refresh_snapshot, unit};
 use crate::plan::phase::Phase;
@@ -102,6 +103,14 @@ pub fn attempt(
         drop(source);
         failpoint("swap:before_rename")?;
         as_owner(job, || job.plan.swap.iter().skip(1).try_for_each(run_step))?;
+        // The statements went by names, and no lock on a table keeps its schema from changing its
+        // name: did they reach these two tables?
+        let name_of = |oid| Relation::try_open(oid, Mode::AccessExclusive).map(|open| open.name());
+        if name_of(twin).as_ref() != Some(&job.plan.source)
+            || name_of(job.source).as_ref() != Some(&job.plan.retired)
+        {
+            return Err(super::twin_altered(job));
+        }
         depend::not_on_extension(twin)?;
         capture::remove(job.source, &job.plan.retired, job.owner)?;
         job::transition(job, Phase::Reversible)?;

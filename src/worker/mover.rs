@@ -5,7 +5,9 @@ use crate::catalog::job::{self, Job, JobId};
 use crate::catalog::request::{self, Action};
 use crate::catalog::table;
 use crate::convert::copy::{Progress, copy_next};
-use crate::convert::{Memory, Next, advance, cancel, check_twin, index, statistics};
+use crate::convert::{
+    Memory, Next, advance, cancel, check_definition, check_twin, index, statistics,
+};
 use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
 use crate::pg::{interrupts, role, settings};
@@ -73,9 +75,11 @@ pub fn run(id: JobId) {
     }
 }
 
-/// Where somebody has altered the twin, what then fails is only a consequence.
+/// Where somebody has altered the table or the twin, what then fails is only a consequence.
 fn cause(job: &Job, failure: Failure) -> Failure {
-    unit(|| check_twin(job)).err().unwrap_or(failure)
+    unit(|| check_definition(job).and_then(|()| check_twin(job)))
+        .err()
+        .unwrap_or(failure)
 }
 
 /// Whether the source was dropped: then there is nothing left to convert.
