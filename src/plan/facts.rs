@@ -234,6 +234,14 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             facts.owner_may_use_tablespaces,
         )
     };
+    // A column that comes, goes or changes takes its NOT NULL along: that says nothing new.
+    let apart = |of: &Facts, than: &Facts| -> Vec<NotNull> {
+        let stays = |not_null: &&NotNull| {
+            of.column(&not_null.column)
+                .is_some_and(|column| than.columns.contains(column))
+        };
+        of.not_nulls.iter().filter(stays).cloned().collect()
+    };
     let parts = [
         (name(before) != name(after)).then(|| "its name".to_owned()),
         (before.owner != after.owner).then(|| "its owner".to_owned()),
@@ -246,8 +254,8 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
         ),
         named(
             "its NOT NULL constraints",
-            &before.not_nulls,
-            &after.not_nulls,
+            &apart(before, after),
+            &apart(after, before),
             |n| &n.name,
         ),
         named("its indexes", &before.indexes, &after.indexes, |i| &i.name),
