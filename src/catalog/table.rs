@@ -102,7 +102,8 @@ pub fn twin_shape(twin: pg_sys::Oid) -> Result<String, Error> {
     db::value(
         "SELECT md5(coalesce(string_agg(format('%s %s %s %s %s %s %s %s %s %s %s %s', \
                        c.oid, c.relnamespace, c.relname, c.relowner, c.relkind, c.relchecks, c.relhasrules, \
-                       c.relhastriggers, c.relrowsecurity, c.relacl, c.relpartbound, \
+                       (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal), \
+                       c.relrowsecurity, c.relacl, c.relpartbound, \
                        (SELECT string_agg(format('%s %s %s %s %s', a.attname, a.atttypid, a.atttypmod, \
                                                  a.attnotnull, a.attisdropped), ',' ORDER BY a.attnum) \
                           FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)), \
