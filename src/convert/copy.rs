@@ -33,7 +33,7 @@ pub enum Progress {
 
 /// Copies one range that is not done. `worker` is the caller's number among the job's workers.
 pub fn copy_next(job: &Job, worker: u32) -> Result<Progress, Failure> {
-    unit(|| {
+    let progress = unit(|| {
         // ACCESS SHARE on the source, for one range: it keeps the file and the definition.
         let source = open_source(job, Mode::AccessShare)?;
         refresh_snapshot();
@@ -60,7 +60,11 @@ pub fn copy_next(job: &Job, worker: u32) -> Result<Progress, Failure> {
         )?;
         failpoint("copy:before_commit")?;
         Ok(Progress::Copied)
-    })
+    })?;
+    if progress == Progress::Copied {
+        failpoint("copy:after_commit")?;
+    }
+    Ok(progress)
 }
 
 struct Copied {

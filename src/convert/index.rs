@@ -17,7 +17,7 @@ use std::ffi::CString;
 /// Builds the indexes of one leaf that has none. `false` when none is left that nobody has in
 /// hand.
 pub fn build_next(job: &Job) -> Result<bool, Failure> {
-    unit(|| {
+    let built = unit(|| {
         let Some(ordinal) = leaf::claim_unindexed(job.id)? else {
             return Ok(false);
         };
@@ -28,7 +28,11 @@ pub fn build_next(job: &Job) -> Result<bool, Failure> {
         leaf::finish_indexed(job.id, ordinal)?;
         failpoint("index:before_commit")?;
         Ok(true)
-    })
+    })?;
+    if built {
+        failpoint("index:after_commit")?;
+    }
+    Ok(built)
 }
 
 /// Memory that a builder has at least, as the server has it for workers of CREATE INDEX, in kB.

@@ -186,10 +186,7 @@ fn copy_step(job: &Job) -> Result<Next, Failure> {
         return Ok(Next::Go);
     }
     match copy::copy_next(job, 0)? {
-        Progress::Copied => {
-            failpoint("copy:after_commit")?;
-            Ok(Next::Go)
-        }
+        Progress::Copied => Ok(Next::Go),
         Progress::FileReplaced => {
             prepare::start_again(job)?;
             Ok(Next::Go)
@@ -207,7 +204,6 @@ fn copy_step(job: &Job) -> Result<Next, Failure> {
 
 fn index_step(job: &Job) -> Result<Next, Failure> {
     if index::build_next(job)? {
-        failpoint("index:after_commit")?;
         return Ok(Next::Go);
     }
     if unit(|| leaf::count_unindexed(job.id))? > 0 {
