@@ -2,17 +2,6 @@
 \set setup :dir '/setup.psql'
 \i :setup
 -- The table, or what belongs to it, goes away while it is converted, or while its conversion rests.
-CREATE PROCEDURE tests.comes_to(wanted text) LANGUAGE plpgsql AS $$
-BEGIN
-    FOR i IN 1 .. 600 LOOP
-        IF (SELECT phase FROM partman_rs.job ORDER BY id DESC LIMIT 1) = wanted
-           AND (wanted NOT IN ('paused', 'failed', 'cancelled')
-                OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pg_partman_rs')) THEN RETURN; END IF;
-        COMMIT;
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-    RAISE EXCEPTION 'never came to %, but to %', wanted, (SELECT phase FROM partman_rs.job ORDER BY id DESC LIMIT 1);
-END $$;
 CREATE FUNCTION tests.left_over() RETURNS TABLE (what text) LANGUAGE sql AS $$
 SELECT * FROM tests.residue UNION ALL SELECT 'range' FROM partman_rs.copy_range
 $$;
@@ -92,6 +81,6 @@ SELECT to_regclass('s_retired');
 SELECT tests.refusal('DROP SEQUENCE s_id_seq');
 DROP TABLE s;
 SELECT to_regclass('s_id_seq');
-DROP PROCEDURE tests.comes_to, tests.rest;
+DROP PROCEDURE tests.rest;
 SELECT * FROM tests.left_over();
 DROP FUNCTION tests.left_over;

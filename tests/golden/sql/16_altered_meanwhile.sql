@@ -2,21 +2,6 @@
 \set setup :dir '/setup.psql'
 \i :setup
 -- What is done to the table by hand while it is converted. A prepared transaction keeps the swap away until it was done.
-CREATE PROCEDURE tests.comes_to(wanted text) LANGUAGE plpgsql AS $$
-BEGIN
-    FOR i IN 1 .. 600 LOOP
-        IF (SELECT phase FROM partman_rs.job ORDER BY id DESC LIMIT 1) = wanted
-           AND (wanted NOT IN ('paused', 'failed', 'cancelled')
-                OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pg_partman_rs')) THEN RETURN; END IF;
-        COMMIT;
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-    RAISE EXCEPTION 'never came to %, but to %', wanted, (SELECT phase FROM partman_rs.job ORDER BY id DESC LIMIT 1);
-END $$;
-CREATE FUNCTION tests.last_error() RETURNS text LANGUAGE sql AS $$
-SELECT phase || ': ' || coalesce(last_error, 'no error') || coalesce(E'\n' || last_error_detail, '') || coalesce(E'\n' || last_error_hint, '') || coalesce(E'\n' || last_sqlstate, '')
-  FROM partman_rs.job ORDER BY id DESC LIMIT 1
-$$;
 -- A change of the definition is noticed before the swap is tried, and named. Undone, the conversion goes on.
 CREATE TABLE t (id int PRIMARY KEY, v text);
 INSERT INTO t SELECT i, 'row ' || i FROM generate_series(1, 100) i;
@@ -206,6 +191,5 @@ CALL tests.hurry(15);
 TABLE tests.residue;
 SELECT count(*) FROM t;
 DROP TABLE t;
-DROP PROCEDURE tests.comes_to, tests.hurry;
-DROP FUNCTION tests.last_error;
+DROP PROCEDURE tests.hurry;
 TABLE tests.residue;

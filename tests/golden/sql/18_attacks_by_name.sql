@@ -2,16 +2,6 @@
 \set setup :dir '/setup.psql'
 \i :setup
 -- A table is replaced under its name between the call and the work: what was asked for one table never happens to another.
-CREATE PROCEDURE tests.comes_to(wanted text) LANGUAGE plpgsql AS $$
-BEGIN
-    FOR i IN 1 .. 600 LOOP
-        IF EXISTS (SELECT FROM partman_rs.job j WHERE j.id = (SELECT max(id) FROM partman_rs.job) AND j.phase = wanted)
-           AND (wanted = 'swapping' OR NOT EXISTS (SELECT FROM partman_rs.conversions c WHERE c.worker_pid IS NOT NULL)) THEN RETURN; END IF;
-        COMMIT;
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-    RAISE EXCEPTION 'never came to %, but to %', wanted, (SELECT phase FROM partman_rs.job ORDER BY id DESC LIMIT 1);
-END $$;
 CREATE FUNCTION tests.last() RETURNS TABLE (phase text, last_error text, detail text, sqlstate text) LANGUAGE sql AS $$
 SELECT phase, last_error, last_error_detail, last_sqlstate FROM partman_rs.job ORDER BY id DESC LIMIT 1
 $$;
@@ -124,7 +114,6 @@ SET client_min_messages = warning;
 DROP SCHEMA eve, eve2 CASCADE;
 REVOKE CREATE ON DATABASE :"db" FROM regress_eve;
 REVOKE USAGE ON SCHEMA tests FROM regress_eve;
-DROP PROCEDURE tests.comes_to(text);
 DROP FUNCTION tests.last;
 DROP ROLE regress_eve, regress_admin;
 TABLE tests.residue;

@@ -2,10 +2,6 @@
 \set setup :dir '/setup.psql'
 \i :setup
 -- The half-made copy is nobody else's business. Who alters it all the same gets an error, and keeps all rows.
-CREATE FUNCTION tests.last_error() RETURNS text LANGUAGE sql AS $$
-SELECT phase || ': ' || coalesce(last_error, 'no error') || coalesce(E'\n' || last_error_detail, '') || coalesce(E'\n' || last_error_hint, '') || coalesce(E'\n' || last_sqlstate, '')
-  FROM partman_rs.job ORDER BY id DESC LIMIT 1
-$$;
 CREATE TABLE t (id int PRIMARY KEY, v text);
 INSERT INTO t SELECT i, 'row ' || i FROM generate_series(1, 100) i;
 -- A partition is dropped.
@@ -60,5 +56,4 @@ SELECT cancel_conversion('w');
 CALL tests.until('w', 'cancelled');
 SELECT count(*) FROM w;
 DROP TABLE t, u, w;
-DROP FUNCTION tests.last_error;
 TABLE tests.residue;
