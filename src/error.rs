@@ -15,6 +15,8 @@ pub enum Error {
     NoRelation { oid: u32 },
     /// The caller may not act as the table's owner.
     NotOwner { relation: String, owner: String },
+    /// The caller may not read the table, and so not its statistics.
+    NotReadable { relation: String },
     /// The table cannot be converted as it stands: all reasons at once.
     Blocked {
         relation: String,
@@ -139,6 +141,11 @@ impl Error {
                 format!("must be owner of table \"{relation}\""),
             )
             .detail(format!("The table belongs to role \"{owner}\".")),
+            Error::NotReadable { relation } => Wording::new(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for table \"{relation}\""),
+            )
+            .detail("Its statistics are hidden from whoever may not SELECT from it."),
             Error::Blocked { relation, blockers } => {
                 let hints: Vec<&str> = blockers.iter().filter_map(|b| b.hint.as_deref()).collect();
                 let wording = Wording::new(

@@ -1,5 +1,6 @@
 //! Settings, all with the prefix `pg_partman_rs`.
 
+use crate::analyze::facts::Thresholds;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::time::Duration;
 
@@ -9,6 +10,15 @@ static SNAPSHOT_WAIT_TIMEOUT_S: GucSetting<i32> = GucSetting::<i32>::new(3600);
 static COPY_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(2);
 static MAX_PARTITIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static LAUNCHER_NAPTIME_S: GucSetting<i32> = GucSetting::<i32>::new(10);
+/// In kB, as all settings of size are.
+static ANALYZE_SMALL_SIZE_KB: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
+static ANALYZE_LARGE_SIZE_KB: GucSetting<i32> = GucSetting::<i32>::new(10 * 1024 * 1024);
+static TARGET_PARTITION_SIZE_KB: GucSetting<i32> = GucSetting::<i32>::new(4 * 1024 * 1024);
+static ANALYZE_DELETED_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(20);
+static ANALYZE_DEAD_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(20);
+static ANALYZE_GROWTH_MONTHS: GucSetting<i32> = GucSetting::<i32>::new(12);
+static ANALYZE_CORRELATION: GucSetting<f64> = GucSetting::<f64>::new(0.8);
+static ANALYZE_NULL_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(5);
 
 /// Defines the settings and reserves their prefix.
 pub fn define() {
@@ -63,10 +73,100 @@ pub fn define() {
         GucContext::Sighup,
         GucFlags::UNIT_S,
     );
+    define_analysis();
     #[allow(unsafe_code, reason = "a call into PostgreSQL")]
     // SAFETY: called while the library is being loaded, after its settings were defined.
     unsafe {
         pgrx::pg_sys::MarkGUCPrefixReserved(c"pg_partman_rs".as_ptr());
+    }
+}
+
+/// The thresholds of `analyze_table_for_partitioning`.
+fn define_analysis() {
+    let size = |name, short, long, setting: &'static GucSetting<i32>| {
+        let (context, flags) = (GucContext::Userset, GucFlags::UNIT_KB);
+        GucRegistry::define_int_guc(name, short, long, setting, 8, i32::MAX, context, flags);
+    };
+    size(
+        c"pg_partman_rs.analyze_small_size",
+        c"Size of table and indexes below which partitioning is never advised.",
+        c"Partitions cost planning time and locks, which a small table does not give back.",
+        &ANALYZE_SMALL_SIZE_KB,
+    );
+    size(
+        c"pg_partman_rs.analyze_large_size",
+        c"Size of table and indexes from which on partitioning is advised for size alone.",
+        c"Lower it where vacuum or index builds of smaller tables already take too long.",
+        &ANALYZE_LARGE_SIZE_KB,
+    );
+    size(
+        c"pg_partman_rs.target_partition_size",
+        c"Size of a partition with its indexes that advised intervals aim at.",
+        c"Smaller ones are quicker to vacuum and to drop; many of them cost planning time.",
+        &TARGET_PARTITION_SIZE_KB,
+    );
+    let whole = |name, short, long, setting: &'static GucSetting<i32>, least, most| {
+        let (context, flags) = (GucContext::Userset, GucFlags::default());
+        GucRegistry::define_int_guc(name, short, long, setting, least, most, context, flags);
+    };
+    whole(
+        c"pg_partman_rs.analyze_deleted_percent",
+        c"Share of rows deleted from which on partitioning is advised for deletion.",
+        c"Counted since the table's statistics were last reset.",
+        &ANALYZE_DELETED_PERCENT,
+        1,
+        100,
+    );
+    whole(
+        c"pg_partman_rs.analyze_dead_percent",
+        c"Share of dead row versions from which on partitioning is advised for vacuum.",
+        c"Lower it where vacuum cannot keep up long before that.",
+        &ANALYZE_DEAD_PERCENT,
+        1,
+        100,
+    );
+    whole(
+        c"pg_partman_rs.analyze_growth_months",
+        c"Months within which a table that will be large counts as worth partitioning now.",
+        c"A table is converted the more cheaply the smaller it is.",
+        &ANALYZE_GROWTH_MONTHS,
+        0,
+        1200,
+    );
+    whole(
+        c"pg_partman_rs.analyze_null_percent",
+        c"Share of nulls above which a column is not advised as partition column.",
+        c"Rows with a null belong to the default partition.",
+        &ANALYZE_NULL_PERCENT,
+        0,
+        100,
+    );
+    GucRegistry::define_float_guc(
+        c"pg_partman_rs.analyze_correlation",
+        c"Correlation with the order of rows from which on a column counts as arriving in order.",
+        c"Between 0 and 1. Lower it where vacuum has made old space free for new rows.",
+        &ANALYZE_CORRELATION,
+        0.0,
+        1.0,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+}
+
+/// From where on something counts, for the analysis.
+pub fn thresholds() -> Thresholds {
+    let bytes = |setting: &GucSetting<i32>| i64::from(setting.get()) * 1024;
+    let share = |setting: &GucSetting<i32>| f64::from(setting.get()) / 100.0;
+    Thresholds {
+        small_bytes: bytes(&ANALYZE_SMALL_SIZE_KB),
+        large_bytes: bytes(&ANALYZE_LARGE_SIZE_KB),
+        target_partition_bytes: bytes(&TARGET_PARTITION_SIZE_KB),
+        deleted_share: share(&ANALYZE_DELETED_PERCENT),
+        dead_share: share(&ANALYZE_DEAD_PERCENT),
+        growth_months: f64::from(ANALYZE_GROWTH_MONTHS.get()),
+        correlation: ANALYZE_CORRELATION.get(),
+        null_share: share(&ANALYZE_NULL_PERCENT),
+        max_partitions: MAX_PARTITIONS.get().into(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Turns a live PostgreSQL table into a partitioned one while the application keeps writing.
 //!
 //! From the outside in: [`api`] are the SQL functions; [`request`] turns a call into a plan;
-//! [`plan`] decides, without a server; [`worker`] are the background processes; [`convert`] is
+//! [`plan`] decides, without a server; [`analyze`] says which tables are worth it, and how; [`worker`] are the background processes; [`convert`] is
 //! the engine that they drive; [`catalog`] is what is remembered; [`db`] and [`pg`] are the seams
 //! to SQL and to C.
 
+mod analyze;
 mod api;
 mod catalog;
 mod convert;
@@ -27,7 +28,11 @@ extension_sql_file!(
     name = "tables",
     requires = ["schema"]
 );
-extension_sql_file!("../sql/install/functions.sql", name = "functions");
+extension_sql_file!(
+    "../sql/install/functions.sql",
+    name = "functions",
+    requires = ["schema"]
+);
 extension_sql_file!(
     "../sql/install/views.sql",
     name = "views",

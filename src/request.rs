@@ -5,7 +5,7 @@ use crate::db;
 use crate::error::Error;
 use crate::guc;
 use crate::pg::role::{self, Restriction, acting_as};
-use crate::plan::blockers::{self, Blocker};
+use crate::plan::blockers;
 use crate::plan::bounds::{Coverage, RangeBound, Span, Zone, ZoneError, range_spans};
 use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::{IntervalError, KeyType, PartitionInterval};
@@ -51,10 +51,10 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
             relation: facts.name.clone(),
             column: arguments.partition_column.clone(),
         })?;
-    let key_type = key_type(&column);
+    let key_type = key_type(column.type_oid);
     let mut found = blockers::find(&facts, &column, arguments.default_partition);
     if key_type.is_none() {
-        found.insert(0, unsupported_type(&column));
+        found.insert(0, blockers::unsupported_type(&column));
     }
     let (Some(key_type), true) = (key_type, found.is_empty()) else {
         return Err(Error::Blocked {
@@ -174,8 +174,9 @@ fn check_simple(arguments: &Arguments) -> Result<(), Error> {
     Ok(())
 }
 
-fn key_type(column: &Column) -> Option<KeyType> {
-    match pg_sys::Oid::from(column.type_oid) {
+/// What a type is as a partition key; `None` where no ranges are made of it.
+pub fn key_type(type_oid: u32) -> Option<KeyType> {
+    match pg_sys::Oid::from(type_oid) {
         pg_sys::TIMESTAMPTZOID => Some(KeyType::TimestampTz),
         pg_sys::TIMESTAMPOID => Some(KeyType::Timestamp),
         pg_sys::DATEOID => Some(KeyType::Date),
@@ -184,14 +185,6 @@ fn key_type(column: &Column) -> Option<KeyType> {
         pg_sys::INT8OID => Some(KeyType::BigInt),
         _ => None,
     }
-}
-
-fn unsupported_type(column: &Column) -> Blocker {
-    Blocker::fact(format!(
-        "Column \"{}\" is of type {}; ranges are made over timestamp with time zone, timestamp, date, \
-         smallint, integer and bigint.",
-        column.name, column.type_name
-    ))
 }
 
 fn interval(text: &str, key_type: KeyType) -> Result<PartitionInterval, Error> {
@@ -466,7 +459,7 @@ fn bound_argument(
 }
 
 /// The smallest and the largest finite key that the table holds.
-fn data_coverage(
+pub fn data_coverage(
     facts: &Facts,
     column: &Column,
     key_type: KeyType,

@@ -2,6 +2,61 @@
 -- as the table's owner. search_path is pinned, so that names in definitions come out qualified
 -- and no other schema's operators are used.
 
+-- What the analysis says of a table. A type, so that arguments and columns may share names.
+CREATE TYPE partman_rs.advice AS (
+    source regclass,
+    needs_partitioning boolean,
+    partition_column text,
+    recommended_strategy text,
+    partition_interval text,
+    estimated_partitions bigint,
+    partition_bytes bigint,
+    total_bytes bigint,
+    rows_estimate bigint,
+    reasons text,
+    blockers text,
+    warnings text,
+    key_changes text,
+    next_step text,
+    details jsonb
+);
+COMMENT ON TYPE partman_rs.advice IS 'what the analysis says of a table';
+COMMENT ON COLUMN partman_rs.advice.source IS 'the table';
+COMMENT ON COLUMN partman_rs.advice.needs_partitioning IS 'whether partitioning is worth it; null where that cannot be told, for the reason given';
+COMMENT ON COLUMN partman_rs.advice.partition_column IS 'the column to partition by, whether it is worth it or not; null where none will do, or the table was not looked at closely';
+COMMENT ON COLUMN partman_rs.advice.recommended_strategy IS 'what convert_to_partitioned is to be given as strategy';
+COMMENT ON COLUMN partman_rs.advice.partition_interval IS 'what it is to be given as partition_interval';
+COMMENT ON COLUMN partman_rs.advice.estimated_partitions IS 'how many partitions it would make, those ahead and the default partition among them';
+COMMENT ON COLUMN partman_rs.advice.partition_bytes IS 'estimated size of a partition with its indexes';
+COMMENT ON COLUMN partman_rs.advice.total_bytes IS 'size of the table with indexes and TOAST';
+COMMENT ON COLUMN partman_rs.advice.rows_estimate IS 'rows, as of the last VACUUM or ANALYZE; null where there was none';
+COMMENT ON COLUMN partman_rs.advice.reasons IS 'why, a sentence a line';
+COMMENT ON COLUMN partman_rs.advice.blockers IS 'all that convert_to_partitioned would refuse, and what to do about it, a line each';
+COMMENT ON COLUMN partman_rs.advice.warnings IS 'what to know or to mend before, a line each';
+COMMENT ON COLUMN partman_rs.advice.key_changes IS 'what becomes of unique keys that lack the column, a line each';
+COMMENT ON COLUMN partman_rs.advice.next_step IS 'the call that shows the plan; null where it would be refused';
+COMMENT ON COLUMN partman_rs.advice.details IS 'the same for programs, with more numbers';
+
+CREATE FUNCTION partition_candidates() RETURNS SETOF partman_rs.advice
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'partition_candidates_wrapper';
+COMMENT ON FUNCTION partition_candidates() IS
+    'says which tables of the database are worth partitioning and why, those first that are: reads catalog and statistics only';
+
+CREATE FUNCTION analyze_table_for_partitioning(
+    source regclass,
+    partition_column text DEFAULT NULL,
+    retention interval DEFAULT NULL
+) RETURNS SETOF partman_rs.advice
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'analyze_table_for_partitioning_wrapper';
+COMMENT ON FUNCTION analyze_table_for_partitioning(regclass, text, interval) IS
+    'says whether a table is worth partitioning, by which column and interval, and all that stands in the way: reads catalog, statistics and ends of indexes only';
+
 CREATE FUNCTION convert_to_partitioned(
     source regclass,
     partition_column text,

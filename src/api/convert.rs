@@ -1,5 +1,6 @@
 //! `convert_to_partitioned()`.
 
+use super::given;
 use crate::catalog::job::{self, NewJob};
 use crate::error::Error;
 use crate::pg::role;
@@ -63,11 +64,6 @@ fn convert_to_partitioned(
         start(&planned)?;
     }
     Ok(rows(&planned.plan, planned.bytes))
-}
-
-/// An argument that must not be null.
-fn given<T>(argument: &'static str, value: Option<T>) -> Result<T, Error> {
-    value.ok_or(Error::NullArgument { argument })
 }
 
 fn start(planned: &Planned) -> Result<(), Error> {

@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "calls into PostgreSQL")]
 
 pub mod depend;
+pub mod disk;
 pub mod interrupts;
 pub mod lock;
 pub mod processor;

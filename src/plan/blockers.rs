@@ -47,13 +47,35 @@ pub fn wrong_relation(facts: &Facts) -> Option<String> {
     Some(kind.to_owned())
 }
 
+/// Of such a column no ranges can be made.
+pub fn unsupported_type(column: &Column) -> Blocker {
+    Blocker::fact(format!(
+        "Column \"{}\" is of type {}; ranges are made over timestamp with time zone, timestamp, date, \
+         smallint, integer and bigint.",
+        column.name, column.type_name
+    ))
+}
+
 /// Everything that stands in the way of partitioning the table by `key`, in a fixed order.
 ///
 /// `default_partition` is whether rows outside all ranges have a place to go.
 pub fn find(facts: &Facts, key: &Column, default_partition: bool) -> Vec<Blocker> {
-    let mut found = Vec::new();
-    found.extend(table_blockers(facts));
+    let mut found = table_blockers(facts);
     found.extend(key_blockers(facts, key, default_partition));
+    found.extend(part_blockers(facts, Some(key)));
+    found
+}
+
+/// Everything that stands in the way whatever the column, in the same order.
+pub fn of_table(facts: &Facts) -> Vec<Blocker> {
+    let mut found = table_blockers(facts);
+    found.extend(part_blockers(facts, None));
+    found
+}
+
+/// Constraints, indexes and dependents that cannot be carried.
+fn part_blockers(facts: &Facts, key: Option<&Column>) -> Vec<Blocker> {
+    let mut found = Vec::new();
     found.extend(facts.checks.iter().filter(|check| check.no_inherit).map(|check| {
         Blocker::fact(format!(
             "CHECK constraint \"{}\" is marked NO INHERIT, which a partitioned table cannot have.",
@@ -207,7 +229,7 @@ fn key_blockers(facts: &Facts, key: &Column, default_partition: bool) -> Vec<Blo
     found
 }
 
-fn index_blockers(index: &Index, key: &Column) -> Vec<Blocker> {
+fn index_blockers(index: &Index, key: Option<&Column>) -> Vec<Blocker> {
     let mut found = Vec::new();
     if !index.is_valid {
         found.push(Blocker::with_hint(
@@ -240,7 +262,8 @@ fn index_blockers(index: &Index, key: &Column) -> Vec<Blocker> {
         ));
     }
     let too_many = index.columns.len() + index.include.len() >= MAX_INDEX_COLUMNS;
-    if index.is_unique && lacks(index, key.attnum) && too_many {
+    let is_extended = key.is_some_and(|key| index.is_unique && lacks(index, key.attnum));
+    if is_extended && too_many {
         found.push(Blocker::fact(format!(
             "Unique index \"{}\" has no room for the partition column.",
             index.name

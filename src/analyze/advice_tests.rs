@@ -1,0 +1,384 @@
+use super::super::facts::{GB, Statistics};
+use super::*;
+use crate::plan::facts::IndexConstraint;
+
+const DAY: i64 = 86_400_000_000;
+const NOW: i64 = 9_000 * DAY;
+const TIMESTAMPTZ: u32 = 1184;
+const BIGINT: u32 = 20;
+const TEXT: u32 = 25;
+const UUID: u32 = 2950;
+
+const TYPES: Types = Types {
+    key: |oid| match oid {
+        TIMESTAMPTZ => Some(KeyType::TimestampTz),
+        BIGINT => Some(KeyType::BigInt),
+        _ => None,
+    },
+    is_listable: |oid| oid == TEXT,
+};
+
+/// A table in the making, with what its statistics say.
+struct Case {
+    table: TableFacts,
+    facts: Facts,
+    columns: Vec<ColumnFacts>,
+    server: ServerFacts,
+    wish: Wish,
+    may_convert: bool,
+    free_bytes: Option<i64>,
+}
+
+impl Case {
+    fn new(bytes: i64, rows: f64) -> Case {
+        let facts = serde_json::from_value(json!({
+            "oid": 16384, "schema": "public", "name": "t", "kind": "r", "persistence": "p",
+            "access_method": "heap", "owner": 10, "owner_name": "owner", "is_partition": false,
+            "is_system": false, "is_typed": false, "inherits": false, "is_inherited": false,
+            "row_security": false, "replica_identity": "d", "options": [], "tablespace": null,
+            "grants": [], "comment": null, "has_dropped_columns": false, "columns": [],
+            "checks": [], "not_nulls": [], "indexes": [], "extras": [],
+            "owner_may_read_and_capture": true, "owner_may_set_sequences": true,
+            "owner_may_create": true, "owner_may_use_tablespaces": true
+        }))
+        .unwrap();
+        Case {
+            table: TableFacts {
+                is_readable: true,
+                rows: Some(rows),
+                live: rows as i64,
+                table_bytes: Some(bytes * 3 / 4),
+                index_bytes: Some(bytes / 4),
+                ..TableFacts::default()
+            },
+            facts,
+            columns: Vec::new(),
+            server: ServerFacts {
+                cache_bytes: 64 * GB,
+                now: NOW,
+                lock_slots: 100_000,
+                worker_slots: 8,
+                ..ServerFacts::default()
+            },
+            wish: Wish::default(),
+            may_convert: true,
+            free_bytes: None,
+        }
+    }
+
+    fn column(mut self, name: &str, type_oid: u32, statistics: Option<Statistics>) -> Case {
+        let attnum = i16::try_from(self.columns.len() + 1).unwrap();
+        self.facts.columns.push(
+            serde_json::from_value(json!({
+                "attnum": attnum, "name": name, "type_name": "some type", "type_oid": type_oid,
+                "not_null": true, "has_default": false, "generated": "", "identity": "",
+                "statistics": null, "options": null, "storage": "p", "compression": "",
+                "default_text": null, "collation": 0, "comment": null, "grants": [], "sequences": []
+            }))
+            .unwrap(),
+        );
+        self.columns.push(ColumnFacts {
+            attnum,
+            statistics,
+            ..ColumnFacts::default()
+        });
+        self
+    }
+
+    fn unique(mut self, name: &str, attnums: &[i16]) -> Case {
+        let columns: Vec<String> = attnums
+            .iter()
+            .map(|attnum| self.facts.column_at(*attnum).unwrap().name.clone())
+            .collect();
+        let mut index: Index = serde_json::from_value(json!({
+            "oid": 1, "name": name, "method": "btree", "is_unique": true, "is_primary": true,
+            "is_exclusion": false, "is_valid": true, "is_clustered": false,
+            "nulls_not_distinct": false, "immediate": true, "has_expressions": false,
+            "predicate": null, "key_attnums": attnums, "constraint": null, "columns": columns,
+            "include": [], "statistics": [], "options": null, "tablespace": null, "comment": null
+        }))
+        .unwrap();
+        index.constraint = Some(IndexConstraint {
+            name: name.to_owned(),
+            kind: "p".to_owned(),
+            deferrable: false,
+            deferred: false,
+            without_overlaps: false,
+            comment: None,
+        });
+        self.facts.indexes.push(index);
+        self
+    }
+
+    fn advice(&self) -> Advice {
+        let closer = Closer {
+            facts: &self.facts,
+            columns: &self.columns,
+            free_bytes: self.free_bytes,
+            may_convert: self.may_convert,
+            workers_wanted: 2,
+        };
+        decide(
+            &self.table,
+            &closer,
+            &self.server,
+            &Thresholds::default(),
+            &self.wish,
+            &TYPES,
+        )
+    }
+}
+
+/// A year of evenly spread times.
+fn a_year() -> Option<Statistics> {
+    Some(Statistics {
+        n_distinct: -1.0,
+        correlation: Some(1.0),
+        histogram: (0..=100)
+            .map(|n| Some(NOW - 365 * DAY + n * 365 * DAY / 100))
+            .collect(),
+        ..Statistics::default()
+    })
+}
+
+/// A counter.
+fn counter(rows: i64) -> Option<Statistics> {
+    Some(Statistics {
+        n_distinct: -1.0,
+        correlation: Some(1.0),
+        histogram: (0..=100).map(|n| Some(1 + n * rows / 100)).collect(),
+        ..Statistics::default()
+    })
+}
+
+fn random_texts() -> Option<Statistics> {
+    Some(Statistics {
+        n_distinct: -1.0,
+        correlation: Some(0.01),
+        samples: (0..20).map(|n| format!("{n:032x}")).collect(),
+        ..Statistics::default()
+    })
+}
+
+fn event_log() -> Case {
+    Case::new(100 * GB, 1e9)
+        .column("id", BIGINT, counter(1_000_000_000))
+        .column("at", TIMESTAMPTZ, a_year())
+        .unique("t_pkey", &[1])
+}
+
+fn chosen(advice: &Advice) -> (Option<bool>, Option<&str>, Option<&str>) {
+    (
+        advice.needs_partitioning,
+        advice
+            .choice
+            .as_ref()
+            .map(|choice| choice.column.name.as_str()),
+        advice
+            .choice
+            .as_ref()
+            .map(|choice| choice.period.argument.as_str()),
+    )
+}
+
+#[test]
+fn a_large_log_is_partitioned_by_its_time() {
+    let case = event_log();
+    let advice = case.advice();
+    assert_eq!(chosen(&advice), (Some(true), Some("at"), Some("1 month")));
+    assert_eq!(advice.blockers, []);
+    assert_eq!(advice.partitions(), Some(12 + 4 + 1));
+    assert_eq!(
+        advice.key_changes,
+        [
+            "Primary key \"t_pkey\" (id) becomes (id, at): nothing keeps id unique by itself any more."
+        ]
+    );
+    assert_eq!(
+        advice.next_step(&case.facts).unwrap(),
+        "SELECT * FROM convert_to_partitioned('public.t', 'at', 'range', '1 month', dry_run => true);"
+    );
+}
+
+#[test]
+fn a_key_that_others_refer_to_is_kept_as_it_is() {
+    let mut case = event_log();
+    case.table.has_incoming_keys = true;
+    assert_eq!(
+        chosen(&case.advice()),
+        (Some(true), Some("id"), Some("50000000"))
+    );
+}
+
+#[test]
+fn a_key_that_holds_the_time_stays_as_it_is() {
+    let case = Case::new(100 * GB, 1e9)
+        .column("id", BIGINT, counter(1_000_000_000))
+        .column("at", TIMESTAMPTZ, a_year())
+        .unique("t_pkey", &[1, 2]);
+    let advice = case.advice();
+    assert_eq!(advice.key_changes, Vec::<String>::new());
+    assert!(
+        advice
+            .reasons
+            .iter()
+            .any(|reason| reason.contains("every unique key"))
+    );
+}
+
+#[test]
+fn what_cannot_be_told_is_null() {
+    let mut never = event_log();
+    never.table.rows = None;
+    assert_eq!(never.advice().needs_partitioning, None);
+    let mut locked = event_log();
+    locked.table.table_bytes = None;
+    assert_eq!(locked.advice().needs_partitioning, None);
+    let mut hidden = event_log();
+    hidden.table.is_readable = false;
+    assert_eq!(hidden.advice().needs_partitioning, None);
+    let mut unknown = event_log();
+    unknown
+        .columns
+        .iter_mut()
+        .for_each(|column| column.statistics = None);
+    assert_eq!(chosen(&unknown.advice()), (None, None, None));
+}
+
+#[test]
+fn empty_and_small_tables_are_not_worth_it() {
+    let mut empty = event_log();
+    empty.table.table_bytes = Some(0);
+    assert_eq!(empty.advice().needs_partitioning, Some(false));
+    let mut small = event_log();
+    small.table.table_bytes = Some(GB / 4);
+    small.table.index_bytes = Some(GB / 4);
+    let advice = small.advice();
+    assert_eq!(chosen(&advice), (Some(false), Some("at"), Some("1 month")));
+    assert!(advice.reasons[0].contains("512 MB, less than 1 GB"));
+    small.wish.retention_seconds = Some(86_400.0);
+    assert_eq!(small.advice().needs_partitioning, Some(false));
+}
+
+#[test]
+fn what_this_release_cannot_do_is_said_in_words_only() {
+    let millis = 946_684_800_000 + NOW / 1000;
+    let mut v7 = random_texts().unwrap();
+    v7.correlation = Some(1.0);
+    v7.samples = (0..20)
+        .map(|n| format!("{:012x}7abc8def0123456789ab", millis - n * 1_000_000))
+        .collect();
+    let case = Case::new(100 * GB, 1e9)
+        .column("id", UUID, Some(v7))
+        .unique("t_pkey", &[1]);
+    let advice = case.advice();
+    assert_eq!(chosen(&advice), (Some(true), None, None));
+    assert!(
+        advice
+            .reasons
+            .iter()
+            .any(|reason| reason.contains("UUIDs of version 7"))
+    );
+    assert_eq!(advice.blockers.len(), 1);
+    assert_eq!(advice.next_step(&case.facts), None);
+
+    let tenants = Some(Statistics {
+        n_distinct: 12.0,
+        correlation: Some(0.1),
+        ..Statistics::default()
+    });
+    let case = Case::new(100 * GB, 1e9)
+        .column("id", UUID, random_texts())
+        .column("tenant", TEXT, tenants)
+        .unique("t_pkey", &[1]);
+    let advice = case.advice();
+    assert_eq!(chosen(&advice), (Some(true), None, None));
+    assert!(
+        advice
+            .reasons
+            .iter()
+            .any(|reason| reason.contains("12 different values"))
+    );
+}
+
+#[test]
+fn a_large_table_that_nothing_divides_is_left_alone() {
+    let case = Case::new(100 * GB, 1e9)
+        .column("id", UUID, random_texts())
+        .unique("t_pkey", &[1]);
+    let advice = case.advice();
+    assert_eq!(chosen(&advice), (Some(false), None, None));
+    assert!(
+        advice
+            .reasons
+            .last()
+            .unwrap()
+            .starts_with("But none of its columns")
+    );
+}
+
+#[test]
+fn a_column_that_the_caller_names_is_judged_alone() {
+    let mut case = event_log();
+    case.wish.column = Some("id".to_owned());
+    assert_eq!(
+        chosen(&case.advice()),
+        (Some(true), Some("id"), Some("50000000"))
+    );
+    let mut case = event_log().column("note", TEXT, random_texts());
+    case.wish.column = Some("note".to_owned());
+    let advice = case.advice();
+    assert_eq!(chosen(&advice), (Some(false), None, None));
+    assert_eq!(
+        advice.blockers,
+        [blockers::unsupported_type(&case.facts.columns[2])]
+    );
+}
+
+#[test]
+fn columns_that_change_or_are_out_of_order_lose() {
+    let case = Case::new(100 * GB, 1e9)
+        .column("updated_at", TIMESTAMPTZ, a_year())
+        .column("created_at", TIMESTAMPTZ, a_year());
+    assert_eq!(chosen(&case.advice()).1, Some("created_at"));
+    let mut scattered = a_year().unwrap();
+    scattered.correlation = Some(0.2);
+    let case = Case::new(100 * GB, 1e9).column("birthday", TIMESTAMPTZ, Some(scattered));
+    let advice = case.advice();
+    assert_eq!(chosen(&advice), (Some(false), None, None));
+    assert!(advice.refused[0].1.contains("correlation 0.20"));
+    let mut nulls = a_year().unwrap();
+    nulls.null_fraction = 0.5;
+    let case = Case::new(100 * GB, 1e9).column("paid_at", TIMESTAMPTZ, Some(nulls));
+    assert_eq!(case.advice().refused[0].1, "is null in 50 % of the rows");
+}
+
+#[test]
+fn everything_in_the_way_is_said_at_once() {
+    let mut case = event_log();
+    case.facts.row_security = true;
+    case.facts.persistence = "u".to_owned();
+    case.may_convert = false;
+    case.free_bytes = Some(GB);
+    case.server.oldest_transaction = Some(7_200.0);
+    case.server.oldest_transaction_pid = Some(42);
+    case.server.prepared = vec!["tx".to_owned()];
+    case.server.idle_slots = vec!["standby".to_owned()];
+    case.server.worker_slots = 1;
+    case.server.lock_slots = 10;
+    case.table.changed_since_analyze = 900_000_000;
+    let advice = case.advice();
+    assert_eq!(advice.needs_partitioning, Some(true));
+    assert_eq!(advice.blockers.len(), 3);
+    assert_eq!(advice.warnings.len(), 7, "{:#?}", advice.warnings);
+    assert_eq!(advice.next_step(&case.facts), None);
+}
+
+#[test]
+fn a_value_far_out_is_named() {
+    let mut case = event_log();
+    case.columns[1].ends = Some((NOW - 365 * DAY, NOW + 50_000 * 365 * DAY));
+    let advice = case.advice();
+    assert_eq!(chosen(&advice).1, Some("id"));
+    assert!(advice.refused[0].1.contains("is there a value far out?"));
+}

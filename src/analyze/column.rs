@@ -1,0 +1,296 @@
+//! Which column to partition by: each is judged by itself, and the best of those that will do is
+//! recommended. Only what `convert_to_partitioned` can do in this release will do.
+
+use super::disguise::{self, Disguise};
+use super::facts::{ColumnFacts, ServerFacts, Statistics, TableFacts, Thresholds};
+use super::period::{self, Flow, Period};
+use super::words;
+use crate::plan::blockers;
+use crate::plan::facts::{Column, Facts};
+use crate::plan::interval::KeyType;
+
+/// What there is to know for judging the columns of one table.
+pub struct Table<'a> {
+    pub sizes: &'a TableFacts,
+    pub facts: &'a Facts,
+    pub server: &'a ServerFacts,
+    pub thresholds: &'a Thresholds,
+    pub retention_seconds: Option<f64>,
+    pub rows: f64,
+    pub total_bytes: f64,
+}
+
+/// A column that will do.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    pub column: Column,
+    pub disguise: Option<Disguise>,
+    pub flow: Flow,
+    pub period: Period,
+    pub null_fraction: f64,
+    pub has_infinity: bool,
+    pub score: f64,
+    /// Why it is good, in sentences.
+    pub reasons: Vec<String>,
+}
+
+/// Judges a column as partition key; `Err` is why it will not do, a clause without its subject.
+pub fn judge(
+    table: &Table,
+    column: &Column,
+    key: Option<KeyType>,
+    found: Option<&ColumnFacts>,
+) -> Result<Choice, String> {
+    if !column.generated.is_empty() {
+        return Err("is a generated column".to_owned());
+    }
+    let found = found.ok_or("has no statistics")?;
+    let statistics = found.statistics.as_ref().ok_or("has no statistics")?;
+    let Some(key) = key else {
+        return Err(match disguise::of_texts(&statistics.samples) {
+            Some(disguise) => format!(
+                "holds {}, which begin with a time, but is of type {}, of which this release makes no ranges",
+                disguise.name(),
+                column.type_name
+            ),
+            None => format!(
+                "is of type {}, of which this release makes no ranges",
+                column.type_name
+            ),
+        });
+    };
+    let nulls = statistics.null_fraction;
+    if nulls > table.thresholds.null_share {
+        return Err(format!("is null in {} of the rows", words::percent(nulls)));
+    }
+    let must_be_not_null = table
+        .facts
+        .indexes
+        .iter()
+        .any(|index| index.is_primary && blockers::lacks(index, column.attnum));
+    let distinct = statistics.distinct(table.rows);
+    let hidden = match key {
+        KeyType::BigInt | KeyType::Integer => hidden_time(table, statistics, distinct),
+        _ => None,
+    };
+    let order = statistics.correlation.unwrap_or(0.0).abs();
+    let stamps = key.is_time() && is_stamp(column);
+    let default = column.default_text.as_deref().unwrap_or("");
+    let counts = !column.identity.is_empty() || default.contains("nextval(");
+    if order < table.thresholds.correlation
+        && !(stamps && order >= table.thresholds.correlation / 2.0)
+    {
+        return Err(format!(
+            "does not follow the order in which rows came (correlation {:.2})",
+            statistics.correlation.unwrap_or(0.0)
+        ));
+    }
+    let mut score = 0.0;
+    let mut reasons = Vec::new();
+    let name = &column.name;
+    match (key.is_time(), hidden) {
+        (true, _) => {
+            score += 100.0;
+            reasons.push(format!(
+                "Column \"{name}\" is a time that follows the order in which rows came (correlation {order:.2})."
+            ));
+        }
+        (false, Some(disguise)) => {
+            score += 80.0;
+            reasons.push(format!(
+                "Column \"{name}\" holds {}, which follow the order in which rows came (correlation {order:.2}).",
+                disguise.name()
+            ));
+        }
+        (false, None) => {
+            let identifies = table.facts.indexes.iter().any(|index| {
+                index.is_unique && index.predicate.is_none() && index.key_attnums == [column.attnum]
+            });
+            if !counts && !identifies {
+                return Err("is a number, but neither drawn from a sequence nor unique".to_owned());
+            }
+            score += 60.0;
+            reasons.push(format!(
+                "Column \"{name}\" is a key that grows as rows come (correlation {order:.2})."
+            ));
+        }
+    }
+    let flow = Flow::of(found, key, hidden, table.total_bytes)
+        .ok_or("has (nearly) the same value in all rows")?;
+    let period = period::choose(
+        key,
+        hidden,
+        &flow,
+        table.total_bytes,
+        table.server.now_as(key),
+        table.retention_seconds,
+        table.thresholds,
+    )
+    .ok_or_else(|| {
+        format!(
+            "reaches so far that even the widest interval makes more than {} partitions (pg_partman_rs.max_partitions); \
+             is there a value far out?",
+            table.thresholds.max_partitions
+        )
+    })?;
+    score += 10.0 * order;
+    if column.not_null {
+        score += 5.0;
+    } else if must_be_not_null {
+        score -= 10.0;
+    }
+    if stamps {
+        score += 10.0;
+        reasons.push(format!(
+            "Its default is {default}: rows are stamped as they are made."
+        ));
+    }
+    if found.leads_index {
+        score += 5.0;
+    }
+    let unique: Vec<_> = table
+        .facts
+        .indexes
+        .iter()
+        .filter(|index| index.is_unique)
+        .collect();
+    if !unique.is_empty()
+        && unique
+            .iter()
+            .all(|index| !blockers::lacks(index, column.attnum))
+    {
+        score += 15.0;
+        reasons.push(
+            "It is part of every unique key, so that all of them stay as they are.".to_owned(),
+        );
+    } else if table.sizes.has_incoming_keys {
+        // The key that others refer to cannot be extended.
+        score -= 60.0;
+    }
+    if changes_by_name(name) {
+        score -= 40.0;
+    }
+    if let Some((first, last)) = found.ends.filter(|_| key.is_time()) {
+        let span = (last as f64 - first as f64) * flow.seconds_per_key.unwrap_or(0.0);
+        reasons.push(format!("It spans {}.", words::seconds(span)));
+    }
+    Ok(Choice {
+        column: column.clone(),
+        disguise: hidden,
+        flow,
+        period,
+        null_fraction: nulls,
+        has_infinity: statistics.has_infinity(),
+        score,
+        reasons,
+    })
+}
+
+/// The time that integers hold, if they do.
+fn hidden_time(table: &Table, statistics: &Statistics, distinct: f64) -> Option<Disguise> {
+    /// Milliseconds between 1970 and 2000.
+    const TO_UNIX: i64 = 946_684_800_000;
+    let values: Vec<i64> = statistics
+        .histogram
+        .iter()
+        .chain(&statistics.common)
+        .filter_map(|value| *value)
+        .collect();
+    disguise::of_integers(
+        &values,
+        table.server.now / 1000 + TO_UNIX,
+        distinct / table.rows.max(1.0),
+    )
+}
+
+/// Whether a column's default is the moment at which the row is made.
+fn is_stamp(column: &Column) -> bool {
+    let default = column.default_text.as_deref().unwrap_or("").to_lowercase();
+    [
+        "now()",
+        "current_timestamp",
+        "current_date",
+        "localtimestamp",
+        "clock_timestamp()",
+        "statement_timestamp()",
+        "transaction_timestamp()",
+    ]
+    .iter()
+    .any(|word| default.contains(word))
+}
+
+/// Whether the name says that the value changes during the life of a row. A row whose partition
+/// key changes moves to another partition. Weak evidence, but there is no other between two
+/// columns with the same statistics.
+fn changes_by_name(name: &str) -> bool {
+    let name = name.to_lowercase();
+    [
+        "updat", "modif", "chang", "last_", "delet", "expir", "until", "valid_to", "due", "end",
+        "next",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
+}
+
+/// Strategies that this release has not, in words: what would fit a table that no range fits.
+pub fn in_words(
+    table: &Table,
+    columns: &[ColumnFacts],
+    texts: impl Fn(u32) -> bool,
+) -> Option<String> {
+    let statistics = |column: &Column| {
+        columns
+            .iter()
+            .find(|found| found.attnum == column.attnum)
+            .and_then(|found| found.statistics.as_ref())
+    };
+    let disguised = table.facts.columns.iter().find_map(|column| {
+        let disguise = disguise::of_texts(&statistics(column)?.samples)?;
+        Some(format!(
+            "Column \"{}\" holds {}, which begin with a time: ranges over it would suit the table.",
+            column.name,
+            disguise.name()
+        ))
+    });
+    let listed = || {
+        table
+            .facts
+            .columns
+            .iter()
+            .filter(|column| column.generated.is_empty() && texts(column.type_oid))
+            .filter_map(|column| {
+                let found = statistics(column)?;
+                let distinct = found.distinct(table.rows).round();
+                let lasting = (2.0..=50.0).contains(&distinct) && found.null_fraction == 0.0;
+                lasting.then_some((column, distinct))
+            })
+            .max_by(|(_, a), (_, b)| a.total_cmp(b))
+            .map(|(column, distinct)| {
+                format!(
+                    "Column \"{}\" has {distinct:.0} different values: a list partition for each could suit the table, \
+                     if queries name the value and it does not change.",
+                    column.name
+                )
+            })
+    };
+    let hashed = || {
+        let written = table.sizes.inserted + table.sizes.updated + table.sizes.deleted;
+        let identity = table.facts.identity()?;
+        // Several times the table, in updates: writers meet on the same pages and indexes.
+        (written as f64 > 5.0 * table.rows).then(|| {
+            let names: Vec<String> = identity
+                .key_attnums
+                .iter()
+                .filter_map(|attnum| table.facts.column_at(*attnum))
+                .map(|column| format!("\"{}\"", column.name))
+                .collect();
+            format!(
+                "{} writes to {} rows: hash partitions by {} would spread them, if contention is the problem.",
+                words::count(written as f64),
+                words::count(table.rows),
+                names.join(", ")
+            )
+        })
+    };
+    disguised.or_else(listed).or_else(hashed)
+}

@@ -1,0 +1,25 @@
+-- What the server has, and who would hold a conversion up: one document.
+-- Who runs it: whoever asks; of other roles' transactions he sees what pg_stat_activity shows him. Locks: none.
+SELECT jsonb_build_object(
+         'cache_bytes', pg_size_bytes(current_setting('effective_cache_size')),
+         'now', ((extract(epoch FROM now()) - 946684800) * 1000000)::bigint,
+         'lock_slots', current_setting('max_locks_per_transaction')::int8
+                       * (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8),
+         'worker_slots', current_setting('max_worker_processes')::int8,
+         'workers', (SELECT count(*) FROM pg_stat_activity w
+                      WHERE w.backend_type NOT IN ('client backend', 'autovacuum launcher', 'autovacuum worker',
+                                                   'background writer', 'checkpointer', 'walwriter', 'walsender',
+                                                   'walreceiver', 'startup', 'archiver', 'walsummarizer', 'slotsync worker',
+                                                   'io worker', 'logger', 'standalone backend')),
+         'oldest_transaction', extract(epoch FROM clock_timestamp() - o.xact_start)::float8,
+         'oldest_transaction_pid', o.pid,
+         'prepared', coalesce((SELECT jsonb_agg(p.gid ORDER BY p.prepared)
+                                 FROM pg_prepared_xacts p WHERE p.database = current_database()), '[]'),
+         'idle_slots', coalesce((SELECT jsonb_agg(r.slot_name ORDER BY r.slot_name)
+                                   FROM pg_replication_slots r WHERE NOT r.active AND r.restart_lsn IS NOT NULL), '[]'))
+  FROM (SELECT) one
+  LEFT JOIN (SELECT a.xact_start, a.pid
+               FROM pg_stat_activity a
+              WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
+                AND a.backend_type = 'client backend'
+              ORDER BY a.xact_start LIMIT 1) o ON true
