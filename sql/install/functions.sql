@@ -35,7 +35,7 @@ COMMENT ON COLUMN partman_rs.advice.blockers IS 'all that convert_to_partitioned
 COMMENT ON COLUMN partman_rs.advice.warnings IS 'what to know or to mend before, a line each';
 COMMENT ON COLUMN partman_rs.advice.key_changes IS 'what becomes of unique keys that lack the column, a line each';
 COMMENT ON COLUMN partman_rs.advice.next_step IS 'the call that shows the plan; null where it would be refused';
-COMMENT ON COLUMN partman_rs.advice.details IS 'the same for programs, with more numbers';
+COMMENT ON COLUMN partman_rs.advice.details IS 'for programs: blockers apart from their hints, why other columns will not do, and more numbers';
 
 CREATE FUNCTION partition_candidates() RETURNS SETOF partman_rs.advice
 LANGUAGE c VOLATILE PARALLEL UNSAFE

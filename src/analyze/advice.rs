@@ -80,7 +80,7 @@ impl Advice {
         )
     }
 
-    /// What a program wants that a person reads in sentences.
+    /// What a program wants to know beyond the sentences.
     pub fn details(&self, table: &TableFacts) -> Value {
         let refused: serde_json::Map<String, Value> = self
             .refused
@@ -88,10 +88,7 @@ impl Advice {
             .map(|(column, why)| (column.clone(), json!(why)))
             .collect();
         json!({
-            "reasons": self.reasons,
             "blockers": self.blockers.iter().map(|blocker| json!({"fact": blocker.fact, "hint": blocker.hint})).collect::<Vec<_>>(),
-            "warnings": self.warnings,
-            "key_changes": self.key_changes,
             "columns_refused": refused,
             "table_bytes": table.table_bytes,
             "index_bytes": table.index_bytes,
@@ -185,7 +182,7 @@ pub fn decide(
         if !settled {
             advice = Advice::of(None, never_analysed(total));
         }
-        advice.blockers = table_blockers(facts, closer, None);
+        advice.blockers = blockers_of(facts, closer, types, wished(facts, wish));
         return advice;
     }
     let subject = Table {
@@ -221,10 +218,11 @@ pub fn decide(
         .reduce(|best, next| if next.score > best.score { next } else { best });
     let growth = best
         .as_ref()
+        .filter(|choice| choice.standstill.is_none())
         .and_then(|choice| choice.flow.bytes_per_second());
     let listable = |oid: u32| (types.is_listable)(oid);
     let in_words = match (&best, &wish.column) {
-        (None, None) => column::in_words(&subject, closer.columns, listable),
+        (None, None) if !settled => column::in_words(&subject, closer.columns, listable),
         _ => None,
     };
     if !settled {
@@ -249,6 +247,11 @@ pub fn decide(
         }
     }
     if let Some(choice) = &best {
+        if advice.needs_partitioning == Some(false) {
+            advice
+                .reasons
+                .push("If it is to be partitioned all the same:".to_owned());
+        }
         advice.reasons.extend(choice.reasons.iter().cloned());
         advice.reasons.push(width_in_words(choice, wish));
         advice.warnings.extend(choice_warnings(choice, wish));
@@ -269,14 +272,13 @@ pub fn decide(
                 .map(|(name, why)| format!("Column \"{name}\" {why}.")),
         );
     }
-    let key = best.as_ref().map(|choice| &choice.column).or_else(|| {
-        let wanted = wish.column.as_deref()?;
-        facts.column(wanted)
-    });
-    if let Some(key) = key.filter(|key| (types.key)(key.type_oid).is_none()) {
-        advice.blockers.push(blockers::unsupported_type(key));
-    }
-    advice.blockers.extend(table_blockers(facts, closer, key));
+    let key = match &best {
+        Some(choice) => Some(&choice.column),
+        None => wished(facts, wish),
+    };
+    advice
+        .blockers
+        .extend(blockers_of(facts, closer, types, key));
     let indexes = facts.indexes.len();
     advice.choice = best;
     advice.warnings.extend(table_warnings(table, facts, rows));
@@ -286,8 +288,17 @@ pub fn decide(
     advice
 }
 
+fn wished<'a>(facts: &'a Facts, wish: &Wish) -> Option<&'a Column> {
+    facts.column(wish.column.as_deref()?)
+}
+
 /// All that `convert_to_partitioned` would refuse, with this column if there is one.
-fn table_blockers(facts: &Facts, closer: &Closer, key: Option<&Column>) -> Vec<Blocker> {
+fn blockers_of(
+    facts: &Facts,
+    closer: &Closer,
+    types: &Types,
+    key: Option<&Column>,
+) -> Vec<Blocker> {
     let mut found = Vec::new();
     if !closer.may_convert {
         found.push(Blocker::with_hint(
@@ -297,6 +308,9 @@ fn table_blockers(facts: &Facts, closer: &Closer, key: Option<&Column>) -> Vec<B
             ),
             "Have its owner, or a role that can SET ROLE to it, convert it.",
         ));
+    }
+    if let Some(key) = key.filter(|key| (types.key)(key.type_oid).is_none()) {
+        found.push(blockers::unsupported_type(key));
     }
     match key {
         Some(key) => found.extend(blockers::find(facts, key, true)),
@@ -343,6 +357,12 @@ fn choice_warnings(choice: &Choice, wish: &Wish) -> Vec<String> {
     if choice.has_infinity {
         found.push(format!(
             "Column \"{name}\" holds infinite values: they belong to the default partition."
+        ));
+    }
+    if let Some(since) = choice.standstill {
+        found.push(format!(
+            "The last row came {} ago, by column \"{name}\": the table does not seem to grow any more.",
+            words::seconds(since)
         ));
     }
     if choice.period.empty > 12 {

@@ -26,6 +26,8 @@ pub struct Choice {
     pub column: Column,
     pub disguise: Option<Disguise>,
     pub flow: Flow,
+    /// Seconds since the last row came, where the table does not grow any more.
+    pub standstill: Option<f64>,
     pub period: Period,
     pub null_fraction: f64,
     pub has_infinity: bool,
@@ -178,6 +180,7 @@ pub fn judge(
         column: column.clone(),
         disguise: hidden,
         flow,
+        standstill: flow.standstill(table.server.now_as(key)),
         period,
         null_fraction: nulls,
         has_infinity: statistics.has_infinity(),

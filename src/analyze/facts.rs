@@ -13,6 +13,8 @@ pub struct TableFacts {
     pub is_readable: bool,
     /// Whether somebody holds, or waits for, a lock that reading would queue behind.
     pub is_locked: bool,
+    /// Whether it is a table, and neither partitioned nor a partition.
+    pub is_plain: bool,
     pub is_converting: bool,
     /// `pg_class.reltuples`; `None` where it was never vacuumed or analysed.
     pub rows: Option<f64>,

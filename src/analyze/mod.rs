@@ -54,20 +54,29 @@ fn is_listable(type_oid: u32) -> bool {
 
 /// Analyses one table.
 pub fn table(source: pg_sys::Oid, wish: &Wish) -> Result<Analysed, Error> {
-    let facts = table::facts(source)?.ok_or_else(|| Error::NoRelation {
+    let gone = || Error::NoRelation {
         oid: source.to_u32(),
-    })?;
+    };
+    let thresholds = guc::thresholds();
+    let found = read::tables(Some(source))?.pop().ok_or_else(gone)?;
+    // PostgreSQL locks a table to write its definitions down: that would have to wait.
+    if let Err(advice) = advice::at_first_sight(&found, &thresholds)
+        && found.is_locked
+        && found.is_plain
+    {
+        return Ok(Analysed {
+            table: found,
+            advice,
+            next_step: None,
+        });
+    }
+    let facts = table::facts(source)?.ok_or_else(gone)?;
     if let Some(detail) = blockers::wrong_relation(&facts) {
         return Err(Error::WrongRelation {
             relation: facts.name,
             detail,
         });
     }
-    let found = read::tables(Some(source))?
-        .pop()
-        .ok_or_else(|| Error::NoRelation {
-            oid: source.to_u32(),
-        })?;
     if !found.is_readable {
         return Err(Error::NotReadable {
             relation: facts.name,
@@ -83,14 +92,7 @@ pub fn table(source: pg_sys::Oid, wish: &Wish) -> Result<Analysed, Error> {
             column: column.clone(),
         });
     }
-    closer_look(
-        found,
-        facts,
-        &read::server()?,
-        &guc::thresholds(),
-        wish,
-        true,
-    )
+    closer_look(found, facts, &read::server()?, &thresholds, wish, true)
 }
 
 /// Analyses all tables: first those that are worth it, the largest first.

@@ -88,6 +88,14 @@ impl Flow {
         self.seconds_per_key
             .map(|seconds| self.bytes_per_key / seconds)
     }
+
+    /// Seconds since the last key, where that is more than a tenth of the time that the table
+    /// spans: it does not grow any more.
+    pub fn standstill(&self, now: Option<i64>) -> Option<f64> {
+        let since = (now? as f64 - self.last as f64) * self.seconds_per_key?;
+        let span = (self.last as f64 - self.first as f64) * self.seconds_per_key?;
+        (since > span / 10.0).then_some(since)
+    }
 }
 
 /// The width of a partition, and what comes of it.
@@ -261,6 +269,19 @@ mod tests {
         assert_eq!(argument(30.0), "1 week");
         assert_eq!(argument(7.0), "1 day");
         assert_eq!(argument(3650.0), "1 month");
+    }
+
+    #[test]
+    fn a_table_that_got_no_rows_for_long_stands_still() {
+        let flow = Flow {
+            first: -100 * DAY_MICROS,
+            last: 0,
+            bytes_per_key: 1.0,
+            seconds_per_key: Some(1e-6),
+        };
+        assert_eq!(flow.standstill(Some(5 * DAY_MICROS)), None);
+        assert_eq!(flow.standstill(Some(20 * DAY_MICROS)), Some(20.0 * DAY));
+        assert_eq!(flow.standstill(None), None);
     }
 
     #[test]

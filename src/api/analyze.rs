@@ -9,7 +9,9 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 /// Longer than any data; an infinite interval, which there is since 17, is longer still.
-const LONGEST_RETENTION: f64 = 10_000.0 * 366.0 * 86_400.0;
+const LONGEST_RETENTION: f64 = 10_000.0 * 12.0 * MONTH;
+/// In seconds: a twelfth of a year.
+const MONTH: f64 = 30.4375 * 86_400.0;
 
 #[allow(
     clippy::type_complexity,
@@ -83,7 +85,9 @@ fn analyze_table_for_partitioning(
 }
 
 fn seconds(retention: Interval) -> Result<f64, Error> {
-    let seconds = retention.as_micros() as f64 / 1_000_000.0;
+    let seconds = f64::from(retention.months()) * MONTH
+        + f64::from(retention.days()) * 86_400.0
+        + retention.micros() as f64 / 1_000_000.0;
     let refuse = |message: &str, hint: &str| {
         Err(Error::Argument {
             message: message.to_owned(),

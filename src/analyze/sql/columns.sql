@@ -2,6 +2,13 @@
 -- Who runs it: whoever asks, with his own rights; pg_stats hides what he may not read. Locks: none on the table.
 -- Values of the types that are keys come as the numbers that keys are compared by, infinite ones as nulls; values of types
 -- that may hold a time in disguise come as text.
+WITH s AS MATERIALIZED (
+    -- By name, known beforehand: the view is a barrier that a join would read as a whole.
+    SELECT * FROM pg_stats
+     WHERE schemaname = (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1)
+       AND tablename = (SELECT c.relname FROM pg_class c WHERE c.oid = $1)
+       AND NOT inherited
+)
 SELECT coalesce(jsonb_agg(jsonb_build_object(
          'attnum', a.attnum,
          'leads_index', EXISTS (
@@ -18,9 +25,7 @@ SELECT coalesce(jsonb_agg(jsonb_build_object(
              'samples', coalesce(t.samples, '[]')) END)
          ORDER BY a.attnum), '[]')
   FROM pg_attribute a
-  JOIN pg_class c ON c.oid = a.attrelid
-  JOIN pg_namespace n ON n.oid = c.relnamespace
-  LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname AND NOT s.inherited
+  LEFT JOIN s ON s.attname = a.attname
  CROSS JOIN LATERAL (
        SELECT a.atttypid IN ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype, 'int2'::regtype, 'int4'::regtype,
                              'int8'::regtype) AS is_key,

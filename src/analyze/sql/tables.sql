@@ -29,6 +29,7 @@ SELECT jsonb_build_object(
          'owner', c.relowner::int8,
          'is_readable', has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT'),
          'is_locked', c.is_locked,
+         'is_plain', c.relkind = 'r' AND NOT c.relispartition,
          'is_converting', c.oid = ANY ($2::oid[]),
          'rows', CASE WHEN c.reltuples >= 0 THEN c.reltuples END,
          'table_bytes', CASE WHEN NOT c.is_locked THEN pg_table_size(c.oid) END,
