@@ -1,7 +1,7 @@
 //! Which tables are worth partitioning, by what, and what stands in the way.
 //!
 //! [`read`] asks the server; all else is pure: [`facts`] are what is known, [`advice`] puts
-//! together what [`worth`], [`column`] and [`period`] decide. The rules, and their thresholds, are
+//! together what [`worth`], [`mod@column`] and [`period`] decide. The rules, and their thresholds, are
 //! in `docs/internals/analysis.md`.
 
 mod advice;

@@ -21,7 +21,9 @@ const SERVER: &str = include_str!("sql/server.sql");
 const MOST_DEAD_ROWS: i64 = 1_000_000;
 
 /// An index is asked for its ends, or nobody is.
-const INDEX_ONLY: [(&CStr, &CStr); 3] = [
+const INDEX_ONLY: [(&CStr, &CStr); 5] = [
+    (c"enable_indexscan", c"on"),
+    (c"enable_indexonlyscan", c"on"),
     (c"enable_seqscan", c"off"),
     (c"enable_bitmapscan", c"off"),
     (c"max_parallel_workers_per_gather", c"0"),
@@ -72,7 +74,9 @@ pub fn add_ends(
     facts: &Facts,
     columns: &mut [ColumnFacts],
 ) -> Result<(), Error> {
-    if table.dead > MOST_DEAD_ROWS || facts.kind != "r" || facts.persistence == "t" {
+    // Policies could hide every row, and all of the index be read in vain.
+    let is_quick = table.dead <= MOST_DEAD_ROWS && !facts.row_security;
+    if !is_quick || facts.kind != "r" || facts.persistence == "t" {
         return Ok(());
     }
     for found in columns.iter_mut().filter(|found| found.leads_index) {

@@ -14,7 +14,9 @@ SELECT coalesce(jsonb_agg(jsonb_build_object(
          'leads_index', EXISTS (
              SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
               WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum AND i.indpred IS NULL
-                AND i.indisvalid AND m.amname = 'btree'),
+                AND i.indisvalid AND m.amname = 'btree'
+                -- Others the planner would pass over, and scan the table.
+                AND NOT i.indcheckxmin AND (SELECT o.opcdefault FROM pg_opclass o WHERE o.oid = i.indclass[0])),
          'statistics', CASE WHEN s.null_frac IS NOT NULL THEN jsonb_build_object(
              'null_fraction', s.null_frac,
              'n_distinct', s.n_distinct,

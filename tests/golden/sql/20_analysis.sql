@@ -120,6 +120,20 @@ SELECT needs_partitioning, total_bytes, reasons FROM analyze_table_for_partition
 SELECT needs_partitioning, total_bytes, reasons FROM partition_candidates() WHERE source = 'trap'::regclass \gx
 SELECT needs_partitioning, warnings ~ 'Transaction "holder" is prepared' AS warned FROM analyze_table_for_partitioning('parent');
 ROLLBACK PREPARED 'holder';
+-- A conversion is under way, and over again.
+CREATE TABLE busy (k int PRIMARY KEY, at timestamptz NOT NULL, body text);
+SELECT fill('busy');
+BEGIN;
+SELECT count(*) > 0 AS planned FROM convert_to_partitioned('busy', 'at', 'range', '1 week');
+SELECT pause_conversion('busy');
+COMMIT;
+CALL tests.until('busy', 'paused');
+SELECT needs_partitioning, partition_column, reasons, next_step FROM analyze_table_for_partitioning('busy') \gx
+SELECT needs_partitioning, reasons FROM partition_candidates() WHERE source = 'busy'::regclass \gx
+SELECT cancel_conversion('busy');
+CALL tests.until('busy', 'cancelled');
+SELECT needs_partitioning, partition_column FROM analyze_table_for_partitioning('busy');
+DROP TABLE busy;
 DROP TABLE trap, theirs, secured, child, parent, unlogged, plain, parted CASCADE;
 DROP FUNCTION fill, betray;
 DROP SCHEMA "S""; x" CASCADE;
