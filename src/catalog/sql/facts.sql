@@ -37,7 +37,8 @@ WITH
                'grantable', a.is_grantable)
                ORDER BY a.grantor, a.grantee, a.privilege_type)
              FROM aclexplode(coalesce(s.relacl, acldefault('s', s.relowner))) a), '[]') AS grants,
-           obj_description(s.oid, 'pg_class') AS comment,
+           (SELECT d.description FROM pg_description d
+                         WHERE d.objoid = s.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0) AS comment,
            format('START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s CACHE %s %s',
                   q.seqstart, q.seqincrement, q.seqmin, q.seqmax, q.seqcache,
                   CASE WHEN q.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END) AS parameters
@@ -70,7 +71,8 @@ WITH
                (SELECT pg_get_expr(ad.adbin, ad.adrelid) FROM pg_attrdef ad
                  WHERE ad.adrelid = a.attrelid AND ad.adnum = a.attnum) END,
              'collation', a.attcollation::int8,
-             'comment', col_description(a.attrelid, a.attnum),
+             'comment', (SELECT d.description FROM pg_description d
+                         WHERE d.objoid = a.attrelid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum),
              'grants', coalesce((SELECT g.items FROM grants g WHERE g.attnum = a.attnum), '[]'),
              'sequences', coalesce((SELECT jsonb_agg(jsonb_build_object(
                  'oid', s.oid::int8, 'schema', s.nspname, 'name', s.relname,
@@ -86,7 +88,8 @@ WITH
              'name', k.conname,
              'definition', pg_get_constraintdef(k.oid),
              'no_inherit', k.connoinherit,
-             'comment', obj_description(k.oid, 'pg_constraint'))
+             'comment', (SELECT d.description FROM pg_description d
+                         WHERE d.objoid = k.oid AND d.classoid = 'pg_constraint'::regclass AND d.objsubid = 0))
              ORDER BY k.conname) AS list
       FROM pg_constraint k
      WHERE k.conrelid = $1 AND k.contype = 'c'
@@ -99,7 +102,8 @@ WITH
              'definition', pg_get_constraintdef(k.oid),
              'valid', k.convalidated,
              'no_inherit', k.connoinherit,
-             'comment', obj_description(k.oid, 'pg_constraint'))
+             'comment', (SELECT d.description FROM pg_description d
+                         WHERE d.objoid = k.oid AND d.classoid = 'pg_constraint'::regclass AND d.objsubid = 0))
              ORDER BY k.conname) AS list
       FROM pg_constraint k
       JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
@@ -124,7 +128,8 @@ WITH
                  'name', k.conname, 'kind', k.contype::text,
                  'deferrable', k.condeferrable, 'deferred', k.condeferred,
                  'without_overlaps', coalesce((to_jsonb(k) ->> 'conperiod')::bool, false),
-                 'comment', obj_description(k.oid, 'pg_constraint'))
+                 'comment', (SELECT d.description FROM pg_description d
+                         WHERE d.objoid = k.oid AND d.classoid = 'pg_constraint'::regclass AND d.objsubid = 0))
                FROM pg_constraint k
               WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid
                 AND k.contype IN ('p', 'u', 'x')),
@@ -160,7 +165,8 @@ WITH
                FROM pg_attribute ia WHERE ia.attrelid = i.indexrelid AND ia.attstattarget >= 0), '[]'),
              'options', c.reloptions,
              'tablespace', (SELECT t.spcname FROM pg_tablespace t WHERE t.oid = c.reltablespace),
-             'comment', obj_description(i.indexrelid, 'pg_class'))
+             'comment', (SELECT d.description FROM pg_description d
+                         WHERE d.objoid = i.indexrelid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0))
              ORDER BY i.indisprimary DESC, c.relname) AS list
       FROM pg_index i
       JOIN pg_class c ON c.oid = i.indexrelid
@@ -169,24 +175,25 @@ WITH
   ),
   -- What depends on the table, or on its row type, and is not part of its own definition. Whatever kind of
   -- object a later release of PostgreSQL invents shows up here too, and is refused rather than lost.
+  -- (Kinds are looked up one by one: EXISTS would become a hash of the whole catalog.)
   dependents AS (
     SELECT DISTINCT pg_identify.type AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
-      FROM pg_depend d
+      FROM (SELECT 'pg_class'::regclass AS class, $1 AS object
+             UNION ALL
+            SELECT 'pg_type'::regclass, r.reltype FROM pg_class r WHERE r.oid = $1
+             UNION ALL
+            SELECT 'pg_type'::regclass, t.typarray FROM pg_class r JOIN pg_type t ON t.oid = r.reltype WHERE r.oid = $1) used
+      JOIN pg_depend d ON d.refclassid = used.class AND d.refobjid = used.object
       CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) pg_identify
-     WHERE (   (d.refclassid = 'pg_class'::regclass AND d.refobjid = $1)
-            OR (d.refclassid = 'pg_type'::regclass AND d.refobjid IN (
-                  SELECT t.oid FROM pg_type t WHERE t.typrelid = $1
-                  UNION ALL
-                  SELECT t.typarray FROM pg_type t WHERE t.typrelid = $1)))
-       AND NOT (d.classid = 'pg_class'::regclass AND d.objid = $1)
+     WHERE NOT (d.classid = 'pg_class'::regclass AND d.objid = $1)
        AND NOT (d.classid = 'pg_type'::regclass AND d.deptype = 'i')
        AND d.classid <> 'pg_attrdef'::regclass
        AND NOT (d.classid = 'pg_class'::regclass AND EXISTS (
              SELECT FROM pg_index i WHERE i.indexrelid = d.objid AND i.indrelid = $1))
-       AND NOT (d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 AND EXISTS (
-             SELECT FROM pg_class s WHERE s.oid = d.objid AND s.relkind = 'S'))
-       AND NOT (d.classid = 'pg_class'::regclass AND d.deptype = 'i' AND EXISTS (
-             SELECT FROM pg_class s WHERE s.oid = d.objid AND s.relkind = 't'))
+       AND NOT (d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 
+                AND (SELECT s.relkind FROM pg_class s WHERE s.oid = d.objid) IS NOT DISTINCT FROM 'S')
+       AND NOT (d.classid = 'pg_class'::regclass AND d.deptype = 'i' 
+                AND (SELECT s.relkind FROM pg_class s WHERE s.oid = d.objid) IS NOT DISTINCT FROM 't')
        -- Children are counted apart (is_inherited).
        AND NOT (d.classid = 'pg_class'::regclass AND d.deptype = 'n' AND d.refobjsubid = 0 AND EXISTS (
              SELECT FROM pg_inherits h WHERE h.inhrelid = d.objid AND h.inhparent = $1))
@@ -257,7 +264,8 @@ SELECT jsonb_build_object(
                           FROM pg_class t, unnest(t.reloptions) o WHERE t.oid = c.reltoastrelid), '{}'),
          'tablespace', (SELECT t.spcname FROM pg_tablespace t WHERE t.oid = c.reltablespace),
          'grants', coalesce((SELECT g.items FROM grants g WHERE g.attnum = 0), '[]'),
-         'comment', obj_description(c.oid, 'pg_class'),
+         'comment', (SELECT d.description FROM pg_description d
+                         WHERE d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0),
          'has_dropped_columns', EXISTS (SELECT FROM pg_attribute a
                                          WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attisdropped),
          'columns', coalesce(columns.list, '[]'),
