@@ -32,6 +32,15 @@ pub enum Error {
     NullArgument { argument: &'static str },
     /// The table has no such column.
     NoColumn { relation: String, column: String },
+    /// What the caller left open cannot be advised.
+    NoAdvice {
+        relation: String,
+        /// The column that was given, for which an interval was wanted.
+        column: Option<String>,
+        reasons: Vec<String>,
+    },
+    /// The plan is not the one that the caller has seen.
+    PlanChanged { relation: String, changed: String },
     /// A conversion of this table is already under way.
     AlreadyConverting { relation: String, phase: String },
     /// There is no conversion of this table.
@@ -172,6 +181,21 @@ impl Error {
                 Code::ERRCODE_UNDEFINED_COLUMN,
                 format!("column \"{column}\" of table \"{relation}\" does not exist"),
             ),
+            Error::NoAdvice { relation, column, reasons } => Wording::new(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                match column {
+                    Some(column) => format!("cannot choose a partition interval for column \"{column}\" of table \"{relation}\""),
+                    None => format!("cannot choose a partition column for table \"{relation}\""),
+                },
+            )
+            .detail(lines(reasons.iter().map(String::as_str)))
+            .hint("Pass partition_column and partition_interval, or look at analyze_table_for_partitioning."),
+            Error::PlanChanged { relation, changed } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("the plan for table \"{relation}\" is not any more the one of this plan_hash"),
+            )
+            .detail(format!("What changed: {changed}."))
+            .hint("Call it with dry_run => true, read the plan, and pass its plan_hash."),
             Error::AlreadyConverting { relation, phase } => Wording::new(
                 Code::ERRCODE_OBJECT_IN_USE,
                 format!("table \"{relation}\" is already being converted"),

@@ -1,25 +1,35 @@
 //! From what a caller asks for to a plan: reading the facts, refusing what cannot be done.
 
+mod choice;
+mod hash;
+mod prospect;
+
+use crate::analyze;
 use crate::catalog::{job, table};
 use crate::db;
 use crate::error::Error;
 use crate::guc;
+use crate::pg::disk;
 use crate::pg::role::{self, Restriction, acting_as};
-use crate::plan::blockers;
+use crate::plan::blockers::{self, Blocker};
 use crate::plan::bounds::{Coverage, RangeBound, Span, Zone, ZoneError, range_spans};
+use crate::plan::estimate::Estimate;
 use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::{IntervalError, KeyType, PartitionInterval};
 use crate::plan::names::quote_ident;
 use crate::plan::sql::Sql;
 use crate::plan::{self, Plan, Request};
+use hash::{Circumstances, PlanHash};
 use pgrx::pg_sys;
 
 /// The arguments of `convert_to_partitioned`, as they came.
 pub struct Arguments {
     pub source: pg_sys::Oid,
-    pub partition_column: String,
+    /// Left open: as the analysis advises.
+    pub partition_column: Option<String>,
     pub strategy: String,
-    pub partition_interval: String,
+    /// Likewise.
+    pub partition_interval: Option<String>,
     pub premake: i32,
     pub default_partition: bool,
     pub time_zone: Option<String>,
@@ -33,8 +43,14 @@ pub struct Arguments {
 pub struct Planned {
     pub facts: Facts,
     pub plan: Plan,
-    pub rows: i64,
+    pub estimate: Estimate,
+    /// Of the source's main fork.
     pub bytes: i64,
+    /// Why column or interval were chosen that the caller left open.
+    pub reasons: Vec<String>,
+    pub hash: PlanHash,
+    /// Free bytes where the table lies, as far as the system tells.
+    pub free_bytes: Option<i64>,
 }
 
 /// Makes the plan for a conversion; touches nothing.
@@ -44,25 +60,14 @@ pub struct Planned {
 pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
     let facts = readable_facts(arguments.source)?;
     check_simple(arguments)?;
-    let column = facts
-        .column(&arguments.partition_column)
-        .cloned()
-        .ok_or_else(|| Error::NoColumn {
-            relation: facts.name.clone(),
-            column: arguments.partition_column.clone(),
-        })?;
-    let key_type = key_type(column.type_oid);
-    let mut found = blockers::find(&facts, &column, arguments.default_partition);
-    if key_type.is_none() {
-        found.insert(0, blockers::unsupported_type(&column));
+    // What is given is judged before anything is chosen.
+    match &arguments.partition_column {
+        Some(name) => drop(key_column(&facts, name, arguments.default_partition)?),
+        None => refuse_if_any(&facts, blockers::of_table(&facts))?,
     }
-    let (Some(key_type), true) = (key_type, found.is_empty()) else {
-        return Err(Error::Blocked {
-            relation: facts.name,
-            blockers: found,
-        });
-    };
-    let interval = interval(&arguments.partition_interval, key_type)?;
+    let chosen = choice::complete(arguments, &facts)?;
+    let (column, key_type) = key_column(&facts, &chosen.column, arguments.default_partition)?;
+    let interval = interval(&chosen.interval, key_type)?;
     let zone = SessionZone {
         name: zone_name(arguments, key_type)?,
     };
@@ -81,13 +86,60 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
     };
     let taken = table::taken_names(&facts.schema)?;
     let plan = plan::make(&facts, &column, &request, spans, taken);
-    let (rows, bytes) = table::size(arguments.source)?;
+    let sizes = prospect::sizes(&facts)?;
+    let estimate = prospect::estimate(&facts, &plan, &sizes)?;
+    let free_bytes = disk::free_bytes(table::tablespace(arguments.source)?);
+    let server = analyze::server()?;
+    let circumstances = Circumstances {
+        version: server.version,
+        wal_level: server.wal_level,
+        worker_slots: server.worker_slots,
+        lock_slots: server.lock_slots,
+        fits_on_disk: free_bytes.is_none_or(|free| estimate.needs() <= free as f64),
+    };
     Ok(Planned {
+        hash: PlanHash::new(&facts, &plan, &circumstances)?,
         facts,
         plan,
-        rows,
-        bytes,
+        estimate,
+        bytes: sizes.table_bytes as i64,
+        reasons: chosen.reasons,
+        free_bytes,
     })
+}
+
+/// The partition column, and what it is as a key; fails with all that stands in the way.
+fn key_column(
+    facts: &Facts,
+    name: &str,
+    default_partition: bool,
+) -> Result<(Column, KeyType), Error> {
+    let column = facts.column(name).ok_or_else(|| Error::NoColumn {
+        relation: facts.name.clone(),
+        column: name.to_owned(),
+    })?;
+    let mut found = blockers::find(facts, column, default_partition);
+    let key_type = key_type(column.type_oid);
+    if key_type.is_none() {
+        found.insert(0, blockers::unsupported_type(column));
+    }
+    match key_type {
+        Some(key_type) if found.is_empty() => Ok((column.clone(), key_type)),
+        _ => Err(Error::Blocked {
+            relation: facts.name.clone(),
+            blockers: found,
+        }),
+    }
+}
+
+fn refuse_if_any(facts: &Facts, blockers: Vec<Blocker>) -> Result<(), Error> {
+    match blockers.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Blocked {
+            relation: facts.name.clone(),
+            blockers,
+        }),
+    }
 }
 
 /// The facts of a relation that the caller may convert.

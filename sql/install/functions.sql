@@ -59,7 +59,7 @@ COMMENT ON FUNCTION analyze_table_for_partitioning(regclass, text, interval) IS
 
 CREATE FUNCTION convert_to_partitioned(
     source regclass,
-    partition_column text,
+    partition_column text DEFAULT NULL,
     strategy text DEFAULT 'range',
     partition_interval text DEFAULT NULL,
     premake integer DEFAULT 4,
@@ -69,13 +69,15 @@ CREATE FUNCTION convert_to_partitioned(
     range_end text DEFAULT NULL,
     copy_workers integer DEFAULT NULL,
     undo_window interval DEFAULT '1 day',
+    plan_hash text DEFAULT NULL,
     dry_run boolean DEFAULT false
-) RETURNS TABLE (step integer, phase text, statement text, lock text, note text)
+) RETURNS TABLE (step integer, phase text, statement text, lock text, note text, rows_estimate bigint,
+                 disk_bytes_estimate bigint, wal_bytes_estimate bigint, time_estimate interval, details jsonb)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS 'MODULE_PATHNAME', 'convert_to_partitioned_wrapper';
-COMMENT ON FUNCTION convert_to_partitioned(regclass, text, text, text, integer, boolean, text, text, text, integer, interval, boolean) IS
+COMMENT ON FUNCTION convert_to_partitioned(regclass, text, text, text, integer, boolean, text, text, text, integer, interval, text, boolean) IS
     'turns a table into a partitioned one while it is used: returns the plan and, unless dry_run, starts the work in the background when the transaction commits';
 
 CREATE FUNCTION pause_conversion(source regclass) RETURNS void

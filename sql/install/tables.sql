@@ -34,9 +34,18 @@ CREATE TABLE partman_rs.job (
     swap_attempts integer NOT NULL DEFAULT 0,
     -- Whether the twin has statistics for the planner.
     is_analyzed boolean NOT NULL DEFAULT false,
-    -- What verification saw: rows compared, and rows left out because they were changing.
+    -- What verification saw: rows compared, and rows left out because they were changing; how large the twin was then.
     rows_verified bigint,
     rows_unverified bigint,
+    twin_table_bytes bigint,
+    twin_index_bytes bigint,
+    -- What was estimated before: see src/plan/estimate.rs.
+    estimate jsonb NOT NULL,
+    -- What the workers wrote into the WAL to copy rows, and to build indexes.
+    table_wal_bytes bigint,
+    index_wal_bytes bigint,
+    -- How long the job was in each phase.
+    phase_seconds jsonb NOT NULL DEFAULT '{}',
     started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     copy_started_at timestamptz,
     copy_ended_at timestamptz,
@@ -61,6 +70,7 @@ CREATE TABLE partman_rs.copy_range (
     is_done boolean NOT NULL DEFAULT false,
     rows bigint,
     bytes bigint,
+    wal_bytes bigint,
     -- What the copying transaction saw; for tables without a key.
     snapshot pg_snapshot,
     PRIMARY KEY (job, first_block)
@@ -74,6 +84,8 @@ CREATE TABLE partman_rs.leaf (
     -- How large it is after the copy.
     bytes bigint,
     is_indexed boolean NOT NULL DEFAULT false,
+    -- What building its indexes wrote into the WAL.
+    wal_bytes bigint,
     PRIMARY KEY (job, ordinal)
 );
 

@@ -123,6 +123,55 @@ COMMENT ON COLUMN partman_rs.partitions.is_default IS 'whether it takes the rows
 COMMENT ON COLUMN partman_rs.partitions.rows_estimate IS 'rows, as of the last ANALYZE or index build; null where unknown';
 COMMENT ON COLUMN partman_rs.partitions.bytes IS 'size with indexes and TOAST';
 
+CREATE VIEW partman_rs.runs WITH (security_barrier) AS
+SELECT j.id AS run,
+       'convert' AS action,
+       CASE WHEN j.swapped_at IS NOT NULL THEN j.twin ELSE j.source END::regclass AS relation,
+       j.source_name AS relation_name,
+       j.started_at,
+       CASE WHEN j.swapped_at IS NOT NULL THEN j.swapped_at
+            WHEN j.phase IN ('cancelled', 'failed') THEN j.phase_at END AS ended_at,
+       CASE WHEN j.swapped_at IS NOT NULL THEN 'swapped'
+            WHEN j.phase IN ('cancelled', 'failed') THEN j.phase
+            ELSE 'running' END AS outcome,
+       j.last_sqlstate AS sqlstate,
+       j.last_error AS error,
+       (j.estimate->>'rows')::float8::bigint AS rows_estimate,
+       j.rows_verified + j.rows_unverified AS rows,
+       (j.estimate->>'disk_bytes')::float8::bigint AS disk_bytes_estimate,
+       j.twin_table_bytes + j.twin_index_bytes AS disk_bytes,
+       (j.estimate->>'wal_bytes')::float8::bigint AS wal_bytes_estimate,
+       j.table_wal_bytes + j.index_wal_bytes AS wal_bytes,
+       make_interval(secs => (j.estimate->>'seconds')::float8) AS time_estimate,
+       CASE WHEN j.swapped_at IS NOT NULL THEN (
+            SELECT make_interval(secs => sum(p.value::float8))
+              FROM jsonb_each_text(j.phase_seconds) p
+             WHERE p.key NOT IN ('paused', 'failed', 'reversible')) END AS time_taken,
+       j.phase_seconds
+  FROM partman_rs.job j
+ WHERE pg_catalog.pg_has_role(j.owner, 'USAGE');
+
+COMMENT ON VIEW partman_rs.runs IS
+    'what was done, how it ended, and what it took beside what was estimated';
+COMMENT ON COLUMN partman_rs.runs.run IS 'its number';
+COMMENT ON COLUMN partman_rs.runs.action IS 'convert: a conversion by convert_to_partitioned';
+COMMENT ON COLUMN partman_rs.runs.relation IS 'the table; after the swap, the partitioned table';
+COMMENT ON COLUMN partman_rs.runs.relation_name IS 'the name it had, without its schema';
+COMMENT ON COLUMN partman_rs.runs.started_at IS 'when it was asked for';
+COMMENT ON COLUMN partman_rs.runs.ended_at IS 'when it had swapped, was taken back or failed; null while it runs';
+COMMENT ON COLUMN partman_rs.runs.outcome IS 'running, swapped, cancelled, failed';
+COMMENT ON COLUMN partman_rs.runs.sqlstate IS 'SQLSTATE of error';
+COMMENT ON COLUMN partman_rs.runs.error IS 'why it failed, or what it last waited for';
+COMMENT ON COLUMN partman_rs.runs.rows_estimate IS 'rows, as estimated before';
+COMMENT ON COLUMN partman_rs.runs.rows IS 'rows of the partitioned table before the swap';
+COMMENT ON COLUMN partman_rs.runs.disk_bytes_estimate IS 'bytes of the partitioned table with its indexes, as estimated before';
+COMMENT ON COLUMN partman_rs.runs.disk_bytes IS 'bytes that it had before the swap';
+COMMENT ON COLUMN partman_rs.runs.wal_bytes_estimate IS 'bytes of WAL to copy rows and build indexes, as estimated before';
+COMMENT ON COLUMN partman_rs.runs.wal_bytes IS 'bytes of WAL that the workers wrote for that';
+COMMENT ON COLUMN partman_rs.runs.time_estimate IS 'time to the swap, as estimated before';
+COMMENT ON COLUMN partman_rs.runs.time_taken IS 'time to the swap, without what it was paused or failed';
+COMMENT ON COLUMN partman_rs.runs.phase_seconds IS 'seconds in each phase';
+
 REVOKE ALL ON ALL TABLES IN SCHEMA partman_rs FROM PUBLIC;
-GRANT SELECT ON partman_rs.conversions, partman_rs.partitions TO PUBLIC;
+GRANT SELECT ON partman_rs.conversions, partman_rs.partitions, partman_rs.runs TO PUBLIC;
 GRANT USAGE ON SCHEMA partman_rs TO PUBLIC;

@@ -117,6 +117,32 @@ impl Statistics {
             .map(|(value, _)| *value)
     }
 
+    /// The share of the rows with a key below this one; nulls and infinite keys are below none.
+    pub fn share_below(&self, key: i64) -> f64 {
+        let common: f64 = self.frequencies.iter().sum();
+        let rest = (1.0 - common - self.null_fraction).max(0.0);
+        let below: f64 = self
+            .common
+            .iter()
+            .zip(&self.frequencies)
+            .filter(|(value, _)| value.is_some_and(|value| value < key))
+            .map(|(_, share)| share)
+            .sum();
+        let bins = self.histogram.len().saturating_sub(1);
+        let part = |pair: &[Option<i64>]| match *pair {
+            [Some(_), Some(high)] if key >= high => 1.0,
+            [Some(low), Some(high)] if key > low => {
+                (key as f64 - low as f64) / (high as f64 - low as f64)
+            }
+            // One end is infinite: all of the bin may be.
+            [Some(low), None] if key > low => 0.5,
+            [None, Some(high)] if key >= high => 0.5,
+            _ => 0.0,
+        };
+        let passed: f64 = self.histogram.windows(2).map(part).sum();
+        below + rest * passed / bins.max(1) as f64
+    }
+
     /// The ends of the sample.
     pub fn ends(&self) -> Option<(i64, i64)> {
         let values = self.weighted();
@@ -146,6 +172,9 @@ pub struct ServerFacts {
     pub cache_bytes: i64,
     /// Microseconds since 2000-01-01 00:00:00 UTC.
     pub now: i64,
+    /// `server_version_num`.
+    pub version: i64,
+    pub wal_level: String,
     /// Room in the lock table.
     pub lock_slots: i64,
     /// `max_worker_processes`, and how many of them are taken.
@@ -230,5 +259,25 @@ mod tests {
         assert_eq!(skewed.quantile(0.5), Some(7));
         assert!(skewed.has_infinity());
         assert_eq!(Statistics::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn shares_follow_common_values_and_bins() {
+        let even = Statistics {
+            histogram: (0..=10).map(|n| Some(n * 10)).collect(),
+            ..Statistics::default()
+        };
+        let shares = [-5, 0, 25, 100, 500].map(|key| even.share_below(key));
+        assert_eq!(shares, [0.0, 0.0, 0.25, 1.0, 1.0]);
+        let mixed = Statistics {
+            null_fraction: 0.2,
+            common: vec![Some(7), None],
+            frequencies: vec![0.4, 0.1],
+            histogram: vec![Some(0), Some(10)],
+            ..Statistics::default()
+        };
+        assert!((mixed.share_below(7) - 0.21).abs() < 1e-9);
+        assert!((mixed.share_below(11) - 0.7).abs() < 1e-9);
+        assert_eq!(Statistics::default().share_below(1), 0.0);
     }
 }

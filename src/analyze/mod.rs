@@ -10,10 +10,11 @@ mod disguise;
 pub mod facts;
 mod period;
 mod read;
-mod words;
+pub mod words;
 mod worth;
 
 pub use advice::{Advice, Wish};
+pub use read::{columns, server};
 
 use crate::catalog::table;
 use crate::error::Error;

@@ -72,26 +72,30 @@ pub fn claim(job: JobId, share: Share) -> Result<Option<BlockRange>, Error> {
     })
 }
 
+/// What copying a range came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Copied {
+    pub rows: u64,
+    /// Read from the source.
+    pub bytes: u64,
+    pub wal_bytes: u64,
+}
+
 /// Marks a claimed range done, in the transaction that copied it. `snapshot` is what that
 /// transaction saw.
-pub fn finish(
-    job: JobId,
-    range: BlockRange,
-    rows: u64,
-    bytes: u64,
-    snapshot: &str,
-) -> Result<(), Error> {
+pub fn finish(job: JobId, range: BlockRange, copied: Copied, snapshot: &str) -> Result<(), Error> {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     as_bookkeeper(|| {
         db::run(
             "UPDATE partman_rs.copy_range \
-                SET is_done = true, rows = $3, bytes = $4, snapshot = $5::pg_snapshot \
+                SET is_done = true, rows = $3, bytes = $4, wal_bytes = $5, snapshot = $6::pg_snapshot \
               WHERE job = $1 AND first_block = $2",
             &[
                 job.0.into(),
                 i64::from(range.first).into(),
-                number(rows).into(),
-                number(bytes).into(),
+                number(copied.rows).into(),
+                number(copied.bytes).into(),
+                number(copied.wal_bytes).into(),
                 snapshot.into(),
             ],
         )

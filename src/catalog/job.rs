@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::pg::transaction::Failure;
 use crate::pg::{lock, role};
 use crate::plan::Plan;
+use crate::plan::estimate::Cost;
 use crate::plan::facts::Facts;
 use crate::plan::horizon::Horizon;
 use crate::plan::phase::Phase;
@@ -38,16 +39,6 @@ pub struct Job {
     /// The capture triggers as they were made.
     pub capture_triggers: Option<String>,
     pub last_error: Option<String>,
-}
-
-impl Job {
-    /// The definition of the source, which belongs to this OID.
-    pub fn definition_with_oid(&self) -> Facts {
-        Facts {
-            oid: self.source.to_u32(),
-            ..Facts::clone(&self.definition)
-        }
-    }
 }
 
 const COLUMNS: &str = "SELECT id, source, source_name, twin, owner, requested_by, phase, \
@@ -156,7 +147,7 @@ pub struct NewJob<'a> {
     pub plan: &'a Plan,
     pub requested_by: pg_sys::Oid,
     pub connect_as: pg_sys::Oid,
-    pub rows_total: i64,
+    pub estimate: Cost,
     pub bytes_total: i64,
 }
 
@@ -166,8 +157,8 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
     as_bookkeeper(|| {
         let id: Option<i64> = db::row(
             "INSERT INTO partman_rs.job (source, source_name, owner, requested_by, connect_as, plan, \
-                                         definition, rows_total, bytes_total) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+                                         definition, estimate, rows_total, bytes_total) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, ($8->>'rows')::float8::bigint, $9) \
              ON CONFLICT (source) WHERE phase NOT IN ('finished', 'cancelled') DO NOTHING \
              RETURNING id",
             &[
@@ -178,7 +169,7 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
                 job.connect_as.into(),
                 to_json(job.plan)?.into(),
                 to_json(&job.facts.definition())?.into(),
-                job.rows_total.into(),
+                to_json(&job.estimate)?.into(),
                 job.bytes_total.into(),
             ],
             |row| row.get(1),
@@ -204,6 +195,8 @@ pub fn transition(job: &Job, next: Phase) -> Result<(), Error> {
         let moved = db::run(
             "UPDATE partman_rs.job \
                 SET phase = $2, phase_at = clock_timestamp(), \
+                    phase_seconds = phase_seconds || jsonb_build_object(phase, coalesce((phase_seconds->>phase)::float8, 0) \
+                                                                 + extract(epoch FROM clock_timestamp() - phase_at)), \
                     (last_error, last_error_detail, last_error_hint, last_sqlstate) = ( \
                         SELECT last_error, last_error_detail, last_error_hint, last_sqlstate \
                          WHERE $2 IN ('failed', 'cancelling', 'cancelled')), \
@@ -287,12 +280,17 @@ pub fn set_keys_waiting(id: JobId, keys: u64) -> Result<(), Error> {
     })
 }
 
-/// Notes what verification saw.
+/// Notes what verification saw, and how large the twin is.
 pub fn set_verified(id: JobId, verified: u64, left_out: u64) -> Result<(), Error> {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     as_bookkeeper(|| {
         db::run(
-            "UPDATE partman_rs.job SET rows_verified = $2, rows_unverified = $3 WHERE id = $1",
+            "UPDATE partman_rs.job \
+                SET rows_verified = $2, rows_unverified = $3, \
+                    (twin_table_bytes, twin_index_bytes) = ( \
+                        SELECT sum(pg_table_size(l.relation)), sum(pg_indexes_size(l.relation)) \
+                          FROM partman_rs.leaf l WHERE l.job = $1) \
+              WHERE id = $1",
             &[
                 id.0.into(),
                 number(verified).into(),
@@ -319,9 +317,10 @@ pub fn set_swapped(id: JobId, undo_window_seconds: Option<f64>) -> Result<(), Er
         db::run(
             "UPDATE partman_rs.job \
                 SET swapped_at = clock_timestamp(), keys_waiting = 0, \
-                    (rows_copied, bytes_copied) = ( \
-                        SELECT coalesce(sum(r.rows), 0), coalesce(sum(r.bytes), 0) \
+                    (rows_copied, bytes_copied, table_wal_bytes) = ( \
+                        SELECT coalesce(sum(r.rows), 0), coalesce(sum(r.bytes), 0), sum(r.wal_bytes) \
                           FROM partman_rs.copy_range r WHERE r.job = $1), \
+                    index_wal_bytes = (SELECT sum(l.wal_bytes) FROM partman_rs.leaf l WHERE l.job = $1), \
                     undo_until = clock_timestamp() + make_interval(secs => $2) \
               WHERE id = $1",
             &[id.0.into(), undo_window_seconds.into()],

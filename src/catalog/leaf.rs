@@ -77,12 +77,13 @@ pub fn claim_unindexed(job: JobId) -> Result<Option<usize>, Error> {
 }
 
 /// Marks a claimed leaf, in the transaction that built its indexes.
-pub fn finish_indexed(job: JobId, ordinal: usize) -> Result<(), Error> {
+pub fn finish_indexed(job: JobId, ordinal: usize, wal_bytes: u64) -> Result<(), Error> {
     let ordinal = i32::try_from(ordinal).unwrap_or(i32::MAX);
+    let wal_bytes = i64::try_from(wal_bytes).unwrap_or(i64::MAX);
     as_bookkeeper(|| {
         db::run(
-            "UPDATE partman_rs.leaf SET is_indexed = true WHERE job = $1 AND ordinal = $2",
-            &[job.0.into(), ordinal.into()],
+            "UPDATE partman_rs.leaf SET is_indexed = true, wal_bytes = $3 WHERE job = $1 AND ordinal = $2",
+            &[job.0.into(), ordinal.into(), wal_bytes.into()],
         )
         .map(drop)
     })

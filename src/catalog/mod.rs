@@ -1,9 +1,12 @@
 //! What the extension remembers, and what PostgreSQL's catalog says about a table.
 
 pub mod copy_range;
+pub mod holder;
 pub mod job;
 pub mod leaf;
+pub mod rates;
 pub mod request;
+pub mod size;
 pub mod table;
 
 use crate::error::Error;

@@ -53,15 +53,23 @@ pub fn drawing_defaults(
     )
 }
 
-/// Size of a table, as far as it is to be read: rows as the statistics estimate them, bytes of
-/// its main fork.
-pub fn size(relation: pg_sys::Oid) -> Result<(i64, i64), Error> {
-    db::row(
-        "SELECT greatest(c.reltuples, 0)::bigint, pg_relation_size(c.oid) FROM pg_class c WHERE c.oid = $1",
+/// The tablespace where a table lies.
+pub fn tablespace(relation: pg_sys::Oid) -> Result<pg_sys::Oid, Error> {
+    db::value(
+        "SELECT CASE WHEN c.reltablespace <> 0 THEN c.reltablespace ELSE d.dattablespace END \
+           FROM pg_class c, pg_database d WHERE c.oid = $1 AND d.datname = current_database()",
         &[relation.into()],
-        |row| Ok((row.get(1)?, row.get(2)?)),
     )
-    .map(|found| found.unwrap_or((0, 0)))
+}
+
+/// Rows of a table, as of the last VACUUM or ANALYZE.
+pub fn rows(relation: pg_sys::Oid) -> Result<i64, Error> {
+    db::row(
+        "SELECT greatest(c.reltuples, 0)::bigint FROM pg_class c WHERE c.oid = $1",
+        &[relation.into()],
+        |row| row.get(1),
+    )
+    .map(|found| found.unwrap_or(0))
 }
 
 /// Whether `role` may act as `owner`: what SET ROLE asks for.

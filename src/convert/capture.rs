@@ -11,9 +11,9 @@ use crate::guc;
 use crate::pg::lock::{self, Mode};
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, refresh_snapshot, unit};
+use crate::plan::capture::{self, TRIGGERS};
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
-use crate::plan::{TRIGGERS, capture_statements, drop_trigger_statement};
 use pgrx::pg_sys;
 
 /// Bytes of the source per range: the work of well under a second. Builds for tests cut small
@@ -55,7 +55,7 @@ pub fn begin(job: &Job) -> Result<(), Failure> {
         // After a fresh start the capture may be there already. What its log says is all older
         // than the lock. The triggers stay: dropping them would want a harder lock than is held.
         change_log::drop_log(job.source)?;
-        change_log::create(&job.plan, &job.definition_with_oid())?;
+        change_log::create(&job.plan)?;
         as_owner(job, || install(job.source, &job.plan.source))?;
         let bytes = i64::from(blocks) * i64::from(pg_sys::BLCKSZ);
         job::set_horizon(job.id, &horizon, file, bytes)?;
@@ -74,7 +74,7 @@ fn range_blocks(blocks: u32) -> u32 {
 
 /// Runs the plan's statements, but for triggers that are there already.
 fn install(source: pg_sys::Oid, name: &QualifiedName) -> Result<(), Error> {
-    for (number, statement) in capture_statements(name).iter().enumerate() {
+    for (number, statement) in capture::statements(name).iter().enumerate() {
         match TRIGGERS.get(number) {
             Some(trigger) if has_trigger(source, trigger)? => {}
             _ => drop(db::run(statement, &[])?),
@@ -99,7 +99,7 @@ fn has_trigger(source: pg_sys::Oid, trigger: &str) -> Result<bool, Error> {
 pub fn remove(source: pg_sys::Oid, table: &QualifiedName, owner: pg_sys::Oid) -> Result<(), Error> {
     for trigger in TRIGGERS {
         if has_trigger(source, trigger)? {
-            let statement = drop_trigger_statement(trigger, table);
+            let statement = capture::drop_trigger(trigger, table);
             acting_as(owner, Restriction::SecurityRestricted, || {
                 db::run(&statement, &[])
             })?;

@@ -4,8 +4,6 @@
 //! `k<attnum>` holds that column of the source. For a table with a key these are the key and the
 //! partition column (*dirty keys*: the row is read again from the source). For a table without
 //! one they are all columns, beside the place and the transactions of the change (*row images*).
-//! Since the name follows from the table, a trigger on one table can never write into the log of
-//! another.
 #![allow(unsafe_code, reason = "forms and inserts heap tuples")]
 
 use crate::catalog::as_bookkeeper;
@@ -15,10 +13,7 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::{self, Relation};
 use crate::pg::tuple::{self, Attribute, Value};
 use crate::pg::version;
-use crate::plan::Plan;
-use crate::plan::facts::Facts;
-use crate::plan::names::QualifiedName;
-use crate::plan::sql::Sql;
+use crate::plan::{Plan, capture};
 use pgrx::pg_sys;
 use std::ffi::CString;
 
@@ -78,71 +73,26 @@ pub struct ChangeLog {
     columns: usize,
 }
 
-/// The name of a table's change log, without its schema.
-fn log_name(source: pg_sys::Oid) -> String {
-    format!("change_log_{}", source.to_u32())
-}
-
-/// The name of a table's change log.
-pub fn name(source: pg_sys::Oid) -> QualifiedName {
-    QualifiedName {
-        schema: "partman_rs".to_owned(),
-        name: log_name(source),
-    }
-}
-
-/// The attribute numbers to log: the key, then the partition column; or all columns.
-pub fn logged_columns(plan: &Plan, facts: &Facts) -> Vec<i16> {
-    match &plan.identity {
-        Some(identity) => {
-            let mut attnums = identity.attnums.clone();
-            if !attnums.contains(&plan.key.attnum) {
-                attnums.push(plan.key.attnum);
-            }
-            attnums
-        }
-        None => facts.columns.iter().map(|column| column.attnum).collect(),
-    }
-}
-
 /// Makes the log, empty. It belongs to the extension's owner: the table's owner can neither
 /// read nor edit it.
-pub fn create(plan: &Plan, facts: &Facts) -> Result<(), Error> {
-    let mut columns = vec!["event \"char\" NOT NULL".to_owned()];
-    if plan.identity.is_none() {
-        columns.push("place tid, row_xmin xid, changed_by xid8".to_owned());
-    }
-    for attnum in logged_columns(plan, facts) {
-        let column = facts
-            .column_at(attnum)
-            .ok_or_else(|| Error::Internal(format!("no column {attnum} to log")))?;
-        columns.push(format!("k{attnum} {}", column.type_name));
-    }
-    // Truncation by vacuum would lock out writers; there is nothing to analyse.
-    let statement = Sql::template(
-        "CREATE TABLE {log} ({columns}) WITH (vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0, \
-         autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0)",
-    )
-    .name("log", &name(pg_sys::Oid::from(facts.oid)))
-    .trusted("columns", &columns.join(", "))
-    .build();
-    as_bookkeeper(|| db::run(&statement, &[]).map(drop))
+pub fn create(plan: &Plan) -> Result<(), Error> {
+    as_bookkeeper(|| db::run(&plan.create_log, &[]).map(drop))
 }
 
 /// Drops the log, if it is there.
 pub fn drop_log(source: pg_sys::Oid) -> Result<(), Error> {
-    let statement = Sql::template("DROP TABLE IF EXISTS {log}")
-        .name("log", &name(source))
-        .build();
     as_bookkeeper(|| {
         crate::pg::settings::set_local(c"client_min_messages", c"warning");
-        db::run(&statement, &[]).map(drop)
+        db::run(&capture::drop_log(source.to_u32()), &[]).map(drop)
     })
 }
 
 /// The OID of a table's log, if it has one.
 pub fn find(source: pg_sys::Oid) -> Option<pg_sys::Oid> {
-    relation::find(c"partman_rs", &CString::new(log_name(source)).ok()?)
+    relation::find(
+        c"partman_rs",
+        &CString::new(capture::log_name(source.to_u32()).name).ok()?,
+    )
 }
 
 impl ChangeLog {

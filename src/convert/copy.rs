@@ -7,7 +7,7 @@ use super::layout::Layout;
 use super::leaves::LeafWriters;
 use super::scan::HeapScan;
 use super::{as_owner, open_source};
-use crate::catalog::copy_range::{self, BlockRange, Share};
+use crate::catalog::copy_range::{self, BlockRange, Copied, Share};
 use crate::catalog::job::Job;
 use crate::catalog::leaf;
 use crate::error::Error;
@@ -16,6 +16,7 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::transaction::{Failure, refresh_snapshot, unit};
 use crate::pg::tuple;
+use crate::pg::wal;
 use crate::plan::horizon::{Horizon, Standing};
 use crate::plan::router::Router;
 use pgrx::pg_sys;
@@ -49,15 +50,15 @@ pub fn copy_next(job: &Job, worker: u32) -> Result<Progress, Failure> {
         };
         let leaves = leaf::relations(job.id)?;
         let snapshot = super::snapshot::active();
-        let copied = as_owner(job, || copy_range(job, &source, range, leaves))?;
+        let (rows, wal_bytes) =
+            wal::measure(|| as_owner(job, || copy_range(job, &source, range, leaves)))?;
         failpoint("copy:before_mark")?;
-        copy_range::finish(
-            job.id,
-            range,
-            copied.rows,
-            copied.bytes,
-            &snapshot.to_string(),
-        )?;
+        let copied = Copied {
+            rows,
+            bytes: u64::from(range.count) * u64::from(pg_sys::BLCKSZ),
+            wal_bytes,
+        };
+        copy_range::finish(job.id, range, copied, &snapshot.to_string())?;
         failpoint("copy:before_commit")?;
         Ok(Progress::Copied)
     })?;
@@ -67,17 +68,13 @@ pub fn copy_next(job: &Job, worker: u32) -> Result<Progress, Failure> {
     Ok(progress)
 }
 
-struct Copied {
-    rows: u64,
-    bytes: u64,
-}
-
+/// Copies the settled rows of a range, and counts them.
 fn copy_range(
     job: &Job,
     source: &Relation,
     range: BlockRange,
     leaves: Vec<pg_sys::Oid>,
-) -> Result<Copied, Error> {
+) -> Result<u64, Error> {
     let horizon = job
         .horizon
         .as_ref()
@@ -89,11 +86,7 @@ fn copy_range(
     let layout = unsafe { Layout::new(source.tuple_desc(), writers.tuple_desc(0), &job.plan.key) };
     // SAFETY: a live snapshot is active in every unit.
     let snapshot_next = unsafe { (*pg_sys::GetActiveSnapshot()).xmax.into_inner() };
-    let block_bytes = u64::from(pg_sys::BLCKSZ);
-    let mut copied = Copied {
-        rows: 0,
-        bytes: u64::from(range.count) * block_bytes,
-    };
+    let mut copied = 0;
 
     // SAFETY: the source is a heap, open to the end of this function.
     let Some(mut scan) = (unsafe { HeapScan::blocks(source, (range.first, range.count)) }) else {
@@ -110,8 +103,8 @@ fn copy_range(
                         .route(layout.key(row))
                         .ok_or_else(|| no_partition(job))?;
                     writers.add(leaf, layout.leaf_tuple(row));
-                    copied.rows += 1;
-                    if copied.rows == 1 {
+                    copied += 1;
+                    if copied == 1 {
                         failpoint("copy:in_range")?;
                     }
                 }

@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, unit};
-use crate::plan::Plan;
-use crate::plan::sql::Sql;
+use crate::pg::wal;
+use crate::plan::{Plan, indexes};
 use pgrx::pg_sys;
 use std::ffi::CString;
 
@@ -21,11 +21,13 @@ pub fn build_next(job: &Job) -> Result<bool, Failure> {
         let Some(ordinal) = leaf::claim_unindexed(job.id)? else {
             return Ok(false);
         };
-        as_owner(job, || {
-            share_resources(job);
-            build_leaf(job, ordinal)
+        let ((), wal_bytes) = wal::measure(|| {
+            as_owner(job, || {
+                share_resources(job);
+                build_leaf(job, ordinal)
+            })
         })?;
-        leaf::finish_indexed(job.id, ordinal)?;
+        leaf::finish_indexed(job.id, ordinal, wal_bytes)?;
         failpoint("index:before_commit")?;
         Ok(true)
     })?;
@@ -86,10 +88,7 @@ fn build_leaf(job: &Job, ordinal: usize) -> Result<(), Error> {
     }
     // Last of all: attaching locks the parent's index until commit, against other workers.
     for (index, leaf) in leaves {
-        let attach = Sql::template("ALTER INDEX {parent} ATTACH PARTITION {leaf}")
-            .name("parent", &index.twin_name)
-            .name("leaf", &leaf.name)
-            .build();
+        let attach = indexes::attach(&index.twin_name, &leaf.name);
         db::run(&attach, &[])?;
     }
     Ok(())

@@ -102,7 +102,7 @@ pub fn attempt(
         super::check_capture(job)?;
         drop(source);
         failpoint("swap:before_rename")?;
-        as_owner(job, || job.plan.swap.iter().skip(1).try_for_each(run_step))?;
+        as_owner(job, || job.plan.swap.iter().try_for_each(run_step))?;
         // The statements went by names, and no lock on a table keeps its schema from changing its
         // name: did they reach these two tables?
         let name_of = |oid| Relation::try_open(oid, Mode::AccessExclusive).map(|open| open.name());

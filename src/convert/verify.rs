@@ -88,7 +88,7 @@ fn compare(job: &Job, targets: &Targets, depth: Depth) -> Result<Option<Comparis
 
 /// A few rows per bucket, as far as memory is small change.
 fn bucket_count(job: &Job) -> usize {
-    let rows = crate::catalog::table::size(job.source).map_or(0, |(rows, _)| rows);
+    let rows = crate::catalog::table::rows(job.source).unwrap_or(0);
     (usize::try_from(rows).unwrap_or(0) / 16)
         .next_power_of_two()
         .clamp(1 << 12, 1 << 21)

@@ -4,14 +4,7 @@ use pgrx::pg_sys;
 use std::ffi::CString;
 use std::time::Duration;
 
-/// Lock modes that the engine takes on relations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    AccessShare,
-    RowExclusive,
-    ShareRowExclusive,
-    AccessExclusive,
-}
+pub use crate::plan::lock::Mode;
 
 impl Mode {
     /// The number that PostgreSQL knows the mode by.
@@ -19,6 +12,8 @@ impl Mode {
         let mode = match self {
             Mode::AccessShare => pg_sys::AccessShareLock,
             Mode::RowExclusive => pg_sys::RowExclusiveLock,
+            Mode::ShareUpdateExclusive => pg_sys::ShareUpdateExclusiveLock,
+            Mode::Share => pg_sys::ShareLock,
             Mode::ShareRowExclusive => pg_sys::ShareRowExclusiveLock,
             Mode::AccessExclusive => pg_sys::AccessExclusiveLock,
         };

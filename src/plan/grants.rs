@@ -1,11 +1,12 @@
 //! Privileges of the twin, its leaves and its sequences: the same as the source's.
 
+use super::Partition;
 use super::facts::{Column, Facts, Grant};
 use super::names::{QualifiedName, quote_ident};
 use super::phase::Phase;
 use super::sql::Sql;
+use super::step::Step;
 use super::swap::SequencePlan;
-use super::{Partition, Step};
 
 /// What a privilege is granted on.
 enum Object<'a> {
@@ -74,7 +75,7 @@ fn on_object(facts: &Facts, grants: &[Grant], object: &Object) -> Vec<Step> {
 }
 
 fn step(statement: String) -> Step {
-    Step::new(Phase::Prepared, statement).lock("none on the table")
+    Step::new(Phase::Prepared, statement)
 }
 
 /// Privileges that one statement can grant.

@@ -5,11 +5,13 @@
 
 use super::blockers::lacks;
 use super::facts::{Column, Facts, Index, IndexConstraint};
+use super::lock::Mode;
 use super::names::{Names, QualifiedName, quote_ident};
 use super::phase::Phase;
 use super::sql::Sql;
+use super::step::Step;
 use super::twin::{constraint_comment, with_clause};
-use super::{IndexPlan, LeafIndex, Partition, Step};
+use super::{IndexPlan, LeafIndex, Partition};
 
 /// One plan per index of the source.
 pub fn plan(
@@ -62,8 +64,9 @@ pub fn parent_steps(
 ) -> Vec<Step> {
     let mut steps = Vec::new();
     for (index, plan) in facts.indexes.iter().zip(plans) {
-        let made =
-            |statement: String| Step::new(Phase::Prepared, statement).lock("none on the table");
+        let made = |statement: String| Step::new(Phase::Prepared, statement);
+        let on_index =
+            |statement| made(statement).locks_new(Mode::ShareUpdateExclusive, &plan.twin_name);
         let note = match index.is_unique && lacks(index, key.attnum) {
             true => format!("extended by column {}", quote_ident(&key.name)),
             false => String::new(),
@@ -77,10 +80,11 @@ pub fn parent_steps(
                 &plan.twin_name,
                 Reach::Only,
             ))
+            .locks_new(building(index), twin)
             .note(note),
         );
         for (attnum, target) in &index.statistics {
-            steps.push(made(
+            steps.push(on_index(
                 Sql::template("ALTER INDEX {index} ALTER COLUMN {attnum} SET STATISTICS {target}")
                     .name("index", &plan.twin_name)
                     .number("attnum", i64::from(*attnum))
@@ -89,7 +93,7 @@ pub fn parent_steps(
             ));
         }
         if let Some(comment) = &index.comment {
-            steps.push(made(
+            steps.push(on_index(
                 Sql::template("COMMENT ON INDEX {index} IS {comment}")
                     .name("index", &plan.twin_name)
                     .literal("comment", comment)
@@ -97,14 +101,58 @@ pub fn parent_steps(
             ));
         }
         if let Some(comment) = index.constraint.as_ref().and_then(|c| c.comment.as_ref()) {
-            steps.push(made(constraint_comment(
-                &plan.twin_name.name,
-                twin,
-                comment,
-            )));
+            steps.push(constraint_comment(&plan.twin_name.name, twin, comment));
         }
     }
     steps
+}
+
+/// The lock on a table while that index is built on it.
+fn building(index: &Index) -> Mode {
+    match index.constraint {
+        Some(_) => Mode::AccessExclusive,
+        None => Mode::Share,
+    }
+}
+
+/// The statements of one leaf, in the order of the phase: all indexes, and then, since attaching
+/// one locks the parent's index against other builders, what makes them the partitioned table's.
+pub fn leaf_steps(
+    facts: &Facts,
+    twin: &QualifiedName,
+    plans: &[IndexPlan],
+    leaf: &Partition,
+    ordinal: usize,
+) -> Vec<Step> {
+    let of_leaf = || {
+        facts
+            .indexes
+            .iter()
+            .zip(plans)
+            .filter_map(move |(index, plan)| Some((index, plan, plan.leaves.get(ordinal)?)))
+    };
+    let built = of_leaf().map(|(index, _, on_leaf)| {
+        Step::new(Phase::Indexing, on_leaf.statement.clone()).locks_new(building(index), &leaf.name)
+    });
+    let attached = of_leaf().map(|(_, plan, on_leaf)| {
+        Step::new(Phase::Indexing, attach(&plan.twin_name, &on_leaf.name))
+            .locks_new(Mode::ShareUpdateExclusive, &plan.twin_name)
+            .locks_new(Mode::AccessExclusive, &on_leaf.name)
+            .locks_new(Mode::AccessShare, twin)
+            .locks_new(Mode::AccessShare, &leaf.name)
+    });
+    built
+        .chain(attached)
+        .map(|step| step.of_partition(ordinal))
+        .collect()
+}
+
+/// The statement that makes a leaf's index a partition of the parent's.
+pub fn attach(parent: &QualifiedName, leaf: &QualifiedName) -> String {
+    Sql::template("ALTER INDEX {parent} ATTACH PARTITION {leaf}")
+        .name("parent", parent)
+        .name("leaf", leaf)
+        .build()
 }
 
 /// Whether an index is made on one relation only, or on its partitions too.

@@ -3,15 +3,20 @@
 
 pub mod blockers;
 pub mod bounds;
+pub mod capture;
+pub mod estimate;
 pub mod facts;
 mod grants;
 pub mod horizon;
-mod indexes;
+pub mod indexes;
 pub mod interval;
+pub mod listing;
+pub mod lock;
 pub mod names;
 pub mod phase;
 pub mod router;
 pub mod sql;
+pub mod step;
 mod swap;
 mod twin;
 
@@ -19,9 +24,8 @@ use bounds::{RangeBound, Span};
 use facts::{Column, Facts};
 use interval::{KeyType, PartitionInterval};
 use names::{Names, QualifiedName};
-use phase::Phase;
 use serde::{Deserialize, Serialize};
-use sql::Sql;
+use step::Step;
 
 /// What the caller asked for, checked and complete.
 #[derive(Clone, Debug)]
@@ -53,7 +57,10 @@ pub struct Plan {
     /// Ascending, contiguous ranges; then the default partition, if there is one.
     pub partitions: Vec<Partition>,
     pub prepare: Vec<Step>,
+    /// The statement that makes the change log.
+    pub create_log: String,
     pub indexes: Vec<IndexPlan>,
+    /// What is run while source and twin are locked.
     pub swap: Vec<Step>,
     /// What the user should know and would not guess.
     pub notices: Vec<String>,
@@ -100,45 +107,6 @@ pub struct IndexPlan {
 pub struct LeafIndex {
     pub name: QualifiedName,
     pub statement: String,
-}
-
-/// One line of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Step {
-    pub phase: Phase,
-    pub statement: String,
-    pub lock: String,
-    pub note: String,
-    /// Role that must run the statement where it is not the table's owner: a grantor.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub run_as: Option<u32>,
-}
-
-impl Step {
-    fn new(phase: Phase, statement: String) -> Self {
-        Step {
-            phase,
-            statement,
-            lock: String::new(),
-            note: String::new(),
-            run_as: None,
-        }
-    }
-
-    fn lock(mut self, lock: impl Into<String>) -> Self {
-        self.lock = lock.into();
-        self
-    }
-
-    fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = note.into();
-        self
-    }
-
-    fn run_as(mut self, role: u32) -> Self {
-        self.run_as = Some(role);
-        self
-    }
 }
 
 /// Makes the plan. The facts must have no blockers.
@@ -188,18 +156,21 @@ pub fn make(
         facts, &source, &twin, &retired, &indexes, &sequences, &mut names,
     );
 
+    let partition_key = PartitionKey {
+        attnum: key.attnum,
+        column: key.name.clone(),
+        key_type: request.key_type,
+        not_null: key.not_null,
+    };
+
     Plan {
         notices: notices(facts, key),
+        create_log: capture::create_log(facts, identity_index, &partition_key),
         identity: identity_index.map(|index| Identity {
             index: index.name.clone(),
             attnums: index.key_attnums.clone(),
         }),
-        key: PartitionKey {
-            attnum: key.attnum,
-            column: key.name.clone(),
-            key_type: request.key_type,
-            not_null: key.not_null,
-        },
+        key: partition_key,
         interval: request.interval,
         time_zone: request.time_zone.clone(),
         copy_workers: request.copy_workers,
@@ -242,112 +213,8 @@ fn notices(facts: &Facts, key: &Column) -> Vec<String> {
 }
 
 impl Plan {
-    /// All steps in order, for the user to read: statements as they will be run, and the steps
-    /// that are not statements, in words.
-    pub fn steps(&self, facts_bytes: u64) -> Vec<Step> {
-        let source = self.source.to_string();
-        let mut steps = self.prepare.clone();
-        steps.extend(capture_statements(&self.source).into_iter().map(|statement| {
-            Step::new(Phase::Capturing, statement)
-                .lock(format!("SHARE ROW EXCLUSIVE on {source}"))
-                .note("waits at most swap_lock_timeout at a time, then lets others go first; held for a moment")
-        }));
-        steps.push(
-            Step::new(
-                Phase::Copying,
-                format!("-- copy {source} into the partitions of {}", self.twin),
-            )
-            .lock(format!("ACCESS SHARE on {source}"))
-            .note(format!(
-                "{} MB in short transactions, {} at a time",
-                facts_bytes.div_ceil(1024 * 1024),
-                self.copy_workers
-            )),
-        );
-        for index in &self.indexes {
-            for leaf in &index.leaves {
-                steps.push(
-                    Step::new(Phase::Indexing, leaf.statement.clone())
-                        .lock("none on the table")
-                        .note(format!("then attached to {}", index.twin_name)),
-                );
-            }
-        }
-        steps.push(
-            Step::new(
-                Phase::CatchingUp,
-                "-- read logged keys again, until few wait".to_owned(),
-            )
-            .lock(format!("ACCESS SHARE on {source}")),
-        );
-        steps.push(
-            Step::new(
-                Phase::Verifying,
-                format!("-- compare {source} with {}", self.twin),
-            )
-            .lock(format!("ACCESS SHARE on {source}")),
-        );
-        steps.extend(self.swap.iter().cloned());
-        steps.extend(TRIGGERS.map(|trigger| {
-            Step::new(
-                Phase::Swapping,
-                drop_trigger_statement(trigger, &self.retired),
-            )
-        }));
-        steps.push(
-            Step::new(
-                Phase::Finished,
-                Sql::template("DROP TABLE {retired}")
-                    .name("retired", &self.retired)
-                    .build(),
-            )
-            .lock(format!("ACCESS EXCLUSIVE on {}", self.retired))
-            .note("by finish_conversion, or when undo_window has passed"),
-        );
-        steps
-    }
-
     /// The index of the twin by which a row is found again.
     pub fn identity_index(&self) -> Option<&IndexPlan> {
         self.indexes.iter().find(|index| index.is_identity)
     }
-}
-
-/// The triggers on the source while it is converted.
-pub const TRIGGERS: [&str; 2] = ["partman_rs_capture", "partman_rs_capture_truncate"];
-
-/// The statements that begin the capture of changes, as the plan shows them and the worker runs
-/// them: one that makes each of [`TRIGGERS`], in their order; then those that have them fire for
-/// writers with `session_replication_role = replica` too, logical replication's apply among them.
-pub fn capture_statements(source: &QualifiedName) -> [String; 4] {
-    const ENABLE: &str = "ALTER TABLE {source} ENABLE ALWAYS TRIGGER {trigger}";
-    let [rows, truncate] = TRIGGERS;
-    [
-        (
-            rows,
-            "CREATE TRIGGER {trigger} AFTER INSERT OR UPDATE OR DELETE ON {source} \
-             FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change()",
-        ),
-        (
-            truncate,
-            "CREATE TRIGGER {trigger} AFTER TRUNCATE ON {source} \
-             FOR EACH STATEMENT EXECUTE FUNCTION partman_rs.capture_change()",
-        ),
-        (rows, ENABLE),
-        (truncate, ENABLE),
-    ]
-    .map(|(trigger, template)| {
-        Sql::template(template)
-            .ident("trigger", trigger)
-            .name("source", source)
-            .build()
-    })
-}
-
-/// The statement that ends a part of the capture, whatever the source is called by then.
-pub fn drop_trigger_statement(trigger: &str, table: &QualifiedName) -> String {
-    Sql::template("DROP TRIGGER {trigger} ON {table}")
-        .ident("trigger", trigger)
-        .name("table", table)
-        .build()
 }

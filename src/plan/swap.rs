@@ -1,11 +1,13 @@
 //! Statements of the one short transaction in which the twin takes the source's place, and the
 //! sequences that move with it.
 
+use super::IndexPlan;
 use super::facts::{Facts, Grant};
+use super::lock::{Lock, Mode};
 use super::names::{Names, QualifiedName};
 use super::phase::Phase;
 use super::sql::Sql;
-use super::{IndexPlan, Step};
+use super::step::Step;
 
 /// What becomes of one sequence of the source.
 pub struct SequencePlan {
@@ -58,7 +60,7 @@ pub fn plan_sequences(facts: &Facts, names: &mut Names) -> Vec<SequencePlan> {
 /// The statements that give the twin identity columns like the source's.
 pub fn identity_steps(twin: &QualifiedName, sequences: &[SequencePlan]) -> Vec<Step> {
     let mut steps = Vec::new();
-    let made = |statement: String| Step::new(Phase::Prepared, statement).lock("none on the table");
+    let made = |statement: String| Step::new(Phase::Prepared, statement);
     for sequence in sequences {
         let Some(twin_name) = &sequence.twin_name else {
             continue;
@@ -74,14 +76,19 @@ pub fn identity_steps(twin: &QualifiedName, sequences: &[SequencePlan]) -> Vec<S
             .name("sequence", twin_name)
             .trusted("parameters", &sequence.parameters)
             .build(),
-        ));
+        )
+        // Since 17 partitions share the identity of their table.
+        .lock(Lock::on_new(Mode::AccessExclusive, twin).with_partitions()));
         if let Some(comment) = &sequence.comment {
-            steps.push(made(
-                Sql::template("COMMENT ON SEQUENCE {sequence} IS {comment}")
-                    .name("sequence", twin_name)
-                    .literal("comment", comment)
-                    .build(),
-            ));
+            steps.push(
+                made(
+                    Sql::template("COMMENT ON SEQUENCE {sequence} IS {comment}")
+                        .name("sequence", twin_name)
+                        .literal("comment", comment)
+                        .build(),
+                )
+                .locks_new(Mode::ShareUpdateExclusive, twin_name),
+            );
         }
     }
     steps
@@ -106,31 +113,19 @@ pub fn steps(
                 .build(),
         )
     };
-    let mut steps = vec![
-        swapped(
-            Sql::template("LOCK TABLE ONLY {source} IN ACCESS EXCLUSIVE MODE")
-                .name("source", source)
-                .build(),
-        )
-        .lock(format!("ACCESS EXCLUSIVE on {source}"))
-        .note(
-            "waits at most swap_lock_timeout at a time, then lets others go first; \
-             the last logged keys are applied under it; held until the end of this phase",
-        ),
-    ];
-
+    let mut steps = Vec::new();
     for index in indexes {
+        let template = "ALTER INDEX {from} RENAME TO {to}";
         let old = QualifiedName {
             schema: facts.schema.clone(),
             name: index.name.clone(),
         };
         let aside = names.derive(&index.name, "retired");
-        steps.push(rename("ALTER INDEX {from} RENAME TO {to}", &old, &aside));
-        steps.push(rename(
-            "ALTER INDEX {from} RENAME TO {to}",
-            &index.twin_name,
-            &index.name,
-        ));
+        steps.push(rename(template, &old, &aside).locks(Mode::ShareUpdateExclusive, &old));
+        steps.push(
+            rename(template, &index.twin_name, &index.name)
+                .locks_new(Mode::ShareUpdateExclusive, &index.twin_name),
+        );
     }
     for sequence in sequences {
         let (Some(twin_name), Some(aside)) = (&sequence.twin_name, &sequence.retired_name) else {
@@ -138,31 +133,43 @@ pub fn steps(
         };
         // The lock that renaming takes keeps nextval() out until the state has been carried over.
         let template = "ALTER SEQUENCE {from} RENAME TO {to}";
-        steps.push(rename(template, &sequence.name, &aside.name));
-        steps.push(rename(template, twin_name, &sequence.name.name));
-        steps.push(swapped(
-            Sql::template("SELECT pg_catalog.setval({new}, last_value, is_called) FROM {old}")
-                .literal("new", &sequence.name.to_string())
-                .name("old", aside)
-                .build(),
-        ));
+        steps.push(
+            rename(template, &sequence.name, &aside.name)
+                .locks(Mode::AccessExclusive, &sequence.name),
+        );
+        steps.push(
+            rename(template, twin_name, &sequence.name.name)
+                .locks_new(Mode::AccessExclusive, twin_name),
+        );
+        steps.push(
+            swapped(
+                Sql::template("SELECT pg_catalog.setval({new}, last_value, is_called) FROM {old}")
+                    .literal("new", &sequence.name.to_string())
+                    .name("old", aside)
+                    .build(),
+            )
+            .locks_new(Mode::RowExclusive, &sequence.name)
+            .locks(Mode::AccessShare, aside),
+        );
     }
     let template = "ALTER TABLE {from} RENAME TO {to}";
-    steps.push(
-        rename(template, source, &retired.name).lock(format!("ACCESS EXCLUSIVE on {source}")),
-    );
-    steps.push(rename(template, twin, &source.name).lock(format!("ACCESS EXCLUSIVE on {twin}")));
+    steps.push(rename(template, source, &retired.name).locks(Mode::AccessExclusive, source));
+    steps.push(rename(template, twin, &source.name).locks_new(Mode::AccessExclusive, twin));
     for sequence in sequences
         .iter()
         .filter(|sequence| sequence.twin_name.is_none())
     {
-        steps.push(swapped(
-            Sql::template("ALTER SEQUENCE {sequence} OWNED BY {table}.{column}")
-                .name("sequence", &sequence.name)
-                .name("table", source)
-                .ident("column", &sequence.column)
-                .build(),
-        ));
+        steps.push(
+            swapped(
+                Sql::template("ALTER SEQUENCE {sequence} OWNED BY {table}.{column}")
+                    .name("sequence", &sequence.name)
+                    .name("table", source)
+                    .ident("column", &sequence.column)
+                    .build(),
+            )
+            .locks(Mode::ShareRowExclusive, &sequence.name)
+            .locks_new(Mode::AccessShare, source),
+        );
     }
     steps
 }

@@ -1,11 +1,13 @@
 //! Statements that make the twin and its leaves: empty, inert, equal to the source in all but
 //! being partitioned.
 
+use super::Partition;
 use super::facts::{Column, Facts, NotNull};
+use super::lock::{Lock, Mode};
 use super::names::QualifiedName;
 use super::phase::Phase;
 use super::sql::Sql;
-use super::{Partition, Step};
+use super::step::Step;
 
 /// All of them, in order.
 pub fn steps(
@@ -19,7 +21,8 @@ pub fn steps(
     steps.extend(
         partitions
             .iter()
-            .map(|partition| create_leaf(facts, twin, partition)),
+            .enumerate()
+            .map(|(place, partition)| create_leaf(facts, twin, partition).of_partition(place)),
     );
     // After the leaves: one made later would take a NOT VALID constraint for a valid one.
     steps.extend(facts.checks.iter().map(|check| {
@@ -30,6 +33,7 @@ pub fn steps(
                 .trusted("definition", &check.definition)
                 .build(),
         )
+        .lock(family(Mode::AccessExclusive, twin))
     }));
     steps.extend(not_valid(facts).map(|not_null| {
         made(
@@ -39,6 +43,7 @@ pub fn steps(
                 .trusted("definition", &not_null.definition)
                 .build(),
         )
+        .lock(family(Mode::AccessExclusive, twin))
     }));
     steps.extend(column_settings(facts, twin, partitions));
     steps.extend(comments(facts, twin));
@@ -46,7 +51,12 @@ pub fn steps(
 }
 
 fn made(statement: String) -> Step {
-    Step::new(Phase::Prepared, statement).lock("none on the table")
+    Step::new(Phase::Prepared, statement)
+}
+
+/// The lock that altering the twin takes, once it has leaves.
+fn family(mode: Mode, twin: &QualifiedName) -> Lock {
+    Lock::on_new(mode, twin).with_partitions()
 }
 
 fn create_twin(facts: &Facts, key: &Column, twin: &QualifiedName) -> Step {
@@ -56,7 +66,7 @@ fn create_twin(facts: &Facts, key: &Column, twin: &QualifiedName) -> Step {
     };
     // CHECK constraints, identity and indexes follow by statements of their own: LIKE would
     // forget that a constraint is NOT VALID, and would choose the names of sequences itself.
-    made(
+    let step = made(
         Sql::template(
             "CREATE TABLE {twin} (LIKE {source} INCLUDING DEFAULTS INCLUDING GENERATED \
              INCLUDING STORAGE INCLUDING COMPRESSION) PARTITION BY RANGE ({key}){tablespace}",
@@ -67,7 +77,26 @@ fn create_twin(facts: &Facts, key: &Column, twin: &QualifiedName) -> Step {
         .trusted("tablespace", &tablespace_clause(facts))
         .build(),
     )
-    .lock(format!("ACCESS SHARE on {source}"))
+    .locks(Mode::AccessShare, &source);
+    drawn_from(facts).into_iter().fold(step, |step, sequence| {
+        step.locks(Mode::AccessShare, &sequence)
+    })
+}
+
+/// Sequences that defaults of the table draw from, as far as they belong to it: a default that is
+/// made reads them up.
+fn drawn_from(facts: &Facts) -> Vec<QualifiedName> {
+    facts
+        .columns
+        .iter()
+        .filter(|column| column.has_default)
+        .flat_map(|column| &column.sequences)
+        .filter(|sequence| !sequence.is_identity)
+        .map(|sequence| QualifiedName {
+            schema: sequence.schema.clone(),
+            name: sequence.name.clone(),
+        })
+        .collect()
 }
 
 fn not_valid(facts: &Facts) -> impl Iterator<Item = &NotNull> {
@@ -85,6 +114,7 @@ fn forget_not_valid(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
                     .ident("column", &not_null.column)
                     .build(),
             )
+            .locks_new(Mode::AccessExclusive, twin)
         })
         .collect()
 }
@@ -97,7 +127,7 @@ fn create_leaf(facts: &Facts, twin: &QualifiedName, partition: &Partition) -> St
             .build(),
         None => "DEFAULT".to_owned(),
     };
-    made(
+    let step = made(
         Sql::template("CREATE TABLE {leaf} PARTITION OF {twin} {bounds}{options}{tablespace}")
             .name("leaf", &partition.name)
             .name("twin", twin)
@@ -106,6 +136,10 @@ fn create_leaf(facts: &Facts, twin: &QualifiedName, partition: &Partition) -> St
             .trusted("tablespace", &tablespace_clause(facts))
             .build(),
     )
+    .locks_new(Mode::AccessExclusive, twin);
+    drawn_from(facts).into_iter().fold(step, |step, sequence| {
+        step.locks(Mode::AccessShare, &sequence)
+    })
 }
 
 /// ` WITH (…)` of stored options (`name=value`), or nothing.
@@ -149,46 +183,58 @@ fn column_settings(facts: &Facts, twin: &QualifiedName, partitions: &[Partition]
     let mut steps = Vec::new();
     for column in &facts.columns {
         if let Some(target) = column.statistics {
-            steps.push(made(
-                Sql::template("ALTER TABLE {twin} ALTER COLUMN {column} SET STATISTICS {target}")
+            steps.push(
+                made(
+                    Sql::template(
+                        "ALTER TABLE {twin} ALTER COLUMN {column} SET STATISTICS {target}",
+                    )
                     .name("twin", twin)
                     .ident("column", &column.name)
                     .number("target", i64::from(target))
                     .build(),
-            ));
+                )
+                .lock(family(Mode::ShareUpdateExclusive, twin)),
+            );
         }
         let Some(options) = &column.options else {
             continue;
         };
         for relation in std::iter::once(twin).chain(partitions.iter().map(|p| &p.name)) {
-            steps.push(made(
-                Sql::template("ALTER TABLE {relation} ALTER COLUMN {column} SET ({options})")
-                    .name("relation", relation)
-                    .ident("column", &column.name)
-                    .trusted("options", &assignments(options))
-                    .build(),
-            ));
+            steps.push(
+                made(
+                    Sql::template("ALTER TABLE {relation} ALTER COLUMN {column} SET ({options})")
+                        .name("relation", relation)
+                        .ident("column", &column.name)
+                        .trusted("options", &assignments(options))
+                        .build(),
+                )
+                .locks_new(Mode::ShareUpdateExclusive, relation),
+            );
         }
     }
     steps
 }
 
 fn comments(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
+    let on_relation =
+        |statement: String| made(statement).locks_new(Mode::ShareUpdateExclusive, twin);
     let table = facts.comment.iter().map(|comment| {
-        Sql::template("COMMENT ON TABLE {twin} IS {comment}")
-            .name("twin", twin)
-            .literal("comment", comment)
-            .build()
+        on_relation(
+            Sql::template("COMMENT ON TABLE {twin} IS {comment}")
+                .name("twin", twin)
+                .literal("comment", comment)
+                .build(),
+        )
     });
     let columns = facts.columns.iter().filter_map(|column| {
         let comment = column.comment.as_ref()?;
-        Some(
+        Some(on_relation(
             Sql::template("COMMENT ON COLUMN {twin}.{column} IS {comment}")
                 .name("twin", twin)
                 .ident("column", &column.name)
                 .literal("comment", comment)
                 .build(),
-        )
+        ))
     });
     let checks = facts.checks.iter().filter_map(|check| {
         let comment = check.comment.as_ref()?;
@@ -202,15 +248,17 @@ fn comments(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
         .chain(columns)
         .chain(checks)
         .chain(not_nulls)
-        .map(made)
         .collect()
 }
 
-/// `COMMENT ON CONSTRAINT …`.
-pub fn constraint_comment(name: &str, table: &QualifiedName, comment: &str) -> String {
-    Sql::template("COMMENT ON CONSTRAINT {name} ON {table} IS {comment}")
-        .ident("name", name)
-        .name("table", table)
-        .literal("comment", comment)
-        .build()
+/// `COMMENT ON CONSTRAINT …` of the twin.
+pub fn constraint_comment(name: &str, twin: &QualifiedName, comment: &str) -> Step {
+    made(
+        Sql::template("COMMENT ON CONSTRAINT {name} ON {twin} IS {comment}")
+            .ident("name", name)
+            .name("twin", twin)
+            .literal("comment", comment)
+            .build(),
+    )
+    .locks_new(Mode::AccessShare, twin)
 }

@@ -3,6 +3,8 @@
 SELECT jsonb_build_object(
          'cache_bytes', pg_size_bytes(current_setting('effective_cache_size')),
          'now', ((extract(epoch FROM now()) - 946684800) * 1000000)::bigint,
+         'version', current_setting('server_version_num')::int8,
+         'wal_level', current_setting('wal_level'),
          'lock_slots', current_setting('max_locks_per_transaction')::int8
                        * (current_setting('max_connections')::int8 + current_setting('max_prepared_transactions')::int8),
          'worker_slots', current_setting('max_worker_processes')::int8,

@@ -1,0 +1,52 @@
+//! What the caller left open: column and interval, as the analysis advises them.
+
+use super::Arguments;
+use crate::analyze::{self, Wish};
+use crate::error::Error;
+use crate::plan::facts::Facts;
+
+/// Column and interval of a conversion, and why, where they were not given.
+pub struct Chosen {
+    pub column: String,
+    pub interval: String,
+    /// Sentences; none where nothing was left open.
+    pub reasons: Vec<String>,
+}
+
+/// Completes what was given. Fails where nothing can be advised, with the reasons.
+pub fn complete(arguments: &Arguments, facts: &Facts) -> Result<Chosen, Error> {
+    if let (Some(column), Some(interval)) =
+        (&arguments.partition_column, &arguments.partition_interval)
+    {
+        return Ok(Chosen {
+            column: column.clone(),
+            interval: interval.clone(),
+            reasons: Vec::new(),
+        });
+    }
+    let wish = Wish {
+        column: arguments.partition_column.clone(),
+        retention_seconds: None,
+    };
+    let advice = analyze::table(arguments.source, &wish)?.advice;
+    let Some(choice) = advice.choice else {
+        return Err(Error::NoAdvice {
+            relation: facts.name.clone(),
+            column: arguments.partition_column.clone(),
+            reasons: advice.reasons,
+        });
+    };
+    // An interval that was given is another one than that of which the reasons speak.
+    let reasons = match arguments.partition_interval {
+        Some(_) => choice.reasons,
+        None => advice.reasons,
+    };
+    Ok(Chosen {
+        column: choice.column.name,
+        interval: arguments
+            .partition_interval
+            .clone()
+            .unwrap_or(choice.period.argument),
+        reasons,
+    })
+}

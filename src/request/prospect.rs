@@ -1,0 +1,56 @@
+//! What a conversion is going to take: sizes and rates are read, the arithmetic is
+//! [`crate::plan::estimate`].
+
+use super::as_owner_of;
+use crate::analyze;
+use crate::catalog::{rates, size};
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::plan::estimate::{Estimate, Sizes, even_shares};
+use crate::plan::facts::Facts;
+use pgrx::pg_sys;
+
+/// Estimates a plan.
+pub fn estimate(facts: &Facts, plan: &Plan, sizes: &Sizes) -> Result<Estimate, Error> {
+    let shares = shares(facts, plan)?;
+    Ok(Estimate::new(
+        facts,
+        plan,
+        sizes,
+        shares,
+        rates::measured()?,
+    ))
+}
+
+/// How large the table is.
+pub fn sizes(facts: &Facts) -> Result<Sizes, Error> {
+    as_owner_of(facts, || {
+        size::of(pg_sys::Oid::from(facts.oid), &facts.qualified_name())
+    })
+}
+
+/// Each partition's share of the rows, by the statistics of the partition column.
+fn shares(facts: &Facts, plan: &Plan) -> Result<Vec<f64>, Error> {
+    let columns = as_owner_of(facts, || analyze::columns(pg_sys::Oid::from(facts.oid)))?;
+    let statistics = columns
+        .into_iter()
+        .find(|column| column.attnum == plan.key.attnum)
+        .and_then(|column| column.statistics);
+    let Some(statistics) = statistics else {
+        return Ok(even_shares(plan.partitions.len()));
+    };
+    let mut in_ranges = 0.0_f64;
+    let mut shares = Vec::with_capacity(plan.partitions.len());
+    for partition in &plan.partitions {
+        let share = match &partition.range {
+            Some((lower, upper)) => {
+                statistics.share_below(upper.key) - statistics.share_below(lower.key)
+            }
+            // The last one takes what the others leave.
+            None => (1.0 - in_ranges).max(0.0),
+        };
+        in_ranges += share;
+        shares.push(share);
+    }
+    Ok(shares)
+}
