@@ -19,6 +19,7 @@ use crate::plan::interval::{IntervalError, KeyType, PartitionInterval};
 use crate::plan::names::quote_ident;
 use crate::plan::sql::Sql;
 use crate::plan::{self, Plan, Request};
+use choice::Chosen;
 use hash::{Circumstances, PlanHash};
 use pgrx::pg_sys;
 
@@ -46,8 +47,7 @@ pub struct Planned {
     pub estimate: Estimate,
     /// Of the source's main fork.
     pub bytes: i64,
-    /// Why column or interval were chosen that the caller left open.
-    pub reasons: Vec<String>,
+    pub chosen: Chosen,
     pub hash: PlanHash,
     /// Free bytes where the table lies, as far as the system tells.
     pub free_bytes: Option<i64>,
@@ -103,7 +103,7 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
         plan,
         estimate,
         bytes: sizes.table_bytes as i64,
-        reasons: chosen.reasons,
+        chosen,
         free_bytes,
     })
 }

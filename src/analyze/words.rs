@@ -42,6 +42,7 @@ pub fn percent(share: f64) -> String {
 /// A length of time.
 pub fn seconds(seconds: f64) -> String {
     let (number, unit) = match seconds {
+        s if s < 1.0 => return "less than a second".to_owned(),
         s if s < 120.0 => (s, "seconds"),
         s if s < 7_200.0 => (s / 60.0, "minutes"),
         s if s < 172_800.0 => (s / 3_600.0, "hours"),
@@ -75,5 +76,6 @@ mod tests {
         assert_eq!(percent(0.004), "less than 1 %");
         assert_eq!(percent(0.25), "25 %");
         assert_eq!(seconds(90.0 * 86_400.0), "90 days");
+        assert_eq!(seconds(0.2), "less than a second");
     }
 }

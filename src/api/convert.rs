@@ -84,17 +84,18 @@ fn convert_to_partitioned(
 /// Says what was chosen, what the user would not guess, and what it will take.
 fn announce(planned: &Planned, is_dry: bool) {
     let plan = &planned.plan;
-    if !planned.reasons.is_empty() {
-        let chosen = format!(
+    let chosen = &planned.chosen;
+    if !chosen.reasons.is_empty() {
+        let message = format!(
             "table \"{}\" is to be partitioned by column \"{}\" with an interval of {}",
-            plan.source.name, plan.key.column, plan.interval
+            plan.source.name, chosen.column, chosen.interval
         );
         ErrorReport::new(
             PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
-            chosen,
+            message,
             pgrx::function_name!(),
         )
-        .set_detail(planned.reasons.join("\n"))
+        .set_detail(chosen.reasons.join("\n"))
         .report(PgLogLevel::NOTICE);
     }
     for text in &plan.notices {
@@ -108,7 +109,7 @@ fn announce(planned: &Planned, is_dry: bool) {
     if is_dry {
         notice!(
             "estimated: {} rows, {disk} of disk, {wal} of WAL, {}",
-            words::count(total.rows),
+            words::count(total.rows.unwrap_or(0.0)),
             words::seconds(total.seconds)
         );
     }
@@ -176,7 +177,7 @@ fn line(planned: &Planned, holders: &[Holder], listed: Listed, number: i32) -> R
         step.statement,
         lock::in_words(&step.locks),
         note,
-        cost.map(|cost| whole(cost.rows)),
+        cost.and_then(|cost| cost.rows).map(whole),
         cost.map(|cost| whole(cost.disk_bytes)),
         cost.map(|cost| whole(cost.wal_bytes)),
         cost.map(|cost| Interval::from_micros(whole(cost.seconds * 1_000_000.0))),

@@ -82,7 +82,8 @@ pub const SECONDS_AT_LEAST: f64 = 0.2;
 /// What something takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
-    pub rows: f64,
+    /// That it handles, if it is about rows.
+    pub rows: Option<f64>,
     pub disk_bytes: f64,
     pub wal_bytes: f64,
     pub seconds: f64,
@@ -94,7 +95,10 @@ impl std::ops::Add for Cost {
     /// Both, one after the other: it is about the same rows.
     fn add(self, other: Cost) -> Cost {
         Cost {
-            rows: self.rows.max(other.rows),
+            rows: match (self.rows, other.rows) {
+                (Some(one), Some(two)) => Some(one.max(two)),
+                (one, two) => one.or(two),
+            },
             disk_bytes: self.disk_bytes + other.disk_bytes,
             wal_bytes: self.wal_bytes + other.wal_bytes,
             seconds: self.seconds + other.seconds,
@@ -152,7 +156,7 @@ impl Estimate {
     /// Copying all rows.
     pub fn copy(&self) -> Cost {
         Cost {
-            rows: self.rows,
+            rows: Some(self.rows),
             disk_bytes: self.table_bytes,
             wal_bytes: self.table_bytes * self.rates.table_wal,
             seconds: self.table_bytes / self.rates.copy,
@@ -164,7 +168,7 @@ impl Estimate {
         let share = self.shares.get(partition).copied().unwrap_or(0.0);
         let bytes = self.index_bytes.get(index).copied().unwrap_or(0.0) * share;
         Cost {
-            rows: self.rows * share,
+            rows: Some(self.rows * share),
             disk_bytes: bytes,
             wal_bytes: bytes * self.rates.index_wal,
             seconds: bytes / self.rates.index + SECONDS_PER_LEAF_INDEX,
@@ -174,7 +178,7 @@ impl Estimate {
     /// Comparing both tables, and gathering statistics beside that.
     pub fn verify(&self) -> Cost {
         Cost {
-            rows: self.rows,
+            rows: Some(self.rows),
             seconds: self.table_bytes / self.rates.verify + SECONDS_AT_LEAST,
             ..Cost::default()
         }
@@ -346,7 +350,7 @@ mod tests {
             rates: Rates::default(),
         };
         let total = estimate.total();
-        assert_eq!(total.rows, 100.0);
+        assert_eq!(total.rows, Some(100.0));
         assert_eq!(total.disk_bytes, 620e6 + 2.0 * 3.0 * PAGE);
         let seconds = 1.0
             + 1.0

@@ -28,12 +28,21 @@ pub fn complete(arguments: &Arguments, facts: &Facts) -> Result<Chosen, Error> {
         column: arguments.partition_column.clone(),
         retention_seconds: None,
     };
-    let advice = analyze::table(arguments.source, &wish)?.advice;
+    let analysed = analyze::table(arguments.source, &wish)?;
+    let advice = analysed.advice;
     let Some(choice) = advice.choice else {
+        let mut reasons = advice.reasons;
+        if analysed.table.rows.is_none() {
+            reasons.push("It was never analysed: ANALYZE would tell more.".to_owned());
+        }
+        if wish.column.is_none() {
+            let refused = advice.refused.iter();
+            reasons.extend(refused.map(|(name, why)| format!("Column \"{name}\" {why}.")));
+        }
         return Err(Error::NoAdvice {
             relation: facts.name.clone(),
-            column: arguments.partition_column.clone(),
-            reasons: advice.reasons,
+            column: wish.column,
+            reasons,
         });
     };
     // An interval that was given is another one than that of which the reasons speak.

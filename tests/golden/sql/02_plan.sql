@@ -10,9 +10,10 @@ CREATE TABLE trades (
 CREATE INDEX trades_at_idx ON trades (at);
 COMMENT ON TABLE trades IS 'what was traded';
 INSERT INTO trades (at, price) VALUES ('2013-01-15 12:00+00', 1), ('2013-02-28 23:59:59+00', 2);
+ANALYZE trades;
 CREATE TABLE catalog_before AS SELECT * FROM tests.catalog();
 SET client_min_messages = notice;
-SELECT step, phase, tests.alike(statement) AS statement, lock, note FROM convert_to_partitioned('trades', 'at', 'range', '1 month',
+SELECT step, phase, tests.alike(statement) AS statement, tests.alike(lock) AS lock, note FROM convert_to_partitioned('trades', 'at', 'range', '1 month',
     time_zone => 'UTC', range_end => '2013-03-01', dry_run => true);
 RESET client_min_messages;
 SET client_min_messages = warning;
@@ -37,7 +38,7 @@ SELECT to_regclass('trades_retired');
 -- A table without a key says so; a default partition is not made where none is wanted.
 CREATE TABLE readings (at date NOT NULL, value int UNIQUE);
 SET client_min_messages = notice;
-SELECT step, phase, tests.alike(statement) AS statement, lock, note FROM convert_to_partitioned('readings', 'at', 'range', '1 year', default_partition => false,
+SELECT step, phase, tests.alike(statement) AS statement, tests.alike(lock) AS lock, note FROM convert_to_partitioned('readings', 'at', 'range', '1 year', default_partition => false,
     range_start => '2020-01-01', range_end => '2022-01-01', copy_workers => 1, dry_run => true);
 RESET client_min_messages;
 DROP TABLE trades, readings, catalog_before, catalog_after;
