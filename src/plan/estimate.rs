@@ -79,6 +79,12 @@ pub const SECONDS_PER_LEAF_INDEX: f64 = 0.002;
 /// Seconds that any conversion takes: workers start, short waits.
 pub const SECONDS_AT_LEAST: f64 = 0.2;
 
+/// The last page of a table is half full, as a rule.
+const HALF_A_PAGE: f64 = 0.5;
+/// A table of more pages than these has a map of its free space, of so many pages.
+const PAGES_WITHOUT_MAP: f64 = 4.0;
+const PAGES_OF_MAP: f64 = 3.0;
+
 /// What something takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
@@ -143,14 +149,25 @@ impl Estimate {
         }
     }
 
-    /// Making an empty partition; its indexes take room as soon as they exist.
-    pub fn make_partition(&self) -> Cost {
+    /// Making a partition: what it takes beside its rows.
+    pub fn make_partition(&self, partition: usize) -> Cost {
+        // A page of each index is there as soon as it exists.
         let files = self.index_bytes.len() + usize::from(self.has_toast);
+        let pages = self.table_bytes * self.share(partition) / PAGE;
+        let beside_rows = match pages {
+            none if none <= 0.0 => 0.0,
+            few if few <= PAGES_WITHOUT_MAP => HALF_A_PAGE,
+            _ => HALF_A_PAGE + PAGES_OF_MAP,
+        };
         Cost {
-            disk_bytes: files as f64 * PAGE,
+            disk_bytes: (files as f64 + beside_rows) * PAGE,
             seconds: SECONDS_PER_PARTITION,
             ..Cost::default()
         }
+    }
+
+    fn share(&self, partition: usize) -> f64 {
+        self.shares.get(partition).copied().unwrap_or(0.0)
     }
 
     /// Copying all rows.
@@ -165,8 +182,12 @@ impl Estimate {
 
     /// Building one index of one partition.
     pub fn index(&self, index: usize, partition: usize) -> Cost {
-        let share = self.shares.get(partition).copied().unwrap_or(0.0);
+        let share = self.share(partition);
         let bytes = self.index_bytes.get(index).copied().unwrap_or(0.0) * share;
+        let pages = (bytes / PAGE).ceil();
+        // More than one need a root above them.
+        let root = f64::from(u8::from(pages > 1.0));
+        let bytes = (pages + root) * PAGE;
         Cost {
             rows: Some(self.rows * share),
             disk_bytes: bytes,
@@ -193,7 +214,7 @@ impl Estimate {
                 let built = indexes
                     .clone()
                     .map(move |index| self.index(index, partition));
-                built.chain(std::iter::once(self.make_partition()))
+                built.chain(std::iter::once(self.make_partition(partition)))
             })
             .fold(Cost::default(), |sum, cost| sum + cost);
         self.copy() + leaves + self.verify()
@@ -339,28 +360,43 @@ mod tests {
         assert_eq!(index_bytes(&index(true), &size(fresh), 1e6, 1), fresh);
     }
 
+    fn estimate() -> Estimate {
+        Estimate {
+            rows: 100.0,
+            table_bytes: 4096.0 * PAGE,
+            index_bytes: vec![1024.0 * PAGE, 512.0 * PAGE],
+            shares: vec![0.75, 0.25, 0.0],
+            has_toast: true,
+            rates: Rates {
+                copy: 4096.0 * PAGE,
+                index: 1024.0 * PAGE,
+                verify: 8192.0 * PAGE,
+                ..Rates::default()
+            },
+        }
+    }
+
     #[test]
     fn the_whole_is_the_sum_of_its_steps() {
-        let estimate = Estimate {
-            rows: 100.0,
-            table_bytes: 500e6,
-            index_bytes: vec![60e6, 60e6],
-            shares: vec![0.75, 0.25],
-            has_toast: true,
-            rates: Rates::default(),
-        };
-        let total = estimate.total();
+        let total = estimate().total();
         assert_eq!(total.rows, Some(100.0));
-        assert_eq!(total.disk_bytes, 620e6 + 2.0 * 3.0 * PAGE);
-        let seconds = 1.0
-            + 1.0
-            + 0.625
-            + SECONDS_AT_LEAST
-            + 2.0 * SECONDS_PER_PARTITION
-            + 4.0 * SECONDS_PER_LEAF_INDEX;
+        // Three partitions with two indexes and TOAST; two have rows, a map, and roots.
+        let pages = 4096.0 + 1536.0 + 3.0 * 3.0 + 2.0 * 3.5 + 2.0 * 2.0;
+        assert_eq!(total.disk_bytes, pages * PAGE);
+        let building = 1.5 + 4.0 / 1024.0;
+        let overhead =
+            SECONDS_AT_LEAST + 3.0 * SECONDS_PER_PARTITION + 6.0 * SECONDS_PER_LEAF_INDEX;
+        let seconds = 1.0 + building + 0.5 + overhead;
         assert!((total.seconds - seconds).abs() < 1e-9, "{}", total.seconds);
-        assert_eq!(estimate.index(0, 0).disk_bytes, 45e6);
-        assert_eq!(estimate.index(0, 9).disk_bytes, 0.0);
+    }
+
+    #[test]
+    fn an_empty_partition_takes_a_page_of_each_file() {
+        let estimate = estimate();
+        assert_eq!(estimate.make_partition(2).disk_bytes, 3.0 * PAGE);
+        assert_eq!(estimate.index(0, 2).disk_bytes, 0.0);
+        assert_eq!(estimate.index(0, 2).rows, Some(0.0));
+        assert_eq!(estimate.index(0, 0).disk_bytes, 769.0 * PAGE);
         assert_eq!(even_shares(4), [0.25; 4]);
     }
 }

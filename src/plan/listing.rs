@@ -51,7 +51,7 @@ fn prepare(plan: &Plan, estimate: &Estimate) -> Vec<Listed> {
     plan.prepare
         .iter()
         .map(|step| match step.partition {
-            Some(_) => Listed::new(step.clone(), estimate.make_partition()),
+            Some(place) => Listed::new(step.clone(), estimate.make_partition(place)),
             None => Listed::from(step.clone()),
         })
         .collect()

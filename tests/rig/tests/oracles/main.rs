@@ -8,6 +8,7 @@ mod cancel;
 mod columns;
 mod constraints;
 mod copy_races;
+mod estimates;
 mod keyless;
 mod maintenance;
 mod open_transactions;
