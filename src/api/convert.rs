@@ -162,9 +162,9 @@ fn rows(planned: &Planned) -> Result<TableIterator<'static, Line>, Error> {
 }
 
 fn line(planned: &Planned, holders: &[Holder], listed: Listed, number: i32) -> Result<Line, Error> {
-    let in_the_way = in_the_way(planned, holders, &listed);
+    let in_the_way = in_the_way(holders, &listed);
     let details = details(planned, &in_the_way, &listed)?;
-    let Listed { step, cost } = listed;
+    let Listed { step, cost, .. } = listed;
     let mut note = step.note;
     if !in_the_way.is_empty() {
         let all: Vec<String> = in_the_way.iter().map(|holder| holder.in_words()).collect();
@@ -185,24 +185,15 @@ fn line(planned: &Planned, holders: &[Holder], listed: Listed, number: i32) -> R
     ))
 }
 
-/// Who would hold up a step that locks the table against others, if it came now.
-fn in_the_way<'a>(planned: &Planned, holders: &'a [Holder], listed: &Listed) -> Vec<&'a Holder> {
-    let locks_source = |mode| {
-        let mut locks = listed.step.locks.iter();
-        locks.any(|lock| lock.relation == planned.plan.source && !lock.is_new && lock.mode == mode)
+/// Who would hold up a step that waits for the table, if it came now.
+fn in_the_way<'a>(holders: &'a [Holder], listed: &Listed) -> Vec<&'a Holder> {
+    let blocks = |holder: &&Holder| match listed.step.phase {
+        Phase::Capturing => holder.blocks_capture(),
+        _ => true,
     };
-    match listed.step.phase {
-        Phase::Capturing if locks_source(lock::Mode::ShareRowExclusive) => holders
-            .iter()
-            .filter(|holder| holder.blocks_capture())
-            .collect(),
-        Phase::Swapping
-            if listed.step.statement.starts_with("LOCK")
-                && locks_source(lock::Mode::AccessExclusive) =>
-        {
-            holders.iter().collect()
-        }
-        _ => Vec::new(),
+    match listed.waits {
+        true => holders.iter().filter(blocks).collect(),
+        false => Vec::new(),
     }
 }
 

@@ -14,20 +14,26 @@ use super::{Plan, capture, indexes};
 pub struct Listed {
     pub step: Step,
     pub cost: Option<Cost>,
+    /// Whether it waits for others to leave the table; the steps after it have the lock already.
+    pub waits: bool,
 }
 
 impl Listed {
     fn new(step: Step, cost: Cost) -> Listed {
         Listed {
-            step,
             cost: Some(cost),
+            ..Listed::from(step)
         }
     }
 }
 
 impl From<Step> for Listed {
     fn from(step: Step) -> Listed {
-        Listed { step, cost: None }
+        Listed {
+            step,
+            cost: None,
+            waits: false,
+        }
     }
 }
 
@@ -37,12 +43,12 @@ const BY_US: &str = "run as the owner of the extension";
 /// All steps of a plan, to the end of its undo window.
 pub fn steps(plan: &Plan, facts: &Facts, estimate: &Estimate) -> Vec<Listed> {
     let mut all = prepare(plan, estimate);
-    all.extend(begin_capture(plan).map(Listed::from));
+    all.extend(begin_capture(plan));
     all.push(copy(plan, estimate));
     all.extend(build_indexes(plan, facts, estimate));
     all.push(catch_up(plan, facts).into());
     all.extend(verify(plan, estimate));
-    all.extend(swap(plan, facts).map(Listed::from));
+    all.extend(swap(plan, facts));
     all.extend(afterwards(plan).map(Listed::from));
     all
 }
@@ -57,14 +63,19 @@ fn prepare(plan: &Plan, estimate: &Estimate) -> Vec<Listed> {
         .collect()
 }
 
-fn begin_capture(plan: &Plan) -> impl Iterator<Item = Step> {
+fn begin_capture(plan: &Plan) -> impl Iterator<Item = Listed> {
     let create_log = Step::new(Phase::Capturing, plan.create_log.clone()).note(BY_US);
     let triggers = capture::statements(&plan.source).map(|statement| {
         Step::new(Phase::Capturing, statement)
             .locks(Mode::ShareRowExclusive, &plan.source)
             .note(format!("{SHORT_WAIT}; held for a moment"))
     });
-    std::iter::once(create_log).chain(triggers)
+    let mut first = true;
+    let triggers = triggers.into_iter().map(move |step| Listed {
+        waits: std::mem::take(&mut first),
+        ..Listed::from(step)
+    });
+    std::iter::once(Listed::from(create_log)).chain(triggers)
 }
 
 fn copy(plan: &Plan, estimate: &Estimate) -> Listed {
@@ -137,19 +148,21 @@ fn analyze(table: &QualifiedName) -> String {
         .build()
 }
 
-fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Step> {
+fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
     let lock = |table| {
         let statement = Sql::template("LOCK TABLE ONLY {table} IN ACCESS EXCLUSIVE MODE")
             .name("table", table)
             .build();
         Step::new(Phase::Swapping, statement)
     };
-    let locks = [
-        lock(&plan.source).locks(Mode::AccessExclusive, &plan.source).note(format!(
-            "{SHORT_WAIT}; the last logged keys are applied under it; held until the end of this phase"
-        )),
-        lock(&plan.twin).locks_new(Mode::AccessExclusive, &plan.twin),
-    ];
+    let lock_source = lock(&plan.source).locks(Mode::AccessExclusive, &plan.source).note(format!(
+        "{SHORT_WAIT}; the last logged keys are applied under it; held until the end of this phase"
+    ));
+    let lock_source = Listed {
+        waits: true,
+        ..Listed::from(lock_source)
+    };
+    let lock_twin = lock(&plan.twin).locks_new(Mode::AccessExclusive, &plan.twin);
     let end_capture = capture::TRIGGERS.map(|trigger| {
         Step::new(
             Phase::Swapping,
@@ -160,11 +173,11 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Step> {
     let drop_log = Step::new(Phase::Swapping, capture::drop_log(facts.oid))
         .locks_new(Mode::AccessExclusive, &capture::log_name(facts.oid))
         .note(BY_US);
-    locks
-        .into_iter()
+    let under_lock = std::iter::once(lock_twin)
         .chain(plan.swap.clone())
         .chain(end_capture)
-        .chain(std::iter::once(drop_log))
+        .chain(std::iter::once(drop_log));
+    std::iter::once(lock_source).chain(under_lock.map(Listed::from))
 }
 
 fn afterwards(plan: &Plan) -> impl Iterator<Item = Step> {

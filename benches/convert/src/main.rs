@@ -3,6 +3,7 @@
 
 mod bed;
 mod contest;
+mod forecast;
 mod load;
 mod meter;
 mod report;
@@ -36,7 +37,7 @@ struct Args {
     #[arg(long, value_enum, default_value = "id")]
     by: By,
     /// Which parts to run.
-    #[arg(long, value_delimiter = ',', default_value = "a,b,c,d,e,f,g")]
+    #[arg(long, value_delimiter = ',', default_value = "a,b,c,d,e,f,g,h")]
     only: Vec<char>,
     #[arg(long, default_value = "1GB")]
     shared_buffers: String,
@@ -51,6 +52,11 @@ fn main() -> ExitCode {
     let mut bed = Bed::prepare(args.rows, &args.shared_buffers);
     report::setting(&bed);
     contest(&mut bed, &args);
+    if args.only.contains(&'h') {
+        let (unknown, known) = forecast::compare(&mut bed);
+        report::forecast("(h) estimates, with usual rates", &unknown);
+        report::forecast("(h) estimates, with rates measured before", &known);
+    }
     let failed = trials(&mut bed, &args);
     report::load_of_the_machine("at the end");
     if failed == 0 {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::bed::Bed;
 use crate::contest::Way;
+use crate::forecast;
 use crate::meter::Cost;
 use crate::trial::{Outcome, Spread};
 
@@ -85,6 +86,47 @@ pub fn contest(ways: &[Way], runs: &[Vec<Cost>], phases: &[BTreeMap<String, Vec<
             wish(&format!("{} / (b)", way.name()), took / base, wanted, "");
         }
     }
+}
+
+/// Estimates by what they came to.
+pub fn forecast(name: &str, outcomes: &[forecast::Outcome]) {
+    println!("\n{name}: estimate / truth");
+    println!("        rows    took s    rows    disk     WAL    time");
+    for outcome in outcomes {
+        println!(
+            "  {:>10} {:>9.2} {:>7.2} {:>7.2} {:>7.2} {:>7.2}",
+            outcome.rows,
+            outcome.seconds,
+            outcome.row_ratio,
+            outcome.disk_ratio,
+            outcome.wal_ratio,
+            outcome.time_ratio
+        );
+    }
+    let farthest = |ratio: fn(&forecast::Outcome) -> f64| {
+        let off = outcomes
+            .iter()
+            .map(|outcome| ratio(outcome).max(1.0 / ratio(outcome)));
+        off.fold(1.0, f64::max)
+    };
+    wish(
+        "rows off by a factor",
+        farthest(|outcome| outcome.row_ratio),
+        1.1,
+        "",
+    );
+    wish(
+        "disk off by a factor",
+        farthest(|outcome| outcome.disk_ratio),
+        1.2,
+        "",
+    );
+    wish(
+        "time off by a factor",
+        farthest(|outcome| outcome.time_ratio),
+        2.0,
+        "",
+    );
 }
 
 /// Prints a figure beside the wanted one, which it must not exceed.
