@@ -365,8 +365,11 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
 /// Waits, bounded, for those who would see an incomplete table, and lets those pass who hold the
 /// table for long. `None`: the way is free.
 fn wait_for_others(job: &Job, memory: &mut Memory) -> Result<Option<Duration>, Failure> {
-    let mut onlookers = match memory.onlookers.take() {
-        Some(onlookers) => onlookers,
+    let onlookers = match memory.onlookers.take() {
+        Some(mut onlookers) => {
+            onlookers.look_again(job)?;
+            onlookers
+        }
         None => {
             // A worker that has applied nothing yet does not know when the last batch was; it
             // was before now.
@@ -377,7 +380,6 @@ fn wait_for_others(job: &Job, memory: &mut Memory) -> Result<Option<Duration>, F
             Onlookers::note(job, last_batch)?
         }
     };
-    onlookers.look_again(job)?;
     let mut in_the_way = onlookers.descriptions();
     let waiting = onlookers.noted_at().elapsed();
     if in_the_way.is_empty() {
