@@ -53,10 +53,7 @@ pub fn run(id: JobId) {
             // Helpers end where a job begins anew.
             Phase::Planned => workers = 1,
             Phase::Copying => call_helpers(&job, &mut workers, job.plan.copy_workers),
-            Phase::Indexing => {
-                let wanted = index::builders(&job.plan).max(job.plan.copy_workers);
-                call_helpers(&job, &mut workers, wanted);
-            }
+            Phase::Indexing => call_helpers(&job, &mut workers, index::builders(&job.plan)),
             _ => {}
         }
         match advance(&job, &mut memory) {
