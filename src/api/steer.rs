@@ -91,16 +91,9 @@ fn ask(job: &Job, action: Action) -> Result<(), Error> {
 }
 
 fn refusal(job: &Job, action: &'static str) -> Error {
-    let hint = match job.phase {
-        Phase::Reversible => "Call finish_conversion to drop the retired table.",
-        Phase::Finished | Phase::Cancelled => "It is over.",
-        Phase::Paused | Phase::Failed => "Call resume_conversion or cancel_conversion.",
-        _ => "Wait for it with wait_for_conversion, or look at partman_rs.conversions.",
-    };
     Error::WrongPhase {
         relation: job.source_name.clone(),
         action,
-        phase: job.phase.name().to_owned(),
-        hint: Some(hint.to_owned()),
+        phase: job.phase,
     }
 }

@@ -51,8 +51,7 @@ pub fn finish(job: &Job) -> Result<(), Error> {
         return Err(Error::WrongPhase {
             relation: job.source_name.clone(),
             action: "finished",
-            phase: phase.name().to_owned(),
-            hint: Some("It is over.".to_owned()),
+            phase,
         });
     }
     if let Some((name, owner)) = retired {
