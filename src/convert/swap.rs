@@ -1,5 +1,4 @@
 //! The swap: one short transaction in which the twin takes the source's place.
-#![allow(unsafe_code, reason = "transaction ids")]
 
 use super::apply_rows::Time;
 use super::catch_up::{Drained, Pace, Targets, drain};
@@ -16,7 +15,7 @@ use crate::pg::depend;
 use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
-use crate::pg::transaction::{Failure, refresh_snapshot, unit};
+use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit};
 use crate::plan::phase::Phase;
 use pgrx::pg_sys;
 use std::time::{Duration, Instant};
@@ -90,9 +89,9 @@ pub fn attempt(
             Drained::TooSlow => return Ok(Attempt::TooSlow),
             Drained::Applied { left: 0, .. } => {}
             Drained::Applied { .. } => {
-                // SAFETY: inside a transaction, which has an id or gets one.
-                let transaction = unsafe { pg_sys::GetCurrentTransactionId() }.into_inner();
-                return Ok(Attempt::TooMuchWaits { transaction });
+                return Ok(Attempt::TooMuchWaits {
+                    transaction: current_id(),
+                });
             }
         }
         if is_steered(job)? {
@@ -137,8 +136,7 @@ pub fn is_steered(job: &Job) -> Result<bool, Error> {
 
 /// A transaction of this moment: everything before it is older.
 pub fn transaction_now() -> Result<u32, Failure> {
-    // SAFETY: inside a transaction, which gets an id.
-    unit(|| Ok(unsafe { pg_sys::GetCurrentTransactionId() }.into_inner()))
+    unit(|| Ok(current_id()))
 }
 
 /// Who holds the source for long: sessions in a transaction that began a while ago. As long as

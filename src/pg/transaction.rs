@@ -125,3 +125,9 @@ pub fn refresh_snapshot() {
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
     }
 }
+
+/// The id of the current transaction, which gets one here if it has none.
+pub fn current_id() -> u32 {
+    // SAFETY: inside unit().
+    unsafe { pg_sys::GetCurrentTransactionId() }.into_inner()
+}
