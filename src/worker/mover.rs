@@ -239,9 +239,7 @@ fn help_with(mut job: Job, number: u32) -> Result<(), Failure> {
                 }
             }
             Phase::CatchingUp => interrupts::nap(HELPER_PAUSE),
-            Phase::Verifying => {
-                return statistics::gather_roughly(&job, statistics::Turn::IfFree).map(drop);
-            }
+            Phase::Verifying => return statistics::gather_roughly(&job, statistics::Turn::IfFree),
             _ => return Ok(()),
         }
     }
