@@ -7,7 +7,7 @@ use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
-use crate::pg::depend;
+use crate::pg::depend::{self, Hold};
 use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
@@ -71,7 +71,7 @@ pub fn finish(job: &Job) -> Result<(), Error> {
     }
     if let Some(twin) = job.twin {
         for (default, sequence) in table::drawing_defaults(twin, twin)? {
-            depend::default_needs(default, sequence);
+            depend::hold_sequence(default, sequence, Hold::Refuses);
         }
     }
     leaf::forget(job.id)?;
