@@ -318,11 +318,13 @@ pub fn set_swapped(id: JobId, undo_window_seconds: Option<f64>) -> Result<(), Er
     as_bookkeeper(|| {
         db::run(
             "UPDATE partman_rs.job \
-                SET swapped_at = clock_timestamp(), keys_waiting = 0, \
+                SET keys_waiting = 0, \
                     (rows_copied, bytes_copied) = ( \
                         SELECT coalesce(sum(r.rows), 0), coalesce(sum(r.bytes), 0) \
                           FROM partman_rs.copy_range r WHERE r.job = $1), \
-                    undo_until = clock_timestamp() + make_interval(secs => $2) \
+                    (swapped_at, undo_until) = ( \
+                        SELECT swap.at, swap.at + make_interval(secs => $2) \
+                          FROM clock_timestamp() AS swap(at)) \
               WHERE id = $1",
             &[id.0.into(), undo_window_seconds.into()],
         )
