@@ -43,6 +43,12 @@ pub enum Error {
         action: &'static str,
         phase: Phase,
     },
+    /// Another release began the conversion, and wrote its plan in another form.
+    OtherVersion {
+        relation: String,
+        version: i32,
+        readable: i32,
+    },
     /// The conversion failed; the waiting session is told what the worker recorded.
     ConversionFailed {
         relation: String,
@@ -194,6 +200,15 @@ impl Error {
                 Phase::Paused | Phase::Failed => "Call resume_conversion or cancel_conversion.",
                 _ => "Wait for it with wait_for_conversion, or look at partman_rs.conversions.",
             }),
+            Error::OtherVersion { relation, version, readable } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("conversion of table \"{relation}\" was begun by another version of pg_partman_rs"),
+            )
+            .detail(format!("Its plan is written in version {version} of the format; this one reads version {readable}."))
+            .hint(
+                "Nothing was lost. Either call cancel_conversion, then convert_to_partitioned again, \
+                 or go on with the version of pg_partman_rs that began it.",
+            ),
             Error::ConversionFailed { relation, sqlstate, message } => Wording::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("conversion of table \"{relation}\" did not succeed"),

@@ -27,7 +27,7 @@ pub mod statistics;
 mod swap;
 mod verify;
 
-use crate::catalog::job::{self, Job};
+use crate::catalog::job::{self, Job, Outline};
 use crate::catalog::{copy_range, leaf, table};
 use crate::db;
 use crate::error::Error;
@@ -137,13 +137,12 @@ pub fn advance(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         Phase::CatchingUp => catch_up_step(job, memory),
         Phase::Verifying => verify_step(job, memory),
         Phase::Swapping => swap_step(job, memory),
-        Phase::Cancelling => {
-            cancel::take_back(job)?;
-            Ok(Next::Go)
-        }
-        Phase::Reversible | Phase::Finished | Phase::Paused | Phase::Failed | Phase::Cancelled => {
-            Ok(Next::Go)
-        }
+        Phase::Reversible
+        | Phase::Finished
+        | Phase::Paused
+        | Phase::Failed
+        | Phase::Cancelling
+        | Phase::Cancelled => Ok(Next::Go),
     }
 }
 
@@ -461,7 +460,7 @@ fn open_source(job: &Job, mode: Mode) -> Result<Relation, Error> {
 }
 
 /// Runs work as the table's owner, who can gain nothing by it.
-fn as_owner<T>(job: &Job, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+fn as_owner<T>(job: &Outline, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     acting_as(job.owner, Restriction::SecurityRestricted, work)
 }
 

@@ -1,7 +1,7 @@
 //! Making the twin: partitioned, empty, inert.
 
 use super::{as_owner, open_source, relation_oid, run_step};
-use crate::catalog::job::{self, Job};
+use crate::catalog::job::{self, Job, Outline};
 use crate::catalog::{leaf, table};
 use crate::db;
 use crate::error::Error;
@@ -109,7 +109,7 @@ fn revoke_foreign(oid: pg_sys::Oid, name: &QualifiedName, kind: &str) -> Result<
 }
 
 /// Takes the twin away again, and what is known about it. The capture stays.
-pub fn drop_twin(job: &Job) -> Result<(), Error> {
+pub fn drop_twin(job: &Outline) -> Result<(), Error> {
     if let Some(twin) = job.twin {
         // ACCESS EXCLUSIVE on the twin, which nobody else uses, until commit.
         let found =
