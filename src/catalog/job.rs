@@ -312,6 +312,17 @@ pub fn set_twin(id: JobId, twin: Option<(pg_sys::Oid, String)>) -> Result<(), Er
     })
 }
 
+/// Remembers what the twin has become by our own doing.
+pub fn set_twin_shape(id: JobId, shape: &str) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET twin_shape = $2 WHERE id = $1",
+            &[id.0.into(), shape.into()],
+        )
+        .map(drop)
+    })
+}
+
 /// Whether the twin has statistics.
 pub fn is_analyzed(id: JobId) -> Result<bool, Error> {
     as_bookkeeper(|| {

@@ -11,6 +11,7 @@ mod batch;
 pub mod cancel;
 mod capture;
 mod capture_trigger;
+mod carry;
 pub mod catch_up;
 mod change_log;
 pub mod copy;
@@ -65,6 +66,8 @@ pub struct Memory {
     behind_since: Option<Instant>,
     /// Attempts of the current phase that found a lock taken.
     refused: u32,
+    /// The definition of the source whose privileges and comments the twin has.
+    carried: Option<Facts>,
     /// When the definition was last compared, and whether it was another then.
     definition_seen: Option<(Instant, bool)>,
 }
@@ -82,6 +85,7 @@ impl Memory {
             tried_anyway_at: None,
             behind_since: None,
             refused: 0,
+            carried: None,
             definition_seen: None,
         }
     }
@@ -322,14 +326,17 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     if unit(|| swap::is_steered(job))? {
         return Ok(Next::Wait(FOR_OTHERS));
     }
-    unit(|| check_twin(job))?;
+    if carry::ahead(job, memory)? {
+        return Ok(Next::Go);
+    }
     let attempt = unit(|| job::count_swap_attempt(job.id))?;
     failpoint("swap:before_lock")?;
     let Some(targets) = &memory.targets else {
         return Ok(Next::Go);
     };
     let patience = swap::Patience::of_attempt(attempt);
-    match swap::attempt(job, targets, &memory.pace, &patience)? {
+    let carried = memory.carried.as_ref();
+    match swap::attempt(job, targets, &memory.pace, carried, &patience)? {
         swap::Attempt::Swapped => {
             failpoint("swap:after_commit")?;
             Ok(Next::Go)
@@ -478,7 +485,8 @@ fn run_step(step: &Step) -> Result<(), Error> {
     }
 }
 
-/// Refuses to go on where the source is not any more what the plan was made for.
+/// Refuses to go on where the source is not any more what the plan was made for, but for what is
+/// carried over at the swap.
 pub fn check_definition(job: &Job) -> Result<(), Error> {
     compare_definitions(job, &definition_now(job)?)
 }
@@ -495,12 +503,13 @@ fn definition_now(job: &Job) -> Result<Facts, Error> {
 }
 
 fn compare_definitions(job: &Job, now: &Facts) -> Result<(), Error> {
-    if *now == *job.definition {
+    let (before, now) = (job.definition.without_carried(), now.without_carried());
+    if now == before {
         return Ok(());
     }
     Err(Error::DefinitionChanged {
         relation: job.source_name.clone(),
-        detail: describe_change(&job.definition, now),
+        detail: describe_change(&before, &now),
     })
 }
 

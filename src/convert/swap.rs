@@ -2,7 +2,7 @@
 
 use super::apply_rows::Time;
 use super::catch_up::{Drained, Pace, Targets, drain};
-use super::{as_owner, capture, open_source, run_step};
+use super::{as_owner, capture, compare_definitions, definition_now, open_source, run_step};
 use crate::catalog::as_bookkeeper;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
@@ -16,6 +16,7 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit};
+use crate::plan::facts::Facts;
 use crate::plan::phase::Phase;
 use pgrx::pg_sys;
 use std::time::{Duration, Instant};
@@ -29,8 +30,8 @@ const LONGEST_DRAIN: Duration = Duration::from_millis(40);
 pub enum Attempt {
     /// The twin has taken the source's place.
     Swapped,
-    /// Too much had come into the log meanwhile: catch up first. What this transaction applied
-    /// is kept.
+    /// Too much had come into the log meanwhile, or a privilege or comment has changed: catch up
+    /// first. What this transaction applied is kept.
     TooMuchWaits { transaction: u32 },
     /// What had come into the log would take too long. Nothing of it was applied.
     TooSlow,
@@ -59,11 +60,13 @@ impl Patience {
     }
 }
 
-/// One attempt. Fails with 55P03 where the lock was not to be had in time.
+/// One attempt. Fails with 55P03 where the lock was not to be had in time. `carried` is the
+/// definition whose privileges and comments the twin has.
 pub fn attempt(
     job: &Job,
     targets: &Targets,
     pace: &Pace,
+    carried: Option<&Facts>,
     patience: &Patience,
 ) -> Result<Attempt, Failure> {
     unit(|| {
@@ -97,8 +100,14 @@ pub fn attempt(
         if is_steered(job)? {
             return Ok(Attempt::Asked);
         }
-        super::check_definition(job)?;
+        let now = definition_now(job)?;
+        compare_definitions(job, &now)?;
         super::check_capture(job)?;
+        if carried != Some(&now) {
+            return Ok(Attempt::TooMuchWaits {
+                transaction: current_id(),
+            });
+        }
         drop(source);
         failpoint("swap:before_rename")?;
         as_owner(job, || job.plan.swap.iter().skip(1).try_for_each(run_step))?;

@@ -3,6 +3,8 @@
 
 pub mod blockers;
 pub mod bounds;
+pub mod carry;
+mod comments;
 pub mod facts;
 mod grants;
 pub mod horizon;

@@ -1,6 +1,7 @@
 //! Statements of the one short transaction in which the twin takes the source's place, and the
 //! sequences that move with it.
 
+use super::comments;
 use super::facts::{Facts, Grant};
 use super::names::{Names, QualifiedName};
 use super::phase::Phase;
@@ -75,14 +76,8 @@ pub fn identity_steps(twin: &QualifiedName, sequences: &[SequencePlan]) -> Vec<S
             .trusted("parameters", &sequence.parameters)
             .build(),
         ));
-        if let Some(comment) = &sequence.comment {
-            steps.push(made(
-                Sql::template("COMMENT ON SEQUENCE {sequence} IS {comment}")
-                    .name("sequence", twin_name)
-                    .literal("comment", comment)
-                    .build(),
-            ));
-        }
+        let comment = comments::of_sequence(&sequence.comment, twin_name);
+        steps.extend(comments::statements([comment]).map(made));
     }
     steps
 }

@@ -1,6 +1,7 @@
 //! Statements that make the twin and its leaves: empty, inert, equal to the source in all but
 //! being partitioned.
 
+use super::comments;
 use super::facts::{Column, Facts, NotNull};
 use super::names::QualifiedName;
 use super::phase::Phase;
@@ -41,7 +42,7 @@ pub fn steps(
         )
     }));
     steps.extend(column_settings(facts, twin, partitions));
-    steps.extend(comments(facts, twin));
+    steps.extend(comments::statements(comments::of_table(facts, twin)).map(made));
     steps
 }
 
@@ -171,46 +172,4 @@ fn column_settings(facts: &Facts, twin: &QualifiedName, partitions: &[Partition]
         }
     }
     steps
-}
-
-fn comments(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
-    let table = facts.comment.iter().map(|comment| {
-        Sql::template("COMMENT ON TABLE {twin} IS {comment}")
-            .name("twin", twin)
-            .literal("comment", comment)
-            .build()
-    });
-    let columns = facts.columns.iter().filter_map(|column| {
-        let comment = column.comment.as_ref()?;
-        Some(
-            Sql::template("COMMENT ON COLUMN {twin}.{column} IS {comment}")
-                .name("twin", twin)
-                .ident("column", &column.name)
-                .literal("comment", comment)
-                .build(),
-        )
-    });
-    let checks = facts.checks.iter().filter_map(|check| {
-        let comment = check.comment.as_ref()?;
-        Some(constraint_comment(&check.name, twin, comment))
-    });
-    let not_nulls = facts.not_nulls.iter().filter_map(|not_null| {
-        let comment = not_null.comment.as_ref()?;
-        Some(constraint_comment(&not_null.name, twin, comment))
-    });
-    table
-        .chain(columns)
-        .chain(checks)
-        .chain(not_nulls)
-        .map(made)
-        .collect()
-}
-
-/// `COMMENT ON CONSTRAINT …`.
-pub fn constraint_comment(name: &str, table: &QualifiedName, comment: &str) -> String {
-    Sql::template("COMMENT ON CONSTRAINT {name} ON {table} IS {comment}")
-        .ident("name", name)
-        .name("table", table)
-        .literal("comment", comment)
-        .build()
 }
