@@ -3,6 +3,7 @@
 use crate::plan::blockers::Blocker;
 use crate::plan::bounds::BoundsError;
 use crate::plan::interval::IntervalError;
+use crate::plan::phase::Phase;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode, function_name};
 
@@ -49,8 +50,13 @@ pub enum Error {
     WrongPhase {
         relation: String,
         action: &'static str,
-        phase: String,
-        hint: Option<String>,
+        phase: Phase,
+    },
+    /// Another release began the conversion, and wrote its plan in another form.
+    OtherVersion {
+        relation: String,
+        version: i32,
+        readable: i32,
     },
     /// The conversion failed; the waiting session is told what the worker recorded.
     ConversionFailed {
@@ -207,12 +213,26 @@ impl Error {
                 format!("there is no conversion of table \"{relation}\""),
             )
             .hint("Look at partman_rs.conversions."),
-            Error::WrongPhase { relation, action, phase, hint } => Wording {
-                code: Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                message: format!("conversion of table \"{relation}\" cannot be {action} now"),
-                detail: Some(format!("It is in phase \"{phase}\".")),
-                hint,
-            },
+            Error::WrongPhase { relation, action, phase } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("conversion of table \"{relation}\" cannot be {action} now"),
+            )
+            .detail(format!("It is in phase \"{}\".", phase.name()))
+            .hint(match phase {
+                Phase::Reversible => "Call finish_conversion to drop the retired table.",
+                Phase::Finished | Phase::Cancelled => "It is over.",
+                Phase::Paused | Phase::Failed => "Call resume_conversion or cancel_conversion.",
+                _ => "Wait for it with wait_for_conversion, or look at partman_rs.conversions.",
+            }),
+            Error::OtherVersion { relation, version, readable } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("conversion of table \"{relation}\" was begun by another version of pg_partman_rs"),
+            )
+            .detail(format!("Its plan is written in version {version} of the format; this one reads version {readable}."))
+            .hint(
+                "Nothing was lost. Either call cancel_conversion, then convert_to_partitioned again, \
+                 or go on with the version of pg_partman_rs that began it.",
+            ),
             Error::ConversionFailed { relation, sqlstate, message } => Wording::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("conversion of table \"{relation}\" did not succeed"),

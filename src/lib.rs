@@ -13,7 +13,6 @@ mod db;
 mod error;
 mod failpoint;
 mod guc;
-mod maintain;
 mod pg;
 mod plan;
 mod request;

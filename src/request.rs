@@ -292,36 +292,29 @@ const MICROS: &str = "((extract(epoch FROM t) - 946684800) * 1000000)::bigint";
 
 impl Zone for SessionZone {
     fn to_local(&self, utc_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
-        let sql = format!(
-            "SELECT {MICROS} FROM (SELECT ('2000-01-01 00:00:00+00'::timestamptz + u.utc * interval '1 microsecond') \
-             AT TIME ZONE $2, u.place FROM unnest($1) WITH ORDINALITY AS u(utc, place)) AS given(t, place) \
-             ORDER BY place"
-        );
-        db::rows(
-            &sql,
-            &[utc_micros.to_vec().into(), self.name.as_str().into()],
-            |row| row.get(1),
-        )
-        .map_err(zone_error)
+        self.convert("'2000-01-01 00:00:00+00'::timestamptz", utc_micros)
     }
 
     fn to_utc(&self, local_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
+        self.convert("'2000-01-01 00:00:00'::timestamp", local_micros)
+    }
+}
+
+impl SessionZone {
+    /// Times since `zero`, written with a zone or without, as the other kind has them.
+    fn convert(&self, zero: &str, micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
         let sql = format!(
-            "SELECT {MICROS} FROM (SELECT ('2000-01-01 00:00:00'::timestamp + u.local * interval '1 microsecond') \
-             AT TIME ZONE $2, u.place FROM unnest($1) WITH ORDINALITY AS u(local, place)) AS given(t, place) \
+            "SELECT {MICROS} FROM (SELECT ({zero} + u.micros * interval '1 microsecond') AT TIME ZONE $2, u.place \
+                                     FROM unnest($1) WITH ORDINALITY AS u(micros, place)) AS given(t, place) \
              ORDER BY place"
         );
         db::rows(
             &sql,
-            &[local_micros.to_vec().into(), self.name.as_str().into()],
+            &[micros.to_vec().into(), self.name.as_str().into()],
             |row| row.get(1),
         )
-        .map_err(zone_error)
+        .map_err(|error| ZoneError(error.wording().message))
     }
-}
-
-fn zone_error(error: Error) -> ZoneError {
-    ZoneError(error.wording().message)
 }
 
 fn spans(

@@ -19,6 +19,8 @@ CREATE TABLE partman_rs.job (
     plan jsonb NOT NULL,
     -- The definition of the source that the plan was made for.
     definition jsonb NOT NULL,
+    -- What release can read these documents and the horizon; see src/catalog/job.rs.
+    document_version integer NOT NULL,
     -- See the comments in src/plan/horizon.rs.
     horizon jsonb,
     -- The file that the block ranges speak of.

@@ -1,6 +1,6 @@
 //! `pause_conversion()`, `resume_conversion()`, `cancel_conversion()`, `finish_conversion()`.
 
-use crate::catalog::job::{self, Job};
+use crate::catalog::job::{self, Outline};
 use crate::catalog::request::{self, Action};
 use crate::catalog::table;
 use crate::convert::cancel;
@@ -29,6 +29,9 @@ fn resume_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     if !is_stopped(&job) && !lost_worker && !is_asked {
         return Err(refusal(&job, "resumed").into());
     }
+    if job.phase != Phase::Cancelling {
+        job.check_version()?;
+    }
     Ok(ask(&job, Action::Resume)?)
 }
 
@@ -53,12 +56,12 @@ fn finish_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
 
 /// Whether it rests until somebody steers it. What was asked for already, and the worker has not
 /// read yet, may be followed by its opposite: wishes are heeded in their order.
-fn is_stopped(job: &Job) -> bool {
+fn is_stopped(job: &Outline) -> bool {
     matches!(job.phase, Phase::Paused | Phase::Failed)
 }
 
 /// The job of a table, if the caller may act as the table's owner. The table itself may be gone.
-fn steerable(source: pg_sys::Oid) -> Result<Job, Error> {
+fn steerable(source: pg_sys::Oid) -> Result<Outline, Error> {
     let Some(job) = job::find(source)? else {
         return Err(match table::name(source)? {
             Some(relation) => Error::NoConversion { relation },
@@ -80,7 +83,7 @@ fn steerable(source: pg_sys::Oid) -> Result<Job, Error> {
 
 /// Writes the wish down, and sees to it that somebody reads it once it is committed: a worker
 /// that is there now may be about to end.
-fn ask(job: &Job, action: Action) -> Result<(), Error> {
+fn ask(job: &Outline, action: Action) -> Result<(), Error> {
     request::insert(job.id, action, role::current())?;
     let (needed, connect_as) = match job::has_worker(job.id)? {
         true => (Needed::Rather, role::session()),
@@ -90,17 +93,10 @@ fn ask(job: &Job, action: Action) -> Result<(), Error> {
     Ok(())
 }
 
-fn refusal(job: &Job, action: &'static str) -> Error {
-    let hint = match job.phase {
-        Phase::Reversible => "Call finish_conversion to drop the retired table.",
-        Phase::Finished | Phase::Cancelled => "It is over.",
-        Phase::Paused | Phase::Failed => "Call resume_conversion or cancel_conversion.",
-        _ => "Wait for it with wait_for_conversion, or look at partman_rs.conversions.",
-    };
+fn refusal(job: &Outline, action: &'static str) -> Error {
     Error::WrongPhase {
         relation: job.source_name.clone(),
         action,
-        phase: job.phase.name().to_owned(),
-        hint: Some(hint.to_owned()),
+        phase: job.phase,
     }
 }

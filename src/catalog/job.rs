@@ -9,29 +9,43 @@ use crate::plan::Plan;
 use crate::plan::estimate::Cost;
 use crate::plan::facts::Facts;
 use crate::plan::horizon::Horizon;
+use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
 use pgrx::{JsonB, pg_sys};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// The number of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobId(pub i64);
 
-/// A job, as its row has it.
+/// A job in outline: what is needed to steer it, to take it back and to finish it. Every release
+/// can read that, whichever one wrote the row.
 #[derive(Clone, Debug)]
-pub struct Job {
+pub struct Outline {
     pub id: JobId,
     pub source: pg_sys::Oid,
     pub source_name: String,
     pub twin: Option<pg_sys::Oid>,
-    /// What the twin was when it was made; see [`super::table::twin_shape`].
-    pub twin_shape: Option<String>,
     pub owner: pg_sys::Oid,
     pub requested_by: pg_sys::Oid,
     pub phase: Phase,
     pub resume_phase: Option<Phase>,
+    /// Whether the capture has begun.
+    pub has_horizon: bool,
+    /// What the source is called after the swap.
+    pub retired: QualifiedName,
+    document_version: i32,
+}
+
+/// A job, as its row has it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub outline: Outline,
+    /// What the twin was when it was made; see [`super::table::twin_shape`].
+    pub twin_shape: Option<String>,
     pub plan: Arc<Plan>,
     pub definition: Arc<Facts>,
     pub horizon: Option<Horizon>,
@@ -41,15 +55,43 @@ pub struct Job {
     pub last_error: Option<String>,
 }
 
-const COLUMNS: &str = "SELECT id, source, source_name, twin, owner, requested_by, phase, \
-     resume_phase, plan, definition, horizon, source_file, capture_triggers, last_error, twin_shape FROM partman_rs.job ";
+impl Deref for Job {
+    type Target = Outline;
+
+    fn deref(&self) -> &Outline {
+        &self.outline
+    }
+}
+
+/// What the documents of a job (`plan`, `definition`, `horizon`) are written as. To be raised when
+/// one of them gains a field, or a field another meaning: a conversion that an earlier release
+/// began is then given up rather than misread. In all versions `plan` has `retired`.
+const DOCUMENT_VERSION: i32 = 1;
+
+impl Outline {
+    /// Refuses where another release wrote the documents.
+    pub fn check_version(&self) -> Result<(), Error> {
+        match self.document_version {
+            DOCUMENT_VERSION => Ok(()),
+            version => Err(Error::OtherVersion {
+                relation: self.source_name.clone(),
+                version,
+                readable: DOCUMENT_VERSION,
+            }),
+        }
+    }
+}
+
+const OUTLINE: &str = "SELECT id, source, source_name, twin, owner, requested_by, phase, resume_phase, \
+     horizon IS NOT NULL, document_version, plan #>> '{retired,schema}', plan #>> '{retired,name}' \
+     FROM partman_rs.job ";
 
 fn phase(name: String) -> Result<Phase, Error> {
     Phase::from_name(&name).ok_or_else(|| Error::Internal(format!("unknown phase {name}")))
 }
 
-fn decode(row: &db::Row) -> Result<Job, Error> {
-    Ok(Job {
+fn outline(row: &db::Row) -> Result<Outline, Error> {
+    Ok(Outline {
         id: JobId(row.get(1)?),
         source: row.get(2)?,
         source_name: row.get(3)?,
@@ -58,13 +100,12 @@ fn decode(row: &db::Row) -> Result<Job, Error> {
         requested_by: row.get(6)?,
         phase: phase(row.get(7)?)?,
         resume_phase: row.find(8)?.map(phase).transpose()?,
-        plan: Arc::new(from_json(row.get(9)?)?),
-        definition: Arc::new(from_json(row.get(10)?)?),
-        horizon: row.find(11)?.map(from_json).transpose()?,
-        source_file: row.find(12)?,
-        capture_triggers: row.find(13)?,
-        last_error: row.find(14)?,
-        twin_shape: row.find(15)?,
+        has_horizon: row.get(9)?,
+        document_version: row.get(10)?,
+        retired: QualifiedName {
+            schema: row.get(11)?,
+            name: row.get(12)?,
+        },
     })
 }
 
@@ -102,29 +143,24 @@ pub fn lock(id: JobId, part: Part) -> Result<lock::Object, Error> {
 }
 
 /// The job of that number, if it exists.
-pub fn load(id: JobId) -> Result<Option<Job>, Error> {
-    let sql = format!("{COLUMNS} WHERE id = $1");
-    as_bookkeeper(|| db::row(&sql, &[id.0.into()], decode))
+pub fn load(id: JobId) -> Result<Option<Outline>, Error> {
+    let sql = format!("{OUTLINE} WHERE id = $1");
+    as_bookkeeper(|| db::row(&sql, &[id.0.into()], outline))
 }
 
-/// The same job as it is now; its plan and definition never change.
-pub fn refresh(job: &Job) -> Result<Option<Job>, Error> {
+/// The same job as it is now.
+pub fn refresh(job: &Outline) -> Result<Option<Outline>, Error> {
     as_bookkeeper(|| {
         db::row(
-            "SELECT requested_by, twin, phase, resume_phase, horizon, source_file, capture_triggers, last_error, twin_shape \
-               FROM partman_rs.job WHERE id = $1",
+            "SELECT requested_by, twin, phase, resume_phase, horizon IS NOT NULL FROM partman_rs.job WHERE id = $1",
             &[job.id.0.into()],
             |row| {
-                Ok(Job {
+                Ok(Outline {
                     requested_by: row.get(1)?,
                     twin: row.find(2)?,
                     phase: phase(row.get(3)?)?,
                     resume_phase: row.find(4)?.map(phase).transpose()?,
-                    horizon: row.find(5)?.map(from_json).transpose()?,
-                    source_file: row.find(6)?,
-                    capture_triggers: row.find(7)?,
-                    last_error: row.find(8)?,
-                    twin_shape: row.find(9)?,
+                    has_horizon: row.get(5)?,
                     ..job.clone()
                 })
             },
@@ -133,12 +169,50 @@ pub fn refresh(job: &Job) -> Result<Option<Job>, Error> {
 }
 
 /// The newest job whose source, or whose result, is that table; one that is under way first.
-pub fn find(relation: pg_sys::Oid) -> Result<Option<Job>, Error> {
+pub fn find(relation: pg_sys::Oid) -> Result<Option<Outline>, Error> {
     let sql = format!(
-        "{COLUMNS} WHERE source = $1 OR twin = $1 \
+        "{OUTLINE} WHERE source = $1 OR twin = $1 \
          ORDER BY phase IN ('finished', 'cancelled'), id DESC LIMIT 1"
     );
-    as_bookkeeper(|| db::row(&sql, &[relation.into()], decode))
+    as_bookkeeper(|| db::row(&sql, &[relation.into()], outline))
+}
+
+/// All of a job. Its plan and definition never change: they are taken from what is `known` of it.
+pub fn open(outline: &Outline, known: Option<Job>) -> Result<Job, Error> {
+    outline.check_version()?;
+    let gone = || Error::Internal(format!("job {} is gone", outline.id.0));
+    as_bookkeeper(|| {
+        let (plan, definition) = match known {
+            Some(job) => (job.plan, job.definition),
+            None => db::row(
+                "SELECT plan, definition FROM partman_rs.job WHERE id = $1",
+                &[outline.id.0.into()],
+                |row| {
+                    let plan = Arc::new(from_json(row.get(1)?)?);
+                    Ok((plan, Arc::new(from_json(row.get(2)?)?)))
+                },
+            )?
+            .ok_or_else(gone)?,
+        };
+        db::row(
+            "SELECT horizon, source_file, capture_triggers, last_error, twin_shape \
+               FROM partman_rs.job WHERE id = $1",
+            &[outline.id.0.into()],
+            |row| {
+                Ok(Job {
+                    outline: outline.clone(),
+                    plan: Arc::clone(&plan),
+                    definition: Arc::clone(&definition),
+                    horizon: row.find(1)?.map(from_json).transpose()?,
+                    source_file: row.find(2)?,
+                    capture_triggers: row.find(3)?,
+                    last_error: row.find(4)?,
+                    twin_shape: row.find(5)?,
+                })
+            },
+        )?
+        .ok_or_else(gone)
+    })
 }
 
 /// A new job, in phase `planned`.
@@ -157,8 +231,8 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
     as_bookkeeper(|| {
         let id: Option<i64> = db::row(
             "INSERT INTO partman_rs.job (source, source_name, owner, requested_by, connect_as, plan, \
-                                         definition, estimate, rows_total, bytes_total) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, ($8->>'rows')::float8::bigint, $9) \
+                                         definition, document_version, estimate, rows_total, bytes_total) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, ($9->>'rows')::float8::bigint, $10) \
              ON CONFLICT (source) WHERE phase NOT IN ('finished', 'cancelled') DO NOTHING \
              RETURNING id",
             &[
@@ -169,6 +243,7 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
                 job.connect_as.into(),
                 to_json(job.plan)?.into(),
                 to_json(&job.facts.definition())?.into(),
+                DOCUMENT_VERSION.into(),
                 to_json(&job.estimate)?.into(),
                 job.bytes_total.into(),
             ],
@@ -182,7 +257,7 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
 }
 
 /// Moves a job to another phase. Every other move than a legal one is refused.
-pub fn transition(job: &Job, next: Phase) -> Result<(), Error> {
+pub fn transition(job: &Outline, next: Phase) -> Result<(), Error> {
     if !job.phase.may_become(next) {
         return Err(Error::Internal(format!(
             "job {} cannot go from phase {} to {}",
@@ -225,6 +300,17 @@ pub fn set_twin(id: JobId, twin: Option<(pg_sys::Oid, String)>) -> Result<(), Er
         db::run(
             "UPDATE partman_rs.job SET twin = $2, twin_shape = $3, is_analyzed = false WHERE id = $1",
             &[id.0.into(), twin.into(), shape.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Remembers what the twin has become by our own doing.
+pub fn set_twin_shape(id: JobId, shape: &str) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET twin_shape = $2 WHERE id = $1",
+            &[id.0.into(), shape.into()],
         )
         .map(drop)
     })
@@ -316,12 +402,14 @@ pub fn set_swapped(id: JobId, undo_window_seconds: Option<f64>) -> Result<(), Er
     as_bookkeeper(|| {
         db::run(
             "UPDATE partman_rs.job \
-                SET swapped_at = clock_timestamp(), keys_waiting = 0, \
+                SET keys_waiting = 0, \
                     (rows_copied, bytes_copied, table_wal_bytes) = ( \
                         SELECT coalesce(sum(r.rows), 0), coalesce(sum(r.bytes), 0), sum(r.wal_bytes) \
                           FROM partman_rs.copy_range r WHERE r.job = $1), \
                     index_wal_bytes = (SELECT sum(l.wal_bytes) FROM partman_rs.leaf l WHERE l.job = $1), \
-                    undo_until = clock_timestamp() + make_interval(secs => $2) \
+                    (swapped_at, undo_until) = ( \
+                        SELECT swap.at, swap.at + make_interval(secs => $2) \
+                          FROM clock_timestamp() AS swap(at)) \
               WHERE id = $1",
             &[id.0.into(), undo_window_seconds.into()],
         )

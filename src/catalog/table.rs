@@ -105,13 +105,16 @@ pub fn capture_triggers(relation: pg_sys::Oid) -> Result<String, Error> {
 }
 
 /// What a twin and its leaves are, as a digest: names, owners, privileges, columns, bounds. Indexes,
-/// which come later, are not part of it.
+/// which come later, are not part of it; nor are the names of roles.
 pub fn twin_shape(twin: pg_sys::Oid) -> Result<String, Error> {
     db::value(
         "SELECT md5(coalesce(string_agg(format('%s %s %s %s %s %s %s %s %s %s %s %s', \
                        c.oid, c.relnamespace, c.relname, c.relowner, c.relkind, c.relchecks, c.relhasrules, \
                        (SELECT count(*) FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal), \
-                       c.relrowsecurity, c.relacl, c.relpartbound, \
+                       c.relrowsecurity, \
+                       (SELECT string_agg(format('%s %s %s %s', a.grantor, a.grantee, a.privilege_type, a.is_grantable), ',') \
+                          FROM aclexplode(c.relacl) a), \
+                       c.relpartbound, \
                        (SELECT string_agg(format('%s %s %s %s %s', a.attname, a.atttypid, a.atttypmod, \
                                                  a.attnotnull, a.attisdropped), ',' ORDER BY a.attnum) \
                           FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)), \

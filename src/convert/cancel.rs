@@ -1,13 +1,13 @@
 //! Taking a conversion back, before the swap: the source is left as it was, with nothing beside it.
 
 use super::{capture, change_log, prepare};
-use crate::catalog::job::{self, Job};
+use crate::catalog::job::{self, Outline};
 use crate::catalog::{leaf, table};
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
-use crate::pg::depend;
+use crate::pg::depend::{self, Hold};
 use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
@@ -18,9 +18,9 @@ use crate::plan::sql::Sql;
 /// One attempt. Fails with 55P03 where others are in the way; then the caller tries again.
 ///
 /// The source may have been altered, or be gone, by now: only what is ours is taken away.
-pub fn take_back(job: &Job) -> Result<(), Failure> {
+pub fn take_back(job: &Outline) -> Result<(), Failure> {
     unit(|| {
-        if job.horizon.is_some() {
+        if job.has_horizon {
             // ACCESS EXCLUSIVE on the source, until the end of this transaction (milliseconds):
             // dropping a trigger needs it. Everybody queues behind the wait for it, hence the
             // time-out.
@@ -41,7 +41,7 @@ pub fn take_back(job: &Job) -> Result<(), Failure> {
 
 /// Drops the retired source. Run by the session that asks for it, or by the worker when the undo
 /// window has passed.
-pub fn finish(job: &Job) -> Result<(), Error> {
+pub fn finish(job: &Outline) -> Result<(), Error> {
     // ACCESS EXCLUSIVE on the retired source, which no application uses, until commit.
     let retired = Relation::try_open(job.source, Mode::AccessExclusive)
         .map(|retired| (retired.name(), retired.owner()));
@@ -51,16 +51,15 @@ pub fn finish(job: &Job) -> Result<(), Error> {
         return Err(Error::WrongPhase {
             relation: job.source_name.clone(),
             action: "finished",
-            phase: phase.name().to_owned(),
-            hint: Some("It is over.".to_owned()),
+            phase,
         });
     }
     if let Some((name, owner)) = retired {
         // Somebody may have gone back by renaming: then this is the table in use.
-        if name != job.plan.retired {
+        if name != job.retired {
             return Err(Error::NotRetired {
                 relation: name.name,
-                retired: job.plan.retired.name.clone(),
+                retired: job.retired.name.clone(),
             });
         }
         let statement = Sql::template("DROP TABLE {retired}")
@@ -72,7 +71,7 @@ pub fn finish(job: &Job) -> Result<(), Error> {
     }
     if let Some(twin) = job.twin {
         for (default, sequence) in table::drawing_defaults(twin, twin)? {
-            depend::default_needs(default, sequence);
+            depend::hold_sequence(default, sequence, Hold::Refuses);
         }
     }
     leaf::forget(job.id)?;

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
-use crate::pg::transaction::{Failure, refresh_snapshot, unit};
+use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit};
 use pgrx::pg_sys;
 use std::time::{Duration, Instant};
 
@@ -123,8 +123,7 @@ pub fn round(job: &Job, targets: &Targets, pace: &mut Pace) -> Result<Round, Fai
             && entries > 0
         {
             job::set_keys_waiting(job.id, left)?;
-            // SAFETY: this transaction has written, so that it has an id.
-            transaction = Some(unsafe { pg_sys::GetCurrentTransactionId() }.into_inner());
+            transaction = Some(current_id());
         }
         failpoint("catch_up:before_commit")?;
         Ok((applied, transaction))

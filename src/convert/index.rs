@@ -39,10 +39,28 @@ pub fn build_next(job: &Job) -> Result<bool, Failure> {
 
 /// Memory that a builder has at least, as the server has it for workers of CREATE INDEX, in kB.
 const LEAST_MEMORY: i32 = 32 * 1024;
+/// The smallest `maintenance_work_mem` that the server takes, in kB.
+const SMALLEST_MEMORY: i32 = 1024;
 
-/// How many workers build indexes: as many as the server would let work on one index. Each has a
-/// leaf to itself, which leaves none of them waiting for the others, as they do within one index.
+/// How many leaves are indexed side by side: as many as workers copied, or as the server would
+/// have workers on one index, whichever is more. Each builder has a leaf to itself, which leaves
+/// none of them waiting for the others, as they do within one index.
 pub fn builders(plan: &Plan) -> u32 {
+    let leaves = u32::try_from(plan.partitions.len()).unwrap_or(u32::MAX);
+    let allowed = match has_few_leaves(plan) {
+        true => 1,
+        false => workers_of_one_index(),
+    };
+    allowed.max(plan.copy_workers).clamp(1, leaves.max(1))
+}
+
+/// Whether the server's workers do better within each index than side by side.
+fn has_few_leaves(plan: &Plan) -> bool {
+    plan.partitions.len() <= workers_of_one_index() as usize
+}
+
+/// How many workers the server's settings let work on one index.
+fn workers_of_one_index() -> u32 {
     // SAFETY: reads settings.
     let (workers, memory) = unsafe {
         (
@@ -50,24 +68,20 @@ pub fn builders(plan: &Plan) -> u32 {
             pg_sys::maintenance_work_mem,
         )
     };
-    let fitting = u32::try_from(workers.min(memory / LEAST_MEMORY)).unwrap_or(0);
-    match plan.partitions.len() > fitting as usize {
-        true => fitting.max(1),
-        // Few leaves: the server does better within each.
-        false => 1,
-    }
+    u32::try_from(workers.min(memory / LEAST_MEMORY)).unwrap_or(0)
 }
 
 /// Divides among builders what the server would give to one.
 fn share_resources(job: &Job) {
     let builders = builders(&job.plan);
-    if builders > 1 {
-        // SAFETY: reads a setting.
-        let memory = unsafe { pg_sys::maintenance_work_mem } / builders as i32;
-        let memory = CString::new(format!("{memory}kB")).unwrap_or_default();
+    if !has_few_leaves(&job.plan) {
         settings::set_local(c"max_parallel_maintenance_workers", c"0");
-        settings::set_local(c"maintenance_work_mem", &memory);
     }
+    // SAFETY: reads a setting.
+    let memory = unsafe { pg_sys::maintenance_work_mem } / builders as i32;
+    let memory = memory.max(SMALLEST_MEMORY);
+    let memory = CString::new(format!("{memory}kB")).unwrap_or_default();
+    settings::set_local(c"maintenance_work_mem", &memory);
 }
 
 fn build_leaf(job: &Job, ordinal: usize) -> Result<(), Error> {

@@ -11,6 +11,7 @@ mod batch;
 pub mod cancel;
 mod capture;
 mod capture_trigger;
+mod carry;
 pub mod catch_up;
 mod change_log;
 pub mod copy;
@@ -27,7 +28,7 @@ pub mod statistics;
 mod swap;
 mod verify;
 
-use crate::catalog::job::{self, Job};
+use crate::catalog::job::{self, Job, Outline};
 use crate::catalog::{copy_range, leaf, table};
 use crate::db;
 use crate::error::Error;
@@ -65,6 +66,8 @@ pub struct Memory {
     behind_since: Option<Instant>,
     /// Attempts of the current phase that found a lock taken.
     refused: u32,
+    /// The definition of the source whose privileges and comments the twin has.
+    carried: Option<Facts>,
     /// When the definition was last compared, and whether it was another then.
     definition_seen: Option<(Instant, bool)>,
 }
@@ -82,6 +85,7 @@ impl Memory {
             tried_anyway_at: None,
             behind_since: None,
             refused: 0,
+            carried: None,
             definition_seen: None,
         }
     }
@@ -137,13 +141,12 @@ pub fn advance(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         Phase::CatchingUp => catch_up_step(job, memory),
         Phase::Verifying => verify_step(job, memory),
         Phase::Swapping => swap_step(job, memory),
-        Phase::Cancelling => {
-            cancel::take_back(job)?;
-            Ok(Next::Go)
-        }
-        Phase::Reversible | Phase::Finished | Phase::Paused | Phase::Failed | Phase::Cancelled => {
-            Ok(Next::Go)
-        }
+        Phase::Reversible
+        | Phase::Finished
+        | Phase::Paused
+        | Phase::Failed
+        | Phase::Cancelling
+        | Phase::Cancelled => Ok(Next::Go),
     }
 }
 
@@ -323,14 +326,17 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     if unit(|| swap::is_steered(job))? {
         return Ok(Next::Wait(FOR_OTHERS));
     }
-    unit(|| check_twin(job))?;
+    if carry::ahead(job, memory)? {
+        return Ok(Next::Go);
+    }
     let attempt = unit(|| job::count_swap_attempt(job.id))?;
     failpoint("swap:before_lock")?;
     let Some(targets) = &memory.targets else {
         return Ok(Next::Go);
     };
     let patience = swap::Patience::of_attempt(attempt);
-    match swap::attempt(job, targets, &memory.pace, &patience)? {
+    let carried = memory.carried.as_ref();
+    match swap::attempt(job, targets, &memory.pace, carried, &patience)? {
         swap::Attempt::Swapped => {
             failpoint("swap:after_commit")?;
             Ok(Next::Go)
@@ -365,8 +371,11 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
 /// Waits, bounded, for those who would see an incomplete table, and lets those pass who hold the
 /// table for long. `None`: the way is free.
 fn wait_for_others(job: &Job, memory: &mut Memory) -> Result<Option<Duration>, Failure> {
-    let mut onlookers = match memory.onlookers.take() {
-        Some(onlookers) => onlookers,
+    let onlookers = match memory.onlookers.take() {
+        Some(mut onlookers) => {
+            onlookers.look_again(job)?;
+            onlookers
+        }
         None => {
             // A worker that has applied nothing yet does not know when the last batch was; it
             // was before now.
@@ -377,7 +386,6 @@ fn wait_for_others(job: &Job, memory: &mut Memory) -> Result<Option<Duration>, F
             Onlookers::note(job, last_batch)?
         }
     };
-    onlookers.look_again(job)?;
     let mut in_the_way = onlookers.descriptions();
     let waiting = onlookers.noted_at().elapsed();
     if in_the_way.is_empty() {
@@ -459,7 +467,7 @@ fn open_source(job: &Job, mode: Mode) -> Result<Relation, Error> {
 }
 
 /// Runs work as the table's owner, who can gain nothing by it.
-fn as_owner<T>(job: &Job, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+fn as_owner<T>(job: &Outline, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     acting_as(job.owner, Restriction::SecurityRestricted, work)
 }
 
@@ -477,7 +485,8 @@ fn run_step(step: &Step) -> Result<(), Error> {
     }
 }
 
-/// Refuses to go on where the source is not any more what the plan was made for.
+/// Refuses to go on where the source is not any more what the plan was made for, but for what is
+/// carried over at the swap.
 pub fn check_definition(job: &Job) -> Result<(), Error> {
     compare_definitions(job, &definition_now(job)?)
 }
@@ -494,12 +503,13 @@ fn definition_now(job: &Job) -> Result<Facts, Error> {
 }
 
 fn compare_definitions(job: &Job, now: &Facts) -> Result<(), Error> {
-    if *now == *job.definition {
+    let (before, now) = (job.definition.without_carried(), now.without_carried());
+    if now == before {
         return Ok(());
     }
     Err(Error::DefinitionChanged {
         relation: job.source_name.clone(),
-        detail: describe_change(&job.definition, now),
+        detail: describe_change(&before, &now),
     })
 }
 

@@ -1,12 +1,12 @@
 //! Making the twin: partitioned, empty, inert.
 
 use super::{as_owner, open_source, relation_oid, run_step};
-use crate::catalog::job::{self, Job};
+use crate::catalog::job::{self, Job, Outline};
 use crate::catalog::{leaf, table};
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
-use crate::pg::depend;
+use crate::pg::depend::{self, Hold};
 use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
@@ -48,7 +48,7 @@ pub fn make_twin(job: &Job) -> Result<(), Failure> {
         // A serial's sequence goes with the source if that is dropped, and is not to be in its
         // way because the twin draws from it too.
         for (default, sequence) in table::drawing_defaults(twin, job.source)? {
-            depend::default_goes_with(default, sequence);
+            depend::hold_sequence(default, sequence, Hold::GoesWith);
         }
         job::set_twin(job.id, Some((twin, table::twin_shape(twin)?)))?;
         job::transition(job, Phase::Prepared)?;
@@ -109,7 +109,7 @@ fn revoke_foreign(oid: pg_sys::Oid, name: &QualifiedName, kind: &str) -> Result<
 }
 
 /// Takes the twin away again, and what is known about it. The capture stays.
-pub fn drop_twin(job: &Job) -> Result<(), Error> {
+pub fn drop_twin(job: &Outline) -> Result<(), Error> {
     if let Some(twin) = job.twin {
         // ACCESS EXCLUSIVE on the twin, which nobody else uses, until commit.
         let found =

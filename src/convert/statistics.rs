@@ -3,7 +3,7 @@
 
 use super::as_owner;
 use crate::catalog::as_bookkeeper;
-use crate::catalog::job::{self, Job, Part};
+use crate::catalog::job::{self, Outline, Part};
 use crate::catalog::leaf;
 use crate::db;
 use crate::error::Error;
@@ -24,7 +24,7 @@ pub enum Turn {
 
 /// Before the swap: small samples, in a fraction of a second per leaf, so that no plan is made
 /// without any statistics. Nothing is done where it has been done.
-pub fn gather_roughly(job: &Job, turn: Turn) -> Result<(), Failure> {
+pub fn gather_roughly(job: &Outline, turn: Turn) -> Result<(), Failure> {
     unit(|| {
         let lock = job::lock(job.id, Part::Statistics)?;
         match turn {
@@ -52,7 +52,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 /// After the swap: with the usual samples, one leaf at a time, then the whole. Takes SHARE UPDATE
 /// EXCLUSIVE on the leaf, and in the end on the table and all leaves, which readers and writers
 /// do not notice.
-pub fn gather_fully(job: &Job) -> Result<(), Failure> {
+pub fn gather_fully(job: &Outline) -> Result<(), Failure> {
     let leaves = unit(|| leaf::relations(job.id))?;
     let mut pause = Duration::from_secs(1);
     for relation in leaves.into_iter().chain(job.twin) {
@@ -65,7 +65,7 @@ pub fn gather_fully(job: &Job) -> Result<(), Failure> {
 }
 
 /// Does nothing where the relation is gone, or belongs to somebody else by now.
-fn analyze(job: &Job, relation: pg_sys::Oid) -> Result<(), Error> {
+fn analyze(job: &Outline, relation: pg_sys::Oid) -> Result<(), Error> {
     // ACCESS SHARE, until the end of this transaction: the name stays with it.
     let Some(open) = Relation::try_open(relation, Mode::AccessShare) else {
         return Ok(());
@@ -84,7 +84,7 @@ fn analyze(job: &Job, relation: pg_sys::Oid) -> Result<(), Error> {
 /// MAINTAIN, which an owner can give up like the others, and without it would leave the table out
 /// with nothing but a warning. Then it is run as the extension's owner: ANALYZE itself takes on
 /// the role of the table's owner before it runs anybody's code.
-fn as_analyst<T>(job: &Job, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+fn as_analyst<T>(job: &Outline, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let owner_may: bool = db::value(
         "SELECT CASE WHEN current_setting('server_version_num')::int < 170000 THEN true \
                      ELSE coalesce(has_table_privilege($1, $2, 'MAINTAIN'), true) END",

@@ -1,9 +1,8 @@
 //! The swap: one short transaction in which the twin takes the source's place.
-#![allow(unsafe_code, reason = "transaction ids")]
 
 use super::apply_rows::Time;
 use super::catch_up::{Drained, Pace, Targets, drain};
-use super::{as_owner, capture, open_source, run_step};
+use super::{as_owner, capture, compare_definitions, definition_now, open_source, run_step};
 use crate::catalog::as_bookkeeper;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
@@ -16,7 +15,8 @@ use crate::pg::depend;
 use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
-use crate::pg::transaction::{Failure, refresh_snapshot, unit};
+use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit};
+use crate::plan::facts::Facts;
 use crate::plan::phase::Phase;
 use pgrx::pg_sys;
 use std::time::{Duration, Instant};
@@ -30,8 +30,8 @@ const LONGEST_DRAIN: Duration = Duration::from_millis(40);
 pub enum Attempt {
     /// The twin has taken the source's place.
     Swapped,
-    /// Too much had come into the log meanwhile: catch up first. What this transaction applied
-    /// is kept.
+    /// Too much had come into the log meanwhile, or a privilege or comment has changed: catch up
+    /// first. What this transaction applied is kept.
     TooMuchWaits { transaction: u32 },
     /// What had come into the log would take too long. Nothing of it was applied.
     TooSlow,
@@ -60,11 +60,13 @@ impl Patience {
     }
 }
 
-/// One attempt. Fails with 55P03 where the lock was not to be had in time.
+/// One attempt. Fails with 55P03 where the lock was not to be had in time. `carried` is the
+/// definition whose privileges and comments the twin has.
 pub fn attempt(
     job: &Job,
     targets: &Targets,
     pace: &Pace,
+    carried: Option<&Facts>,
     patience: &Patience,
 ) -> Result<Attempt, Failure> {
     unit(|| {
@@ -90,16 +92,22 @@ pub fn attempt(
             Drained::TooSlow => return Ok(Attempt::TooSlow),
             Drained::Applied { left: 0, .. } => {}
             Drained::Applied { .. } => {
-                // SAFETY: inside a transaction, which has an id or gets one.
-                let transaction = unsafe { pg_sys::GetCurrentTransactionId() }.into_inner();
-                return Ok(Attempt::TooMuchWaits { transaction });
+                return Ok(Attempt::TooMuchWaits {
+                    transaction: current_id(),
+                });
             }
         }
         if is_steered(job)? {
             return Ok(Attempt::Asked);
         }
-        super::check_definition(job)?;
+        let now = definition_now(job)?;
+        compare_definitions(job, &now)?;
         super::check_capture(job)?;
+        if carried != Some(&now) {
+            return Ok(Attempt::TooMuchWaits {
+                transaction: current_id(),
+            });
+        }
         drop(source);
         failpoint("swap:before_rename")?;
         as_owner(job, || job.plan.swap.iter().try_for_each(run_step))?;
@@ -137,8 +145,7 @@ pub fn is_steered(job: &Job) -> Result<bool, Error> {
 
 /// A transaction of this moment: everything before it is older.
 pub fn transaction_now() -> Result<u32, Failure> {
-    // SAFETY: inside a transaction, which gets an id.
-    unit(|| Ok(unsafe { pg_sys::GetCurrentTransactionId() }.into_inner()))
+    unit(|| Ok(current_id()))
 }
 
 /// Who holds the source for long: sessions in a transaction that began a while ago. As long as

@@ -34,39 +34,25 @@ pub fn not_on_extension(relation: pg_sys::Oid) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes a column default go with the sequence that it draws from, rather than stand in the way
-/// when that is dropped.
-pub fn default_goes_with(default: pg_sys::Oid, sequence: pg_sys::Oid) {
-    replace_default(
-        default,
-        sequence,
-        [
-            pg_sys::DependencyType::DEPENDENCY_NORMAL,
-            pg_sys::DependencyType::DEPENDENCY_AUTO,
-        ],
-    );
-}
-
-/// Makes a column default a reason to refuse dropping its sequence, as it usually is.
-pub fn default_needs(default: pg_sys::Oid, sequence: pg_sys::Oid) {
-    replace_default(
-        default,
-        sequence,
-        [
-            pg_sys::DependencyType::DEPENDENCY_AUTO,
-            pg_sys::DependencyType::DEPENDENCY_NORMAL,
-        ],
-    );
+/// What becomes of a column default when the sequence that it draws from is to be dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It is a reason to refuse that, as it usually is.
+    Refuses,
+    /// It goes as well.
+    GoesWith,
 }
 
 /// `AttrDefaultRelationId`, which pgrx does not name; the OIDs of catalogs never change.
 const ATTRDEF: u32 = 2604;
 
-fn replace_default(
-    default: pg_sys::Oid,
-    sequence: pg_sys::Oid,
-    [old, new]: [pg_sys::DependencyType::Type; 2],
-) {
+/// Makes a column default hold on to its sequence in this way, and no longer in the other.
+pub fn hold_sequence(default: pg_sys::Oid, sequence: pg_sys::Oid, hold: Hold) {
+    use pg_sys::DependencyType::{DEPENDENCY_AUTO, DEPENDENCY_NORMAL};
+    let (old, new) = match hold {
+        Hold::Refuses => (DEPENDENCY_AUTO, DEPENDENCY_NORMAL),
+        Hold::GoesWith => (DEPENDENCY_NORMAL, DEPENDENCY_AUTO),
+    };
     let dependent = address(pg_sys::Oid::from(ATTRDEF), default);
     let referenced = address(pg_sys::RelationRelationId, sequence);
     // SAFETY: as above.

@@ -7,6 +7,9 @@ use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
 
+/// What `simple_heap_update` says, in every language, and with the SQLSTATE of a bug.
+const UPDATED_BY_ANOTHER: &str = "tuple concurrently updated";
+
 /// Why a transaction was rolled back.
 #[derive(Debug, Clone)]
 pub struct Failure {
@@ -24,14 +27,15 @@ impl Failure {
         text.to_string_lossy().into_owned()
     }
 
-    /// Whether trying again may succeed: a lock was not to be had, or a deadlock was broken.
+    /// Whether trying again may succeed: a lock was not to be had, a deadlock was broken, or a row
+    /// of the catalog was just updated by GRANT, which takes no lock on the table.
     pub fn is_transient(&self) -> bool {
         matches!(
             self.code,
             PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
                 | PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
                 | PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE
-        )
+        ) || self.message == UPDATED_BY_ANOTHER
     }
 }
 
@@ -124,4 +128,10 @@ pub fn refresh_snapshot() {
         pg_sys::PopActiveSnapshot();
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
     }
+}
+
+/// The id of the current transaction, which gets one here if it has none.
+pub fn current_id() -> u32 {
+    // SAFETY: inside unit().
+    unsafe { pg_sys::GetCurrentTransactionId() }.into_inner()
 }

@@ -166,6 +166,13 @@ pub struct Extra {
     pub description: String,
 }
 
+impl Column {
+    /// The sequence that draws its identity; a partitioned table has one of its own.
+    pub fn identity_sequence(&self) -> Option<&Sequence> {
+        self.sequences.iter().find(|sequence| sequence.is_identity)
+    }
+}
+
 impl Facts {
     /// Its name, with its schema.
     pub fn qualified_name(&self) -> QualifiedName {
@@ -190,6 +197,36 @@ impl Facts {
     pub fn definition(&self) -> Facts {
         let mut facts = self.clone();
         facts.indexes.iter_mut().for_each(|index| index.oid = 0);
+        facts
+    }
+
+    /// The definition without what is carried over when it changes while a conversion runs:
+    /// privileges and comments.
+    pub fn without_carried(&self) -> Facts {
+        let mut facts = self.clone();
+        facts.grants.clear();
+        facts.comment = None;
+        for column in &mut facts.columns {
+            column.grants.clear();
+            column.comment = None;
+            for sequence in &mut column.sequences {
+                sequence.grants.clear();
+                sequence.comment = None;
+            }
+        }
+        facts
+            .checks
+            .iter_mut()
+            .for_each(|check| check.comment = None);
+        for not_null in &mut facts.not_nulls {
+            not_null.comment = None;
+        }
+        for index in &mut facts.indexes {
+            index.comment = None;
+            if let Some(constraint) = &mut index.constraint {
+                constraint.comment = None;
+            }
+        }
         facts
     }
 
@@ -259,9 +296,7 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             |n| &n.name,
         ),
         named("its indexes", &before.indexes, &after.indexes, |i| &i.name),
-        (before.grants != after.grants).then(|| "its privileges".to_owned()),
         (rights(before) != rights(after)).then(|| "what its owner may do".to_owned()),
-        (before.comment != after.comment).then(|| "its comment".to_owned()),
         (before.options != after.options).then(|| "its storage parameters".to_owned()),
         (before.tablespace != after.tablespace).then(|| "its tablespace".to_owned()),
         (before.row_security != after.row_security).then(|| "its row-level security".to_owned()),

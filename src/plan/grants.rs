@@ -1,4 +1,5 @@
-//! Privileges of the twin, its leaves and its sequences: the same as the source's.
+//! Privileges of the twin, its leaves and its sequences: the same as the source's, also where those
+//! change while it is converted.
 
 use super::Partition;
 use super::facts::{Column, Facts, Grant};
@@ -12,7 +13,7 @@ use super::swap::SequencePlan;
 enum Object<'a> {
     Tables(&'a str),
     Column(&'a str, &'a Column),
-    Sequence(&'a QualifiedName),
+    Sequence(QualifiedName),
 }
 
 /// The statements, each to be run by its grantor, in an order in which every grantor already
@@ -23,12 +24,7 @@ pub fn steps(
     partitions: &[Partition],
     sequences: &[SequencePlan],
 ) -> Vec<Step> {
-    // Leaves get the same, so that reading a partition directly works for whom it worked before.
-    let tables: Vec<String> = std::iter::once(twin)
-        .chain(partitions.iter().map(|partition| &partition.name))
-        .map(QualifiedName::to_string)
-        .collect();
-    let tables = tables.join(", ");
+    let tables = tables(twin, partitions);
     let mut steps = on_object(facts, &facts.grants, &Object::Tables(&tables));
     for column in &facts.columns {
         steps.extend(on_object(
@@ -42,11 +38,72 @@ pub fn steps(
             steps.extend(on_object(
                 facts,
                 &sequence.grants,
-                &Object::Sequence(new_name),
+                &Object::Sequence(new_name.clone()),
             ));
         }
     }
     steps
+}
+
+/// The twin and its leaves, which get the same: so that reading a partition directly works for whom
+/// it worked before.
+fn tables(twin: &QualifiedName, partitions: &[Partition]) -> String {
+    let names: Vec<String> = std::iter::once(twin)
+        .chain(partitions.iter().map(|partition| &partition.name))
+        .map(QualifiedName::to_string)
+        .collect();
+    names.join(", ")
+}
+
+/// The statements that bring the privileges of the twin and its leaves, of which it has those in
+/// `twin_facts`, to what the source has by now: each to be run by its grantor.
+pub fn changes(
+    facts: &Facts,
+    twin_facts: &Facts,
+    twin: &QualifiedName,
+    partitions: &[Partition],
+) -> Vec<Step> {
+    let tables = tables(twin, partitions);
+    let mut revoked = Vec::new();
+    let mut granted = Vec::new();
+    let mut from_table: Vec<&Grant> = Vec::new();
+    let both = objects(twin_facts, &tables)
+        .into_iter()
+        .zip(objects(facts, &tables));
+    for ((object, has), (_, wanted)) in both {
+        // REVOKE on a table takes the same from its columns.
+        let goes_along = |grant: &Grant| {
+            let same = |other: &&Grant| {
+                (other.grantor, &other.grantee, &other.privilege)
+                    == (grant.grantor, &grant.grantee, &grant.privilege)
+            };
+            matches!(object, Object::Column(..)) && from_table.iter().any(same)
+        };
+        let goes = |grant: &Grant| !wanted.contains(grant) || goes_along(grant);
+        // What others granted by right of a grant option goes with it: all is given anew.
+        let anew = has.iter().any(|grant| grant.grantable && goes(grant));
+        let groups = in_order(facts, has, |grant| anew || goes(grant));
+        revoked.extend(
+            groups
+                .iter()
+                .map(|group| object.step(facts, group, Verb::Revoke)),
+        );
+        let groups = in_order(facts, wanted, |grant| {
+            anew || goes(grant) || !has.contains(grant)
+        });
+        granted.extend(
+            groups
+                .iter()
+                .map(|group| object.step(facts, group, Verb::Grant)),
+        );
+        if matches!(object, Object::Tables(_)) {
+            from_table = has.iter().filter(|grant| anew || goes(grant)).collect();
+        }
+    }
+    // Who was granted something last had it from those before.
+    revoked.reverse();
+    revoked.extend(granted);
+    revoked
 }
 
 fn on_object(facts: &Facts, grants: &[Grant], object: &Object) -> Vec<Step> {
@@ -64,13 +121,12 @@ fn on_object(facts: &Facts, grants: &[Grant], object: &Object) -> Vec<Step> {
                 .build(),
         ));
     }
-    steps.extend(in_order(facts, grants).into_iter().map(|group| {
-        let statement = object.grant(&group);
-        match group.grantor == facts.owner {
-            true => step(statement),
-            false => step(statement).run_as(group.grantor),
-        }
-    }));
+    let groups = in_order(facts, grants, |_| true);
+    steps.extend(
+        groups
+            .iter()
+            .map(|group| object.step(facts, group, Verb::Grant)),
+    );
     steps
 }
 
@@ -78,7 +134,31 @@ fn step(statement: String) -> Step {
     Step::new(Phase::Prepared, statement)
 }
 
-/// Privileges that one statement can grant.
+/// All of a table that privileges are granted on, with those privileges, as far as a twin has it for
+/// itself: other sequences than an identity's move over as they are. `tables` are to stand for the
+/// table in statements.
+fn objects<'a>(facts: &'a Facts, tables: &'a str) -> Vec<(Object<'a>, &'a [Grant])> {
+    let mut objects = vec![(Object::Tables(tables), facts.grants.as_slice())];
+    for column in &facts.columns {
+        objects.push((Object::Column(tables, column), &column.grants));
+        objects.extend(column.identity_sequence().map(|sequence| {
+            let name = QualifiedName {
+                schema: sequence.schema.clone(),
+                name: sequence.name.clone(),
+            };
+            (Object::Sequence(name), sequence.grants.as_slice())
+        }));
+    }
+    objects
+}
+
+/// Whether a twin has the same privileges as its source.
+pub fn are_the_same(facts: &Facts, twin_facts: &Facts) -> bool {
+    let all = |facts| objects(facts, "").into_iter().map(|(_, grants)| grants);
+    all(facts).eq(all(twin_facts))
+}
+
+/// Privileges that one statement can grant, or revoke.
 struct Group<'a> {
     grantor: u32,
     grantee: Option<&'a str>,
@@ -86,7 +166,12 @@ struct Group<'a> {
     privileges: Vec<&'a str>,
 }
 
-fn in_order<'a>(facts: &Facts, grants: &'a [Grant]) -> Vec<Group<'a>> {
+/// The grants that are `wanted`, in groups; each comes behind those that gave its grantor the right.
+fn in_order<'a>(
+    facts: &Facts,
+    grants: &'a [Grant],
+    wanted: impl Fn(&Grant) -> bool,
+) -> Vec<Group<'a>> {
     let mut rest: Vec<&Grant> = grants.iter().collect();
     let mut groups: Vec<Group> = Vec::new();
     let mut held: Vec<(&str, &str)> = Vec::new();
@@ -106,7 +191,9 @@ fn in_order<'a>(facts: &Facts, grants: &'a [Grant]) -> Vec<Group<'a>> {
             if let (true, Some(grantee)) = (grant.grantable, &grant.grantee) {
                 held.push((grantee, &grant.privilege));
             }
-            add(&mut groups, grant);
+            if wanted(grant) {
+                add(&mut groups, grant);
+            }
         }
     }
     groups
@@ -138,10 +225,17 @@ impl Object<'_> {
         }
     }
 
-    fn grant(&self, group: &Group) -> String {
-        let template = match self {
-            Object::Sequence(_) => "GRANT {privileges} ON SEQUENCE {object} TO {grantee}{option}",
-            _ => "GRANT {privileges} ON TABLE {object} TO {grantee}{option}",
+    /// A step that grants or revokes, to be run by the grantor.
+    fn step(&self, facts: &Facts, group: &Group, verb: Verb) -> Step {
+        let template = match (verb, self) {
+            (Verb::Grant, Object::Sequence(_)) => {
+                "GRANT {privileges} ON SEQUENCE {object} TO {grantee}{option}"
+            }
+            (Verb::Grant, _) => "GRANT {privileges} ON TABLE {object} TO {grantee}{option}",
+            (Verb::Revoke, Object::Sequence(_)) => {
+                "REVOKE {privileges} ON SEQUENCE {object} FROM {grantee} CASCADE"
+            }
+            (Verb::Revoke, _) => "REVOKE {privileges} ON TABLE {object} FROM {grantee} CASCADE",
         };
         let privileges: Vec<String> = group
             .privileges
@@ -154,18 +248,26 @@ impl Object<'_> {
         let grantee = group
             .grantee
             .map_or_else(|| "PUBLIC".to_owned(), quote_ident);
-        Sql::template(template)
+        let option = match group.grantable {
+            true => " WITH GRANT OPTION",
+            false => "",
+        };
+        let statement = Sql::template(template)
             .trusted("privileges", &privileges.join(", "))
             .trusted("object", &self.name())
             .trusted("grantee", &grantee)
-            .trusted(
-                "option",
-                if group.grantable {
-                    " WITH GRANT OPTION"
-                } else {
-                    ""
-                },
-            )
-            .build()
+            .trusted("option", option)
+            .build();
+        match group.grantor == facts.owner {
+            true => step(statement),
+            false => step(statement).run_as(group.grantor),
+        }
     }
+}
+
+/// What is done with privileges.
+#[derive(Clone, Copy)]
+enum Verb {
+    Grant,
+    Revoke,
 }

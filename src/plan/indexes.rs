@@ -4,13 +4,14 @@
 //! plain data, and attached one by one. When the last leaf is attached, the parent's is valid.
 
 use super::blockers::lacks;
+use super::comments;
 use super::facts::{Column, Facts, Index, IndexConstraint};
 use super::lock::Mode;
 use super::names::{Names, QualifiedName, quote_ident};
 use super::phase::Phase;
 use super::sql::Sql;
 use super::step::Step;
-use super::twin::{constraint_comment, with_clause};
+use super::twin::with_clause;
 use super::{IndexPlan, LeafIndex, Partition};
 
 /// One plan per index of the source.
@@ -92,17 +93,8 @@ pub fn parent_steps(
                     .build(),
             ));
         }
-        if let Some(comment) = &index.comment {
-            steps.push(on_index(
-                Sql::template("COMMENT ON INDEX {index} IS {comment}")
-                    .name("index", &plan.twin_name)
-                    .literal("comment", comment)
-                    .build(),
-            ));
-        }
-        if let Some(comment) = index.constraint.as_ref().and_then(|c| c.comment.as_ref()) {
-            steps.push(constraint_comment(&plan.twin_name.name, twin, comment));
-        }
+        let comments = comments::of_index(index, &plan.twin_name, twin);
+        steps.extend(comments::steps(Phase::Prepared, comments));
     }
     steps
 }

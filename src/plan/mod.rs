@@ -4,6 +4,8 @@
 pub mod blockers;
 pub mod bounds;
 pub mod capture;
+pub mod carry;
+mod comments;
 pub mod estimate;
 pub mod facts;
 mod grants;

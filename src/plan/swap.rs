@@ -2,6 +2,7 @@
 //! sequences that move with it.
 
 use super::IndexPlan;
+use super::comments;
 use super::facts::{Facts, Grant};
 use super::lock::{Lock, Mode};
 use super::names::{Names, QualifiedName};
@@ -79,17 +80,8 @@ pub fn identity_steps(twin: &QualifiedName, sequences: &[SequencePlan]) -> Vec<S
         )
         // Since 17 partitions share the identity of their table.
         .lock(Lock::on_new(Mode::AccessExclusive, twin).with_partitions()));
-        if let Some(comment) = &sequence.comment {
-            steps.push(
-                made(
-                    Sql::template("COMMENT ON SEQUENCE {sequence} IS {comment}")
-                        .name("sequence", twin_name)
-                        .literal("comment", comment)
-                        .build(),
-                )
-                .locks_new(Mode::ShareUpdateExclusive, twin_name),
-            );
-        }
+        let comment = comments::of_sequence(&sequence.comment, twin_name);
+        steps.extend(comments::steps(Phase::Prepared, [comment]));
     }
     steps
 }

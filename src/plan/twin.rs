@@ -2,6 +2,7 @@
 //! being partitioned.
 
 use super::Partition;
+use super::comments;
 use super::facts::{Column, Facts, NotNull};
 use super::lock::{Lock, Mode};
 use super::names::QualifiedName;
@@ -46,7 +47,8 @@ pub fn steps(
         .lock(family(Mode::AccessExclusive, twin))
     }));
     steps.extend(column_settings(facts, twin, partitions));
-    steps.extend(comments(facts, twin));
+    let comments = comments::of_table(facts, twin);
+    steps.extend(comments::steps(Phase::Prepared, comments));
     steps
 }
 
@@ -213,52 +215,4 @@ fn column_settings(facts: &Facts, twin: &QualifiedName, partitions: &[Partition]
         }
     }
     steps
-}
-
-fn comments(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
-    let on_relation =
-        |statement: String| made(statement).locks_new(Mode::ShareUpdateExclusive, twin);
-    let table = facts.comment.iter().map(|comment| {
-        on_relation(
-            Sql::template("COMMENT ON TABLE {twin} IS {comment}")
-                .name("twin", twin)
-                .literal("comment", comment)
-                .build(),
-        )
-    });
-    let columns = facts.columns.iter().filter_map(|column| {
-        let comment = column.comment.as_ref()?;
-        Some(on_relation(
-            Sql::template("COMMENT ON COLUMN {twin}.{column} IS {comment}")
-                .name("twin", twin)
-                .ident("column", &column.name)
-                .literal("comment", comment)
-                .build(),
-        ))
-    });
-    let checks = facts.checks.iter().filter_map(|check| {
-        let comment = check.comment.as_ref()?;
-        Some(constraint_comment(&check.name, twin, comment))
-    });
-    let not_nulls = facts.not_nulls.iter().filter_map(|not_null| {
-        let comment = not_null.comment.as_ref()?;
-        Some(constraint_comment(&not_null.name, twin, comment))
-    });
-    table
-        .chain(columns)
-        .chain(checks)
-        .chain(not_nulls)
-        .collect()
-}
-
-/// `COMMENT ON CONSTRAINT …` of the twin.
-pub fn constraint_comment(name: &str, twin: &QualifiedName, comment: &str) -> Step {
-    made(
-        Sql::template("COMMENT ON CONSTRAINT {name} ON {twin} IS {comment}")
-            .ident("name", name)
-            .name("twin", twin)
-            .literal("comment", comment)
-            .build(),
-    )
-    .locks_new(Mode::AccessShare, twin)
 }

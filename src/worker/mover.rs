@@ -1,7 +1,7 @@
 //! The worker of a job, and its helpers.
 
 use super::start::{Assignment, Task, start};
-use crate::catalog::job::{self, Job, JobId};
+use crate::catalog::job::{self, Job, JobId, Outline};
 use crate::catalog::request::{self, Action};
 use crate::catalog::table;
 use crate::convert::copy::{Progress, copy_next};
@@ -23,73 +23,104 @@ pub fn run(id: JobId) {
         Ok(false) => return,
         Err(failure) => return report(id, &failure),
     }
-    let mut job = match unit(|| job::load(id)) {
-        Ok(Some(job)) => job,
+    let mut outline = match unit(|| job::load(id)) {
+        Ok(Some(outline)) => outline,
         Ok(None) => return,
         Err(failure) => return report(id, &failure),
     };
-    take_over_settings(&job);
-    let mut memory = Memory::new();
-    let mut workers = 1;
+    let mut work = Work::new();
     let mut just_swapped = false;
     loop {
-        job = match unit(|| steer(&job)) {
-            Ok(Some(job)) => job,
+        outline = match unit(|| steer(&outline)) {
+            Ok(Some(outline)) => outline,
             Ok(None) => return,
-            Err(failure) => return fail(&job, &failure),
+            Err(failure) => return fail(&outline, &failure),
         };
-        if job.phase == Phase::Reversible {
+        if outline.phase == Phase::Reversible {
             if just_swapped {
-                gather_statistics(&job);
+                gather_statistics(&outline);
             }
-            finish_if_due(&job);
+            finish_if_due(&outline);
             return;
         }
-        just_swapped = job.phase == Phase::Swapping;
-        if !job.phase.needs_worker() {
+        just_swapped = outline.phase == Phase::Swapping;
+        if !outline.phase.needs_worker() {
             return;
         }
-        match job.phase {
-            // Helpers end where a job begins anew.
-            Phase::Planned => workers = 1,
-            Phase::Copying => call_helpers(&job, &mut workers, job.plan.copy_workers),
-            Phase::Indexing => {
-                let wanted = index::builders(&job.plan).max(job.plan.copy_workers);
-                call_helpers(&job, &mut workers, wanted);
-            }
-            _ => {}
-        }
-        match advance(&job, &mut memory) {
+        let next = match outline.phase {
+            Phase::Cancelling => cancel::take_back(&outline).map(|()| Next::Go),
+            _ => work.go_on(&outline),
+        };
+        match next {
             Ok(Next::Go) => {}
             Ok(Next::Wait(time)) => interrupts::nap(time),
             Err(failure) if failure.is_transient() => {
-                note(&job, Some(&failure));
-                interrupts::nap(memory.back_off());
+                note(&outline, Some(&failure));
+                interrupts::nap(work.memory.back_off());
             }
-            Err(failure) if source_is_gone(&job) => match take_back(&job, &failure) {
+            Err(failure) if source_is_gone(&outline) => match take_back(&outline, &failure) {
                 Ok(()) => {}
                 Err(failure) => return report(id, &failure),
             },
-            Err(failure) => return fail(&job, &cause(&job, failure)),
+            Err(failure) => return fail(&outline, &work.cause(failure)),
         }
     }
 }
 
-/// Where somebody has altered the table or the twin, what then fails is only a consequence.
-fn cause(job: &Job, failure: Failure) -> Failure {
-    unit(|| check_definition(job).and_then(|()| check_twin(job)))
-        .err()
-        .unwrap_or(failure)
+/// What a worker has in hand.
+struct Work {
+    job: Option<Job>,
+    memory: Memory,
+    /// How many there are, helpers included.
+    workers: u32,
+}
+
+impl Work {
+    fn new() -> Work {
+        Work {
+            job: None,
+            memory: Memory::new(),
+            workers: 1,
+        }
+    }
+
+    /// Takes one step of a job that is before its swap.
+    fn go_on(&mut self, outline: &Outline) -> Result<Next, Failure> {
+        let known = self.job.take();
+        let is_new = known.is_none();
+        let job = &*self.job.insert(unit(|| job::open(outline, known))?);
+        if is_new {
+            take_over_settings(job);
+        }
+        match job.phase {
+            // Helpers end where a job begins anew.
+            Phase::Planned => self.workers = 1,
+            Phase::Copying => call_helpers(job, &mut self.workers, job.plan.copy_workers),
+            Phase::Indexing => call_helpers(job, &mut self.workers, index::builders(&job.plan)),
+            _ => {}
+        }
+        advance(job, &mut self.memory)
+    }
+
+    /// Where somebody has altered the table or the twin, what then fails is only a consequence.
+    fn cause(&self, failure: Failure) -> Failure {
+        let Some(job) = &self.job else {
+            return failure;
+        };
+        unit(|| check_definition(job).and_then(|()| check_twin(job)))
+            .err()
+            .unwrap_or(failure)
+    }
 }
 
 /// Whether the source was dropped: then there is nothing left to convert.
-fn source_is_gone(job: &Job) -> bool {
+fn source_is_gone(job: &Outline) -> bool {
     let exists = unit(|| table::name(job.source));
     matches!(exists, Ok(None)) && job.phase.is_before_swap()
 }
 
 /// Begins to take a job back by itself, and says why.
-fn take_back(job: &Job, failure: &Failure) -> Result<(), Failure> {
+fn take_back(job: &Outline, failure: &Failure) -> Result<(), Failure> {
     report(job.id, failure);
     unit(|| {
         job::set_error(job.id, Some(failure))?;
@@ -135,7 +166,7 @@ const HOLD_PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads the job again, and does what its users want: the job as it then is, or `None` where it
 /// is gone.
-fn steer(job: &Job) -> Result<Option<Job>, Error> {
+fn steer(job: &Outline) -> Result<Option<Outline>, Error> {
     if !crate::catalog::is_installed() {
         return Ok(None);
     }
@@ -166,7 +197,7 @@ fn steer(job: &Job) -> Result<Option<Job>, Error> {
 }
 
 /// What is wanted of a job; most of the time nothing.
-fn wishes(job: &Job) -> Result<Vec<(Action, pg_sys::Oid)>, Error> {
+fn wishes(job: &Outline) -> Result<Vec<(Action, pg_sys::Oid)>, Error> {
     match request::any(job.id)? {
         true => request::take(job.id),
         false => Ok(Vec::new()),
@@ -174,7 +205,7 @@ fn wishes(job: &Job) -> Result<Vec<(Action, pg_sys::Oid)>, Error> {
 }
 
 /// The rights on which the job rests may have been taken away since.
-fn check_rights(job: &Job) -> Result<(), Error> {
+fn check_rights(job: &Outline) -> Result<(), Error> {
     match table::may_act_as(job.requested_by, job.owner)? {
         true => Ok(()),
         false => Err(Error::NotOwner {
@@ -208,26 +239,14 @@ fn call_helpers(job: &Job, workers: &mut u32, wanted: u32) {
 /// Copies ranges, builds indexes and gathers statistics until there is nothing left of it. What
 /// fails here is tried again by the job's own worker, which then reports it.
 pub fn help(id: JobId, number: u32) {
-    let outcome = unit(|| match crate::catalog::is_installed() {
-        true => job::load(id),
-        false => Ok(None),
-    })
-    .and_then(|job| job.map_or(Ok(()), |job| help_with(job, number)));
-    if let Err(failure) = outcome {
+    if let Err(failure) = help_with(id, number) {
         pgrx::log!("helper of conversion {} ends: {}", id.0, failure.message);
     }
 }
 
-fn help_with(mut job: Job, number: u32) -> Result<(), Failure> {
-    loop {
-        let now = unit(|| match crate::catalog::is_installed() {
-            true => job::refresh(&job),
-            false => Ok(None),
-        })?;
-        job = match now {
-            Some(now) => now,
-            None => return Ok(()),
-        };
+fn help_with(id: JobId, number: u32) -> Result<(), Failure> {
+    let mut known = None;
+    while let Some(job) = unit(|| look(id, known.take()))? {
         match job.phase {
             Phase::Copying => match copy_next(&job, number)? {
                 Progress::Copied => {}
@@ -242,18 +261,32 @@ fn help_with(mut job: Job, number: u32) -> Result<(), Failure> {
                 }
             }
             Phase::CatchingUp => interrupts::nap(HELPER_PAUSE),
-            Phase::Verifying => {
-                return statistics::gather_roughly(&job, statistics::Turn::IfFree).map(drop);
-            }
+            Phase::Verifying => return statistics::gather_roughly(&job, statistics::Turn::IfFree),
             _ => return Ok(()),
         }
+        known = Some(job);
     }
+    Ok(())
+}
+
+/// The job as it is now; `None` where it is gone.
+fn look(id: JobId, known: Option<Job>) -> Result<Option<Job>, Error> {
+    if !crate::catalog::is_installed() {
+        return Ok(None);
+    }
+    let outline = match &known {
+        Some(job) => job::refresh(job)?,
+        None => job::load(id)?,
+    };
+    outline
+        .map(|outline| job::open(&outline, known))
+        .transpose()
 }
 
 /// How long a helper waits for others before it looks again.
 const HELPER_PAUSE: Duration = Duration::from_millis(20);
 
-fn finish_if_due(job: &Job) {
+fn finish_if_due(job: &Outline) {
     let due = unit(|| job::undo_window_has_passed(job.id));
     if matches!(due, Ok(true))
         && let Err(failure) = unit(|| cancel::finish(job))
@@ -263,7 +296,7 @@ fn finish_if_due(job: &Job) {
 }
 
 /// Completes the planner's statistics on the new table; without, those of the sample remain.
-fn gather_statistics(job: &Job) {
+fn gather_statistics(job: &Outline) {
     if let Err(failure) = statistics::gather_fully(job) {
         pgrx::log!(
             "conversion {}: no full statistics: {}",
@@ -274,7 +307,7 @@ fn gather_statistics(job: &Job) {
 }
 
 /// Records why a job cannot go on.
-fn fail(job: &Job, failure: &Failure) {
+fn fail(job: &Outline, failure: &Failure) {
     report(job.id, failure);
     let recorded = unit(|| {
         if !crate::catalog::is_installed() {
@@ -296,7 +329,7 @@ fn fail(job: &Job, failure: &Failure) {
 }
 
 /// Records what a job waits for; a failure to do so is no reason to stop.
-fn note(job: &Job, failure: Option<&Failure>) {
+fn note(job: &Outline, failure: Option<&Failure>) {
     if let Err(second) = unit(|| job::set_error(job.id, failure)) {
         report(job.id, &second);
     }

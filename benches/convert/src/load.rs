@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use partman_rig::fault;
+use partman_rig::sampler::{StopOnDrop, due_times};
 use postgres::{Client, Error, Statement};
 
 /// One transaction.
@@ -89,15 +90,6 @@ pub fn under_load<R>(
     (sum.into_inner().expect("nobody panics with it"), result)
 }
 
-/// Ends the load however the work ends, for a scope waits for its threads even in a panic.
-struct StopOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for StopOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 struct Writer {
     client: Client,
     number: i64,
@@ -152,14 +144,7 @@ impl Writer {
             + rate.map_or(Duration::ZERO, |rate| {
                 Duration::from_secs_f64(self.number as f64 / CLIENTS as f64 / rate)
             });
-        for count in 0_u32.. {
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-            let due = rate.map_or_else(Instant::now, |rate| {
-                began + Duration::from_secs_f64(f64::from(count) / rate)
-            });
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        for due in due_times(began, rate, stop) {
             let start = Instant::now();
             let kind = match self.below(20) {
                 0..8 => "insert",

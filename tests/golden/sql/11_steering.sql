@@ -101,7 +101,7 @@ SELECT count(*) FROM a;
 PREPARE TRANSACTION 'reader';
 SELECT count(*) FROM convert_to_partitioned('a', 'id', 'range', '50', premake => 0);
 CALL tests.until('a', 'swapping');
-COMMENT ON TABLE a IS 'a new comment';
+ALTER TABLE a SET (fillfactor = 90);
 COMMIT PREPARED 'reader';
 CALL wait_for_conversion('a', '30 s');
 SELECT phase, last_error, last_error_detail, last_error_hint, last_sqlstate FROM partman_rs.conversions WHERE source = 'a'::regclass \gx

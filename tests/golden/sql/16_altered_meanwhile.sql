@@ -2,7 +2,8 @@
 \set setup :dir '/setup.psql'
 \i :setup
 -- What is done to the table by hand while it is converted. A prepared transaction keeps the swap away until it was done.
--- A change of the definition is noticed before the swap is tried, and named. Undone, the conversion goes on.
+-- A change of the definition is noticed before the swap is tried, and named. Undone, the conversion goes on; privileges and
+-- comments may stay.
 CREATE TABLE t (id int PRIMARY KEY, v text);
 INSERT INTO t SELECT i, 'row ' || i FROM generate_series(1, 100) i;
 BEGIN;
@@ -20,11 +21,10 @@ UPDATE t SET v = 'while it has failed' WHERE id = 1;
 COMMIT PREPARED 'reader';
 DROP INDEX t_v;
 DROP VIEW w;
-REVOKE SELECT ON t FROM PUBLIC;
-COMMENT ON COLUMN t.v IS NULL;
 SELECT resume_conversion('t');
 CALL wait_for_conversion('t', '30 s');
 SELECT count(*), count(*) FILTER (WHERE v = 'while it has failed') AS changed FROM t;
+SELECT has_table_privilege('public', 't', 'SELECT') AS may_read, col_description('t'::regclass, 2);
 -- Gone back by hand, and finished: the table in use is not dropped.
 BEGIN;
 ALTER TABLE t RENAME TO t_new;
@@ -37,6 +37,70 @@ ALTER TABLE t RENAME TO t_retired;
 ALTER TABLE t_new RENAME TO t;
 SELECT finish_conversion('t');
 DROP TABLE t;
+-- All kinds of privileges and comments: given, taken back, changed; by grantors who lose what they had; to a role that gets another name.
+CREATE ROLE regress_a;
+CREATE ROLE regress_b;
+CREATE ROLE regress_c;
+CREATE ROLE regress_d;
+CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY CONSTRAINT t_key PRIMARY KEY, v text CONSTRAINT t_check CHECK (v <> ''), w serial);
+CREATE INDEX t_v ON t (v);
+INSERT INTO t (v) SELECT 'row ' || i FROM generate_series(1, 100) i;
+GRANT SELECT, REFERENCES ON t TO regress_a WITH GRANT OPTION;
+GRANT INSERT, UPDATE (v, w), SELECT (w) ON t TO regress_c;
+GRANT UPDATE ON SEQUENCE t_id_seq TO regress_c;
+GRANT SELECT, DELETE ON t TO regress_d;
+GRANT SELECT (v) ON t TO regress_d;
+SET ROLE regress_a;
+GRANT SELECT ON t TO regress_b WITH GRANT OPTION;
+GRANT REFERENCES (v) ON t TO regress_c;
+SET ROLE regress_b;
+GRANT SELECT ON t TO regress_c;
+RESET ROLE;
+COMMENT ON TABLE t IS 'a table';
+COMMENT ON INDEX t_v IS 'an index';
+BEGIN;
+SELECT count(*) FROM t;
+PREPARE TRANSACTION 'reader';
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '50', premake => 0);
+CALL tests.comes_to('swapping');
+REVOKE SELECT ON t FROM regress_a CASCADE;
+REVOKE GRANT OPTION FOR REFERENCES ON t FROM regress_a CASCADE;
+GRANT SELECT ON t TO regress_b WITH GRANT OPTION;
+SET ROLE regress_b;
+GRANT SELECT (v) ON t TO regress_c;
+GRANT SELECT ON t TO regress_a;
+RESET ROLE;
+REVOKE UPDATE (v) ON t FROM regress_c;
+-- Takes it from the columns, too.
+REVOKE SELECT ON t FROM regress_d;
+GRANT SELECT (id) ON t TO regress_d;
+GRANT INSERT (id) ON t TO PUBLIC;
+REVOKE TRUNCATE ON t FROM CURRENT_USER;
+REVOKE UPDATE ON SEQUENCE t_id_seq FROM regress_c;
+GRANT SELECT ON SEQUENCE t_id_seq TO PUBLIC;
+GRANT USAGE ON SEQUENCE t_w_seq TO regress_d;
+ALTER ROLE regress_c RENAME TO regress_e;
+COMMENT ON TABLE t IS NULL;
+COMMENT ON COLUMN t.v IS $$a 'column'$$;
+COMMENT ON CONSTRAINT t_check ON t IS 'a check';
+COMMENT ON CONSTRAINT t_key ON t IS 'a key';
+COMMENT ON INDEX t_key IS 'the index of a key';
+COMMENT ON INDEX t_v IS 'an index, still';
+COMMENT ON SEQUENCE t_id_seq IS 'a sequence';
+COMMENT ON SEQUENCE t_w_seq IS 'a sequence that moves over';
+CREATE TABLE before AS SELECT fact FROM tests.shape('t');
+COMMIT PREPARED 'reader';
+CALL wait_for_conversion('t', '30 s');
+(TABLE before EXCEPT SELECT fact FROM tests.shape('t')) UNION ALL (SELECT fact FROM tests.shape('t') EXCEPT TABLE before);
+SELECT * FROM tests.shape('t') WHERE fact ~ 'granted to (regress|PUBLIC)|comment [^N]' ORDER BY fact COLLATE "C";
+-- Partitions have the same privileges.
+SELECT p.partition FROM partman_rs.partitions p
+ WHERE p.parent = 't'::regclass
+   AND ARRAY(SELECT fact FROM tests.shape(p.partition) WHERE fact ~ '^(table|column).* granted to ' ORDER BY fact)
+       <> ARRAY(SELECT fact FROM tests.shape('t') WHERE fact ~ '^(table|column).* granted to ' ORDER BY fact);
+SELECT finish_conversion('t');
+DROP TABLE before, t;
+DROP ROLE regress_a, regress_b, regress_d, regress_e;
 -- ALTER TABLE that rewrites values, as the swap is waited for: no trigger sees that.
 CREATE TABLE t (id int PRIMARY KEY, v int, w text);
 INSERT INTO t SELECT i, i, 'row ' || i FROM generate_series(1, 100) i;

@@ -30,6 +30,24 @@ impl Samples {
     }
 }
 
+/// The moments at which something is due, each once it has come, until `stop` is set: `rate` times a second from `began` on
+/// or, without one, as fast as they are asked for.
+pub fn due_times(
+    began: Instant,
+    rate: Option<f64>,
+    stop: &AtomicBool,
+) -> impl Iterator<Item = Instant> {
+    (0_u32..)
+        .take_while(|_| !stop.load(Ordering::Relaxed))
+        .map(move |count| {
+            let due = rate.map_or_else(Instant::now, |rate| {
+                began + Duration::from_secs_f64(f64::from(count) / rate)
+            });
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            due
+        })
+}
+
 /// Runs `transaction` until `stop` is set, `rate` times a second or, without one, as fast as it can.
 pub fn sample<E: std::fmt::Debug>(
     rate: Option<f64>,
@@ -38,14 +56,7 @@ pub fn sample<E: std::fmt::Debug>(
 ) -> Samples {
     let mut samples = Samples::default();
     let began = Instant::now();
-    for count in 0_u32.. {
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-        let due = rate.map_or_else(Instant::now, |rate| {
-            began + Duration::from_secs_f64(f64::from(count) / rate)
-        });
-        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    for (count, due) in (0_u32..).zip(due_times(began, rate, stop)) {
         let start = Instant::now();
         if let Err(error) = transaction() {
             samples.failures.push(format!("{error:?}"));
@@ -89,8 +100,8 @@ where
     })
 }
 
-/// Ends the sampling however the work ends, for a scope waits for its threads even in a panic.
-struct StopOnDrop<'a>(&'a AtomicBool);
+/// Sets the flag however the work ends, for a scope waits for its threads even in a panic.
+pub struct StopOnDrop<'a>(pub &'a AtomicBool);
 
 impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {

@@ -1,0 +1,47 @@
+//! What may change on the source while it is converted, and is carried over to the twin:
+//! privileges and comments.
+
+use super::facts::Facts;
+use super::names::QualifiedName;
+use super::phase::Phase;
+use super::step::Step;
+use super::{Plan, comments, grants};
+
+pub use super::grants::are_the_same as privileges_are_the_same;
+
+/// The statements that bring the twin from what it is to what the source is by now.
+pub fn steps(plan: &Plan, source: &Facts, twin: &Facts) -> Vec<Step> {
+    let mut steps = grants::changes(source, twin, &plan.twin, &plan.partitions);
+    let mut wanted = comments::of_table(source, &plan.twin);
+    let mut there = comments::of_table(twin, &plan.twin);
+    for index in &source.indexes {
+        let planned = plan.indexes.iter().find(|plan| plan.name == index.name);
+        wanted.extend(
+            planned
+                .into_iter()
+                .flat_map(|planned| comments::of_index(index, &planned.twin_name, &plan.twin)),
+        );
+    }
+    for index in &twin.indexes {
+        let name = in_schema(&twin.schema, &index.name);
+        there.extend(comments::of_index(index, &name, &plan.twin));
+    }
+    for (column, twin_column) in source.columns.iter().zip(&twin.columns) {
+        if let (Some(sequence), Some(own)) =
+            (column.identity_sequence(), twin_column.identity_sequence())
+        {
+            let name = in_schema(&own.schema, &own.name);
+            wanted.push(comments::of_sequence(&sequence.comment, &name));
+            there.push(comments::of_sequence(&own.comment, &name));
+        }
+    }
+    steps.extend(comments::changes(Phase::Swapping, wanted, &there));
+    steps
+}
+
+fn in_schema(schema: &str, name: &str) -> QualifiedName {
+    QualifiedName {
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+    }
+}
