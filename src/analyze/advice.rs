@@ -32,7 +32,6 @@ pub struct Closer<'a> {
     pub columns: &'a [ColumnFacts],
     /// Free bytes where the table's files are, if the server could tell.
     pub free_bytes: Option<i64>,
-    pub may_convert: bool,
     pub workers_wanted: i64,
 }
 
@@ -114,7 +113,8 @@ pub fn at_first_sight(table: &TableFacts, thresholds: &Thresholds) -> Result<(),
             "A conversion of it is under way: see partman_rs.conversions.".to_owned(),
         );
     }
-    let (Some(total), Some(table_bytes)) = (table.total_bytes(), table.table_bytes) else {
+    let sizes = table.total_bytes().zip(table.table_bytes);
+    let Some((total, table_bytes)) = sizes.filter(|_| !table.is_locked) else {
         return answer(
             None,
             "Another session holds, or waits for, an ACCESS EXCLUSIVE lock on it or an index of it: nothing was read."
@@ -182,7 +182,7 @@ pub fn decide(
         if !settled {
             advice = Advice::of(None, never_analysed(total));
         }
-        advice.blockers = blockers_of(facts, closer, types, wished(facts, wish));
+        advice.blockers = blockers_of(table, facts, types, wished(facts, wish));
         return advice;
     }
     let subject = Table {
@@ -278,7 +278,7 @@ pub fn decide(
     };
     advice
         .blockers
-        .extend(blockers_of(facts, closer, types, key));
+        .extend(blockers_of(table, facts, types, key));
     let indexes = facts.indexes.len();
     advice.choice = best;
     advice.warnings.extend(table_warnings(table, facts, rows));
@@ -294,13 +294,13 @@ fn wished<'a>(facts: &'a Facts, wish: &Wish) -> Option<&'a Column> {
 
 /// All that `convert_to_partitioned` would refuse, with this column if there is one.
 fn blockers_of(
+    table: &TableFacts,
     facts: &Facts,
-    closer: &Closer,
     types: &Types,
     key: Option<&Column>,
 ) -> Vec<Blocker> {
     let mut found = Vec::new();
-    if !closer.may_convert {
+    if !table.may_convert {
         found.push(Blocker::with_hint(
             format!(
                 "It belongs to role \"{}\", which you may not act as.",

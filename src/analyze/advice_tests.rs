@@ -25,7 +25,6 @@ struct Case {
     columns: Vec<ColumnFacts>,
     server: ServerFacts,
     wish: Wish,
-    may_convert: bool,
     free_bytes: Option<i64>,
 }
 
@@ -45,6 +44,7 @@ impl Case {
         Case {
             table: TableFacts {
                 is_readable: true,
+                may_convert: true,
                 rows: Some(rows),
                 live: rows as i64,
                 table_bytes: Some(bytes * 3 / 4),
@@ -61,7 +61,6 @@ impl Case {
                 ..ServerFacts::default()
             },
             wish: Wish::default(),
-            may_convert: true,
             free_bytes: None,
         }
     }
@@ -115,7 +114,6 @@ impl Case {
             facts: &self.facts,
             columns: &self.columns,
             free_bytes: self.free_bytes,
-            may_convert: self.may_convert,
             workers_wanted: 2,
         };
         decide(

@@ -8,13 +8,12 @@ use serde::Deserialize;
 pub struct TableFacts {
     pub oid: u32,
     pub name: String,
-    pub owner: u32,
     /// Whether the caller may read it: else its statistics are hidden.
     pub is_readable: bool,
     /// Whether somebody holds, or waits for, a lock that reading would queue behind.
     pub is_locked: bool,
-    /// Whether it is a table, and neither partitioned nor a partition.
-    pub is_plain: bool,
+    /// Whether the caller may act as its owner.
+    pub may_convert: bool,
     pub is_converting: bool,
     /// `pg_class.reltuples`; `None` where it was never vacuumed or analysed.
     pub rows: Option<f64>,

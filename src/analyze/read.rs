@@ -5,12 +5,13 @@ use super::facts::{ColumnFacts, ServerFacts, TableFacts};
 use crate::catalog::as_bookkeeper;
 use crate::db;
 use crate::error::Error;
-use crate::pg::settings;
+use crate::pg::{lock, settings};
 use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::KeyType;
 use crate::request;
-use pgrx::{JsonB, pg_sys};
+use pgrx::pg_sys;
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 use std::ffi::CStr;
 
 const TABLES: &str = include_str!("sql/tables.sql");
@@ -29,13 +30,13 @@ const INDEX_ONLY: [(&CStr, &CStr); 5] = [
     (c"max_parallel_workers_per_gather", c"0"),
 ];
 
-fn document<T: DeserializeOwned>(json: JsonB) -> Result<T, Error> {
-    serde_json::from_value(json.0)
+fn document<T: DeserializeOwned>(text: &String) -> Result<T, Error> {
+    serde_json::from_str(text)
         .map_err(|error| Error::Internal(format!("facts for the analysis: {error}")))
 }
 
-/// Sizes and counters of one table, or of all that could be converted.
-pub fn tables(only: Option<pg_sys::Oid>) -> Result<Vec<TableFacts>, Error> {
+/// Sizes and counters of relations, or of all tables that could be converted where none is given.
+pub fn tables(given: &[pg_sys::Oid]) -> Result<Vec<TableFacts>, Error> {
     let converting: Vec<pg_sys::Oid> = as_bookkeeper(|| {
         db::rows(
             "SELECT j.source FROM partman_rs.job j WHERE j.phase NOT IN ('finished', 'cancelled')",
@@ -43,27 +44,33 @@ pub fn tables(only: Option<pg_sys::Oid>) -> Result<Vec<TableFacts>, Error> {
             |row| row.get(1),
         )
     })?;
-    db::rows(
-        TABLES,
-        &[only.unwrap_or(pg_sys::InvalidOid).into(), converting.into()],
-        |row| row.get(1),
-    )?
-    .into_iter()
-    .map(document)
-    .collect()
+    let found: Vec<String> =
+        db::kept_rows(TABLES, &[given.to_vec().into(), converting.into()], |row| {
+            row.get(1)
+        })?;
+    found.iter().map(document).collect()
 }
 
-/// What the statistics say about the columns of a table.
-pub fn columns(relation: pg_sys::Oid) -> Result<Vec<ColumnFacts>, Error> {
-    let found: Option<JsonB> = settings::within(&settings::AS_WRITTEN, || {
-        db::row_about(COLUMNS, relation, |row| row.get(1))
+/// What the statistics say about the columns of tables, by the tables' OIDs.
+pub fn columns(relations: &[pg_sys::Oid]) -> Result<HashMap<u32, Vec<ColumnFacts>>, Error> {
+    let found: Vec<(pg_sys::Oid, String)> = settings::within(&settings::AS_WRITTEN, || {
+        db::kept_rows(COLUMNS, &[relations.to_vec().into()], |row| {
+            Ok((row.get(1)?, row.get(2)?))
+        })
     })?;
-    found.map_or(Ok(Vec::new()), document)
+    found
+        .iter()
+        .map(|(relation, columns)| Ok((relation.to_u32(), document(columns)?)))
+        .collect()
 }
 
 /// What the server has.
 pub fn server() -> Result<ServerFacts, Error> {
-    document(db::value(SERVER, &[])?)
+    let found: Vec<String> = db::kept_rows(SERVER, &[], |row| row.get(1))?;
+    match found.first() {
+        Some(text) => document(text),
+        None => Err(Error::Internal("no facts about the server".to_owned())),
+    }
 }
 
 /// Puts the exact ends of the keys beside what the statistics say, where an index has them.
@@ -77,6 +84,15 @@ pub fn add_ends(
     // Policies could hide every row, and all of the index be read in vain.
     let is_quick = table.dead <= MOST_DEAD_ROWS && !facts.row_security;
     if !is_quick || facts.kind != "r" || facts.persistence == "t" {
+        return Ok(());
+    }
+    // The planner opens all indexes of a table.
+    let held: Option<Vec<lock::Shared>> = facts
+        .indexes
+        .iter()
+        .map(|index| lock::Shared::try_lock(pg_sys::Oid::from(index.oid)))
+        .collect();
+    if held.is_none() {
         return Ok(());
     }
     for found in columns.iter_mut().filter(|found| found.leads_index) {

@@ -1,6 +1,6 @@
 -- What the server has, and who would hold a conversion up: one document.
 -- Who runs it: whoever asks; of other roles' transactions he sees what pg_stat_activity shows him. Locks: none.
-SELECT jsonb_build_object(
+SELECT json_build_object(
          'cache_bytes', pg_size_bytes(current_setting('effective_cache_size')),
          'now', ((extract(epoch FROM now()) - 946684800) * 1000000)::bigint,
          'lock_slots', current_setting('max_locks_per_transaction')::int8
@@ -13,10 +13,10 @@ SELECT jsonb_build_object(
                                                    'io worker', 'logger', 'standalone backend')),
          'oldest_transaction', extract(epoch FROM clock_timestamp() - o.xact_start)::float8,
          'oldest_transaction_pid', o.pid,
-         'prepared', coalesce((SELECT jsonb_agg(p.gid ORDER BY p.prepared)
+         'prepared', coalesce((SELECT json_agg(p.gid ORDER BY p.prepared)
                                  FROM pg_prepared_xacts p WHERE p.database = current_database()), '[]'),
-         'idle_slots', coalesce((SELECT jsonb_agg(r.slot_name ORDER BY r.slot_name)
-                                   FROM pg_replication_slots r WHERE NOT r.active AND r.restart_lsn IS NOT NULL), '[]'))
+         'idle_slots', coalesce((SELECT json_agg(r.slot_name ORDER BY r.slot_name)
+                                   FROM pg_replication_slots r WHERE NOT r.active AND r.restart_lsn IS NOT NULL), '[]'))::text
   FROM (SELECT) one
   LEFT JOIN (SELECT a.xact_start, a.pid
                FROM pg_stat_activity a
