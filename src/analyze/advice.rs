@@ -93,6 +93,11 @@ impl Advice {
             "index_bytes": table.index_bytes,
             "dead_rows": table.dead,
             "deleted_rows": table.deleted,
+            "vacuums": table.vacuum.done,
+            "vacuum_ago_seconds": table.vacuum.last_ago.map(f64::round),
+            "vacuum_seconds": table.vacuum.average_seconds().map(f64::round),
+            "vacuum_pause_seconds": table.total_bytes().and_then(|bytes| table.vacuum.pass_seconds(bytes)).map(f64::round),
+            "frozen_age": table.vacuum.frozen_age,
             "ranges": self.choice.as_ref().map(|choice| choice.period.ranges),
             "bytes_per_month": self.choice.as_ref().and_then(|choice| choice.flow.bytes_per_second())
                 .map(|rate| (rate * 30.4375 * 86_400.0).round() as i64),
@@ -281,10 +286,17 @@ pub fn decide(
         .extend(blockers_of(table, facts, types, key));
     let indexes = facts.indexes.len();
     advice.choice = best;
-    advice.warnings.extend(table_warnings(table, facts, rows));
     advice
         .warnings
-        .extend(server_warnings(&advice, table, closer, server, indexes));
+        .extend(table_warnings(table, facts, rows, thresholds));
+    if let Some(partitions) = advice.partitions() {
+        advice
+            .warnings
+            .extend(server_warnings(partitions, table, closer, server, indexes));
+        advice
+            .warnings
+            .extend(slot_warnings(server, total, thresholds));
+    }
     advice
 }
 
@@ -408,7 +420,12 @@ fn key_changes(facts: &Facts, key: &Column) -> Vec<String> {
         .collect()
 }
 
-fn table_warnings(table: &TableFacts, facts: &Facts, rows: f64) -> Vec<String> {
+fn table_warnings(
+    table: &TableFacts,
+    facts: &Facts,
+    rows: f64,
+    thresholds: &Thresholds,
+) -> Vec<String> {
     let mut found = Vec::new();
     if facts.identity().is_none() {
         found.push(
@@ -424,12 +441,61 @@ fn table_warnings(table: &TableFacts, facts: &Facts, rows: f64) -> Vec<String> {
             words::count(rows)
         ));
     }
+    let vacuum = &table.vacuum;
+    if let Some((pid, seconds)) = vacuum.running_pid.zip(vacuum.running_seconds) {
+        found.push(format!(
+            "Process {pid} has been vacuuming it for {}: a conversion gets its locks when that is over.",
+            words::seconds(seconds)
+        ));
+    }
+    if let Some((share, age)) = vacuum
+        .freeze_share()
+        .filter(|share| *share >= thresholds.freeze_share)
+        .zip(vacuum.frozen_age)
+    {
+        found.push(format!(
+            "Its oldest transaction ID is {} transactions old, {} of autovacuum_freeze_max_age \
+             (pg_partman_rs.analyze_freeze_percent): vacuum against wraparound reads all that is not frozen, and lets no \
+             conversion have its locks meanwhile. Run VACUUM (FREEZE) on it before.",
+            words::count(age as f64),
+            words::percent(share)
+        ));
+    }
+    found
+}
+
+/// Replication slots that the WAL of a conversion would be too much for. It writes the table and its
+/// indexes anew, and all of that to the WAL.
+fn slot_warnings(server: &ServerFacts, total: i64, thresholds: &Thresholds) -> Vec<String> {
+    let written = words::bytes(total as f64);
+    let mut found = Vec::new();
+    for slot in &server.slots {
+        let name = &slot.name;
+        if !slot.is_read {
+            found.push(format!(
+                "Nobody reads replication slot \"{name}\": the WAL of the conversion would be kept for it."
+            ));
+        } else if slot.behind >= thresholds.slot_lag_bytes {
+            found.push(format!(
+                "The reader of replication slot \"{name}\" is {} behind (pg_partman_rs.analyze_slot_lag), and the \
+                 conversion writes about {written} of WAL.",
+                words::bytes(slot.behind as f64)
+            ));
+        }
+        if let Some(room) = slot.room.filter(|room| *room < total) {
+            found.push(format!(
+                "Replication slot \"{name}\" is lost once {} more of WAL are written than its reader takes \
+                 (max_slot_wal_keep_size), and the conversion writes about {written}.",
+                words::bytes(room as f64)
+            ));
+        }
+    }
     found
 }
 
 /// What of the server would hold a conversion up.
 fn server_warnings(
-    advice: &Advice,
+    partitions: i64,
     table: &TableFacts,
     closer: &Closer,
     server: &ServerFacts,
@@ -438,9 +504,6 @@ fn server_warnings(
     /// Younger transactions end by themselves before they are in the way.
     const LONG: f64 = 600.0;
     let mut found = Vec::new();
-    let Some(partitions) = advice.partitions() else {
-        return found;
-    };
     let total = table.total_bytes().unwrap_or(0);
     if let Some(free) = closer.free_bytes.filter(|free| *free < total) {
         found.push(format!(
@@ -459,11 +522,6 @@ fn server_warnings(
     for name in &server.prepared {
         found.push(format!(
             "Transaction \"{name}\" is prepared and neither committed nor rolled back: the swap may wait for it."
-        ));
-    }
-    for name in &server.idle_slots {
-        found.push(format!(
-            "Nobody reads replication slot \"{name}\": the WAL of the conversion would be kept for it."
         ));
     }
     let free_workers = server.worker_slots - server.workers;

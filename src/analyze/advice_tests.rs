@@ -1,4 +1,4 @@
-use super::super::facts::{GB, Statistics};
+use super::super::facts::{GB, Slot, Statistics};
 use super::*;
 use crate::plan::facts::IndexConstraint;
 
@@ -356,12 +356,15 @@ fn everything_in_the_way_is_said_at_once() {
     let mut case = event_log();
     case.facts.row_security = true;
     case.facts.persistence = "u".to_owned();
-    case.may_convert = false;
+    case.table.may_convert = false;
     case.free_bytes = Some(GB);
     case.server.oldest_transaction = Some(7_200.0);
     case.server.oldest_transaction_pid = Some(42);
     case.server.prepared = vec!["tx".to_owned()];
-    case.server.idle_slots = vec!["standby".to_owned()];
+    case.server.slots = vec![Slot {
+        name: "standby".to_owned(),
+        ..Slot::default()
+    }];
     case.server.worker_slots = 1;
     case.server.lock_slots = 10;
     case.table.changed_since_analyze = 900_000_000;
@@ -370,6 +373,66 @@ fn everything_in_the_way_is_said_at_once() {
     assert_eq!(advice.blockers.len(), 3);
     assert_eq!(advice.warnings.len(), 7, "{:#?}", advice.warnings);
     assert_eq!(advice.next_step(&case.facts), None);
+}
+
+/// What is said about replication slots beside a conversion of 20 GB.
+fn about_slots(slots: &[(bool, i64, Option<i64>)]) -> Vec<String> {
+    let mut case = Case::new(20 * GB, 1e8).column("at", TIMESTAMPTZ, a_year());
+    case.server.slots = slots
+        .iter()
+        .map(|(is_read, behind, room)| Slot {
+            name: "s".to_owned(),
+            is_read: *is_read,
+            behind: *behind,
+            room: *room,
+        })
+        .collect();
+    let mut warnings = case.advice().warnings;
+    warnings.retain(|warning| warning.contains("slot"));
+    warnings
+}
+
+#[test]
+fn slots_that_would_fall_behind_are_named() {
+    assert!(about_slots(&[(true, 0, None), (true, GB / 2, Some(30 * GB))]).is_empty());
+    let behind = about_slots(&[(true, 3 * GB, None)]);
+    assert_eq!(
+        behind,
+        [
+            "The reader of replication slot \"s\" is 3 GB behind (pg_partman_rs.analyze_slot_lag), and the conversion \
+             writes about 20 GB of WAL."
+        ]
+    );
+    let lost = about_slots(&[(true, 0, Some(10 * GB))]);
+    assert_eq!(
+        lost,
+        [
+            "Replication slot \"s\" is lost once 10 GB more of WAL are written than its reader takes \
+             (max_slot_wal_keep_size), and the conversion writes about 20 GB."
+        ]
+    );
+    assert_eq!(about_slots(&[(false, 3 * GB, Some(GB))]).len(), 2);
+}
+
+#[test]
+fn vacuums_that_are_running_or_near_are_named() {
+    let mut case = Case::new(20 * GB, 1e8).column("at", TIMESTAMPTZ, a_year());
+    let about_vacuum = |case: &Case| {
+        let mut warnings = case.advice().warnings;
+        warnings.retain(|warning| warning.contains("vacuum"));
+        warnings
+    };
+    case.table.vacuum.freeze_max_age = 200_000_000;
+    case.table.vacuum.frozen_age = Some(150_000_000);
+    assert!(about_vacuum(&case).is_empty());
+    case.table.vacuum.frozen_age = Some(190_000_000);
+    case.table.vacuum.running_pid = Some(7);
+    case.table.vacuum.running_seconds = Some(600.0);
+    let warnings = about_vacuum(&case);
+    assert!(warnings[0].starts_with("Process 7 has been vacuuming it for 10 minutes"));
+    assert!(
+        warnings[1].contains("190 million transactions old, 95 % of autovacuum_freeze_max_age")
+    );
 }
 
 #[test]

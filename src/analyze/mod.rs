@@ -105,6 +105,9 @@ pub fn table(source: pg_sys::Oid, wish: &Wish) -> Result<Analysed, Error> {
     let mut columns = read::columns(&[source])?
         .remove(&found.oid)
         .unwrap_or_default();
+    found.vacuum = read::vacuums(&[source])?
+        .remove(&found.oid)
+        .unwrap_or_default();
     if found.may_convert && facts.owner_may_read_and_capture && !found.is_converting {
         read::add_ends(&found, &facts, &mut columns)?;
     }
@@ -174,9 +177,11 @@ fn look_closer(
     }
     let oids: Vec<pg_sys::Oid> = readable.keys().map(|oid| pg_sys::Oid::from(*oid)).collect();
     let mut columns = read::columns(&oids)?;
+    let mut vacuums = read::vacuums(&oids)?;
     for facts in table::facts_of(&oids)? {
         // Those that were dropped meanwhile are not among them.
-        if let Some(found) = readable.remove(&facts.oid) {
+        if let Some(mut found) = readable.remove(&facts.oid) {
+            found.vacuum = vacuums.remove(&facts.oid).unwrap_or_default();
             let columns = columns.remove(&facts.oid).unwrap_or_default();
             let wish = Wish::default();
             all.push(closer_look(

@@ -1,7 +1,7 @@
 //! Reads what the analysis rests on: catalog, statistics, counters, and the ends of indexes. No
 //! table is scanned, and nobody is waited for.
 
-use super::facts::{ColumnFacts, ServerFacts, TableFacts};
+use super::facts::{ColumnFacts, ServerFacts, TableFacts, VacuumFacts};
 use crate::catalog::as_bookkeeper;
 use crate::db;
 use crate::error::Error;
@@ -16,6 +16,7 @@ use std::ffi::CStr;
 
 const TABLES: &str = include_str!("sql/tables.sql");
 const COLUMNS: &str = include_str!("sql/columns.sql");
+const VACUUM: &str = include_str!("sql/vacuum.sql");
 const SERVER: &str = include_str!("sql/server.sql");
 
 /// More dead rows than this, and looking for a live one at the end of an index could take long.
@@ -53,14 +54,27 @@ pub fn tables(given: &[pg_sys::Oid]) -> Result<Vec<TableFacts>, Error> {
 
 /// What the statistics say about the columns of tables, by the tables' OIDs.
 pub fn columns(relations: &[pg_sys::Oid]) -> Result<HashMap<u32, Vec<ColumnFacts>>, Error> {
+    of_each(COLUMNS, relations)
+}
+
+/// What vacuum has to do with tables, by their OIDs.
+pub fn vacuums(relations: &[pg_sys::Oid]) -> Result<HashMap<u32, VacuumFacts>, Error> {
+    of_each(VACUUM, relations)
+}
+
+/// What a statement that returns OIDs and documents says of each of these relations.
+fn of_each<T: DeserializeOwned>(
+    sql: &'static str,
+    relations: &[pg_sys::Oid],
+) -> Result<HashMap<u32, T>, Error> {
     let found: Vec<(pg_sys::Oid, String)> = settings::within(&settings::AS_WRITTEN, || {
-        db::kept_rows(COLUMNS, &[relations.to_vec().into()], |row| {
+        db::kept_rows(sql, &[relations.to_vec().into()], |row| {
             Ok((row.get(1)?, row.get(2)?))
         })
     })?;
     found
         .iter()
-        .map(|(relation, columns)| Ok((relation.to_u32(), document(columns)?)))
+        .map(|(relation, text)| Ok((relation.to_u32(), document(text)?)))
         .collect()
 }
 
