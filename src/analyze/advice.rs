@@ -68,10 +68,17 @@ impl Advice {
     /// The call that shows the plan; only where it will not be refused.
     pub fn next_step(&self, facts: &Facts) -> Option<String> {
         let choice = self.choice.as_ref().filter(|_| self.blockers.is_empty())?;
+        let argument = |template, at: &Option<String>| match at {
+            Some(at) => Sql::template(template).literal("at", at).build(),
+            None => String::new(),
+        };
+        let bounds = argument(", range_start => {at}", &choice.bounds.start)
+            + &argument(", range_end => {at}", &choice.bounds.end);
         Some(
             Sql::template(
-                "SELECT * FROM convert_to_partitioned({source}, {column}, 'range', {interval}, dry_run => true);",
+                "SELECT * FROM convert_to_partitioned({source}, {column}, 'range', {interval}{bounds}, dry_run => true);",
             )
+            .trusted("bounds", &bounds)
             .literal("source", &facts.qualified_name().to_string())
             .literal("column", &choice.column.name)
             .literal("interval", &choice.period.argument)
@@ -225,13 +232,8 @@ pub fn decide(
         .as_ref()
         .filter(|choice| choice.standstill.is_none())
         .and_then(|choice| choice.flow.bytes_per_second());
-    let listable = |oid: u32| (types.is_listable)(oid);
-    let in_words = match (&best, &wish.column) {
-        (None, None) if !settled => column::in_words(&subject, closer.columns, listable),
-        _ => None,
-    };
-    if !settled {
-        let worth = worth::judge(
+    let worth = (!settled).then(|| {
+        worth::judge(
             table,
             server,
             thresholds,
@@ -239,7 +241,16 @@ pub fn decide(
             rows,
             growth,
             wish.retention_seconds,
-        );
+        )
+    });
+    let listable = |oid: u32| (types.is_listable)(oid);
+    let in_words = match (&best, &wish.column, &worth) {
+        (None, None, Some(worth)) if worth.is_worth_it => {
+            column::in_words(&subject, closer.columns, listable)
+        }
+        _ => None,
+    };
+    if let Some(worth) = worth {
         // Without any way to divide it, nothing is gained by dividing it.
         let gains = best.is_some() || in_words.is_some();
         advice.needs_partitioning = Some(worth.is_worth_it && gains);
@@ -365,6 +376,16 @@ fn choice_warnings(choice: &Choice, wish: &Wish) -> Vec<String> {
             "Column \"{name}\" is null in {} of the rows: they belong to the default partition.",
             words::percent(choice.null_fraction)
         ));
+    }
+    for (at, far, argument) in [
+        (&choice.bounds.start, &choice.bounds.smallest, "range_start"),
+        (&choice.bounds.end, &choice.bounds.largest, "range_end"),
+    ] {
+        if let (Some(_), Some(far)) = (at, far) {
+            found.push(format!(
+                "Column \"{name}\" reaches as far as {far}: {argument} leaves what lies far out to the default partition."
+            ));
+        }
     }
     if choice.has_infinity {
         found.push(format!(

@@ -171,6 +171,36 @@ impl Statistics {
         Some((values.first()?.0, values.last()?.0))
     }
 
+    /// The ends of the sample, without what lies far out: beyond a gap that is wider than the span
+    /// of (nearly) all rows.
+    pub fn near_ends(&self) -> Option<(i64, i64)> {
+        let values = self.weighted();
+        let (mut first, mut last) = (self.quantile(0.01)?, self.quantile(0.99)?);
+        let span = last as f64 - first as f64;
+        let is_near = |a: i64, b: i64| (a as f64 - b as f64).abs() <= span;
+        for (value, _) in values.iter().rev() {
+            if *value < first && is_near(*value, first) {
+                first = *value;
+            }
+        }
+        for (value, _) in &values {
+            if *value > last && is_near(*value, last) {
+                last = *value;
+            }
+        }
+        Some((first, last))
+    }
+
+    /// Whether all of so many values are among the common ones, and each has at least a tenth of
+    /// an even share.
+    pub fn is_even(&self, distinct: f64) -> bool {
+        self.frequencies.len() as f64 >= distinct
+            && self
+                .frequencies
+                .iter()
+                .all(|share| *share >= 0.1 / distinct)
+    }
+
     /// Whether infinite values were seen.
     pub fn has_infinity(&self) -> bool {
         self.histogram
@@ -283,6 +313,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn values_are_even_where_each_has_its_share() {
+        let shares = |frequencies: &[f64]| Statistics {
+            frequencies: frequencies.to_vec(),
+            ..Statistics::default()
+        };
+        assert!(shares(&[0.5, 0.3, 0.2]).is_even(3.0));
+        assert!(!shares(&[0.5, 0.49, 0.01]).is_even(3.0));
+        assert!(!shares(&[0.5, 0.3]).is_even(3.0));
+    }
+
+    #[test]
     fn vacuum_is_as_slow_as_its_settings_make_it() {
         let vacuum = VacuumFacts {
             cost_delay: 0.002,
@@ -319,6 +360,14 @@ mod tests {
         };
         assert_eq!(skewed.quantile(0.5), Some(7));
         assert!(skewed.has_infinity());
+        let far_out = Statistics {
+            common: vec![Some(-1_000_000), Some(5_000)],
+            frequencies: vec![0.004, 0.004],
+            ..statistics.clone()
+        };
+        assert_eq!(far_out.ends(), Some((-1_000_000, 5_000)));
+        assert_eq!(far_out.near_ends(), Some((0, 1000)));
+        assert_eq!(statistics.near_ends(), statistics.ends());
         assert_eq!(Statistics::default().quantile(0.5), None);
     }
 }

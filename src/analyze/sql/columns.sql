@@ -21,7 +21,7 @@ SELECT coalesce(json_agg(json_build_object(
              'correlation', s.correlation,
              'histogram', coalesce(keys.histogram, '[]'),
              'common', coalesce(keys.common, '[]'),
-             'frequencies', CASE WHEN keys.common IS NOT NULL THEN to_json(s.most_common_freqs) ELSE '[]' END,
+             'frequencies', coalesce(to_json(s.most_common_freqs), '[]'),
              'samples', coalesce(texts.samples, '[]')) END)
          ORDER BY a.attnum), '[]') AS columns
   FROM pg_attribute a
