@@ -356,6 +356,13 @@ RESET pg_partman_rs.analyze_small_size;
 RESET pg_partman_rs.analyze_large_size;
 SELECT a.source, a.needs_partitioning, a.partition_column, a.partition_interval
   FROM unnest(ARRAY['flights', 'pgbench_accounts', 'pgbench_branches', 'pgbench_tellers', 'pgbench_history']::regclass[]) r, analyze_table_for_partitioning(r) a;
+-- Where vacuum of it takes long, it is partitioned though it is not large.
+SET pg_partman_rs.analyze_small_size = '128kB';
+ALTER TABLE flights SET (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1);
+SET pg_partman_rs.analyze_vacuum_time = '20min';
+SELECT needs_partitioning FROM analyze_table_for_partitioning('flights');
+SET pg_partman_rs.analyze_vacuum_time = '10min';
+SELECT needs_partitioning, regexp_replace(split_part(reasons, E'\n', 1), '\d+ minutes', 'N minutes') AS reason FROM analyze_table_for_partitioning('flights') \gx
 DROP VIEW compared;
 DROP TABLE order_items, order_lines, measured_here, by_month_default;
 SELECT format('DROP TABLE %s', source) FROM expected WHERE source::text !~ '^\d+$' ORDER BY source \gexec
