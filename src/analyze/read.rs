@@ -31,7 +31,7 @@ const INDEX_ONLY: [(&CStr, &CStr); 5] = [
     (c"max_parallel_workers_per_gather", c"0"),
 ];
 
-fn document<T: DeserializeOwned>(text: &String) -> Result<T, Error> {
+fn document<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     serde_json::from_str(text)
         .map_err(|error| Error::Internal(format!("facts for the analysis: {error}")))
 }
@@ -49,7 +49,7 @@ pub fn tables(given: &[pg_sys::Oid]) -> Result<Vec<TableFacts>, Error> {
         db::kept_rows(TABLES, &[given.to_vec().into(), converting.into()], |row| {
             row.get(1)
         })?;
-    found.iter().map(document).collect()
+    found.iter().map(|text| document(text)).collect()
 }
 
 /// What the statistics say about the columns of tables, by the tables' OIDs.
