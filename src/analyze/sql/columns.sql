@@ -35,13 +35,11 @@ SELECT coalesce(json_agg(json_build_object(
  CROSS JOIN LATERAL (
        SELECT json_agg(number.key ORDER BY number.place) FILTER (WHERE NOT number.is_common) AS histogram,
               json_agg(number.key ORDER BY number.place) FILTER (WHERE number.is_common) AS common
-         FROM (SELECT v.is_common, v.place, CASE a.atttypid
-                 WHEN 'timestamptz'::regtype THEN CASE WHEN isfinite(v.value::timestamptz)
-                      THEN ((extract(epoch FROM v.value::timestamptz) - 946684800) * 1000000)::bigint END
-                 WHEN 'timestamp'::regtype THEN CASE WHEN isfinite(v.value::timestamp)
-                      THEN ((extract(epoch FROM v.value::timestamp) - 946684800) * 1000000)::bigint END
-                 WHEN 'date'::regtype THEN CASE WHEN isfinite(v.value::date) THEN v.value::date - date '2000-01-01' END
-                 ELSE v.value::bigint END AS key
+         FROM (SELECT v.is_common, v.place, CASE WHEN v.value NOT IN ('infinity', '-infinity') THEN CASE a.atttypid
+                 WHEN 'timestamptz'::regtype THEN ((extract(epoch FROM v.value::timestamptz) - 946684800) * 1000000)::bigint
+                 WHEN 'timestamp'::regtype THEN ((extract(epoch FROM v.value::timestamp) - 946684800) * 1000000)::bigint
+                 WHEN 'date'::regtype THEN v.value::date - date '2000-01-01'
+                 ELSE v.value::bigint END END AS key
                  FROM (SELECT false AS is_common, h.value, h.place
                          FROM unnest(CASE WHEN kind.is_key THEN s.histogram_bounds::text::text[] END)
                               WITH ORDINALITY AS h(value, place)
