@@ -17,6 +17,9 @@ static TARGET_PARTITION_SIZE_KB: GucSetting<i32> = GucSetting::<i32>::new(4 * 10
 static ANALYZE_DELETED_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(20);
 static ANALYZE_DEAD_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(20);
 static ANALYZE_GROWTH_MONTHS: GucSetting<i32> = GucSetting::<i32>::new(12);
+static ANALYZE_VACUUM_TIME_MIN: GucSetting<i32> = GucSetting::<i32>::new(60);
+static ANALYZE_FREEZE_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(90);
+static ANALYZE_SLOT_LAG_KB: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 static ANALYZE_CORRELATION: GucSetting<f64> = GucSetting::<f64>::new(0.8);
 static ANALYZE_NULL_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(5);
 
@@ -133,6 +136,30 @@ fn define_analysis() {
         0,
         1200,
     );
+    GucRegistry::define_int_guc(
+        c"pg_partman_rs.analyze_vacuum_time",
+        c"Time of a vacuum from which on partitioning is advised for vacuum.",
+        c"As measured, or as the pauses that autovacuum's cost limits ask for make it.",
+        &ANALYZE_VACUUM_TIME_MIN,
+        1,
+        525_600,
+        GucContext::Userset,
+        GucFlags::UNIT_MIN,
+    );
+    whole(
+        c"pg_partman_rs.analyze_freeze_percent",
+        c"Share of autovacuum_freeze_max_age from which on the analysis warns of vacuum against wraparound.",
+        c"Such a vacuum reads all that is not frozen, and a conversion waits for it.",
+        &ANALYZE_FREEZE_PERCENT,
+        1,
+        100,
+    );
+    size(
+        c"pg_partman_rs.analyze_slot_lag",
+        c"WAL kept for a replication slot from which on the analysis warns that its reader is behind.",
+        c"A conversion writes the table and its indexes to the WAL once more.",
+        &ANALYZE_SLOT_LAG_KB,
+    );
     whole(
         c"pg_partman_rs.analyze_null_percent",
         c"Share of nulls above which a column is not advised as partition column.",
@@ -164,6 +191,9 @@ pub fn thresholds() -> Thresholds {
         deleted_share: share(&ANALYZE_DELETED_PERCENT),
         dead_share: share(&ANALYZE_DEAD_PERCENT),
         growth_months: f64::from(ANALYZE_GROWTH_MONTHS.get()),
+        vacuum_seconds: f64::from(ANALYZE_VACUUM_TIME_MIN.get()) * 60.0,
+        freeze_share: share(&ANALYZE_FREEZE_PERCENT),
+        slot_lag_bytes: bytes(&ANALYZE_SLOT_LAG_KB),
         correlation: ANALYZE_CORRELATION.get(),
         null_share: share(&ANALYZE_NULL_PERCENT),
         max_partitions: MAX_PARTITIONS.get().into(),

@@ -32,7 +32,6 @@ pub struct Closer<'a> {
     pub columns: &'a [ColumnFacts],
     /// Free bytes where the table's files are, if the server could tell.
     pub free_bytes: Option<i64>,
-    pub may_convert: bool,
     pub workers_wanted: i64,
 }
 
@@ -69,10 +68,17 @@ impl Advice {
     /// The call that shows the plan; only where it will not be refused.
     pub fn next_step(&self, facts: &Facts) -> Option<String> {
         let choice = self.choice.as_ref().filter(|_| self.blockers.is_empty())?;
+        let argument = |template, at: &Option<String>| match at {
+            Some(at) => Sql::template(template).literal("at", at).build(),
+            None => String::new(),
+        };
+        let bounds = argument(", range_start => {at}", &choice.bounds.start)
+            + &argument(", range_end => {at}", &choice.bounds.end);
         Some(
             Sql::template(
-                "SELECT * FROM convert_to_partitioned({source}, {column}, 'range', {interval}, dry_run => true);",
+                "SELECT * FROM convert_to_partitioned({source}, {column}, 'range', {interval}{bounds}, dry_run => true);",
             )
+            .trusted("bounds", &bounds)
             .literal("source", &facts.qualified_name().to_string())
             .literal("column", &choice.column.name)
             .literal("interval", &choice.period.argument)
@@ -94,6 +100,11 @@ impl Advice {
             "index_bytes": table.index_bytes,
             "dead_rows": table.dead,
             "deleted_rows": table.deleted,
+            "vacuums": table.vacuum.done,
+            "vacuum_ago_seconds": table.vacuum.last_ago.map(f64::round),
+            "vacuum_seconds": table.vacuum.average_seconds().map(f64::round),
+            "vacuum_pause_seconds": table.total_bytes().and_then(|bytes| table.vacuum.pass_seconds(bytes)).map(f64::round),
+            "frozen_age": table.vacuum.frozen_age,
             "ranges": self.choice.as_ref().map(|choice| choice.period.ranges),
             "bytes_per_month": self.choice.as_ref().and_then(|choice| choice.flow.bytes_per_second())
                 .map(|rate| (rate * 30.4375 * 86_400.0).round() as i64),
@@ -114,7 +125,8 @@ pub fn at_first_sight(table: &TableFacts, thresholds: &Thresholds) -> Result<(),
             "A conversion of it is under way: see partman_rs.conversions.".to_owned(),
         );
     }
-    let (Some(total), Some(table_bytes)) = (table.total_bytes(), table.table_bytes) else {
+    let sizes = table.total_bytes().zip(table.table_bytes);
+    let Some((total, table_bytes)) = sizes.filter(|_| !table.is_locked) else {
         return answer(
             None,
             "Another session holds, or waits for, an ACCESS EXCLUSIVE lock on it or an index of it: nothing was read."
@@ -182,7 +194,7 @@ pub fn decide(
         if !settled {
             advice = Advice::of(None, never_analysed(total));
         }
-        advice.blockers = blockers_of(facts, closer, types, wished(facts, wish));
+        advice.blockers = blockers_of(table, facts, types, wished(facts, wish));
         return advice;
     }
     let subject = Table {
@@ -220,13 +232,8 @@ pub fn decide(
         .as_ref()
         .filter(|choice| choice.standstill.is_none())
         .and_then(|choice| choice.flow.bytes_per_second());
-    let listable = |oid: u32| (types.is_listable)(oid);
-    let in_words = match (&best, &wish.column) {
-        (None, None) if !settled => column::in_words(&subject, closer.columns, listable),
-        _ => None,
-    };
-    if !settled {
-        let worth = worth::judge(
+    let worth = (!settled).then(|| {
+        worth::judge(
             table,
             server,
             thresholds,
@@ -234,7 +241,16 @@ pub fn decide(
             rows,
             growth,
             wish.retention_seconds,
-        );
+        )
+    });
+    let listable = |oid: u32| (types.is_listable)(oid);
+    let in_words = match (&best, &wish.column, &worth) {
+        (None, None, Some(worth)) if worth.is_worth_it => {
+            column::in_words(&subject, closer.columns, listable)
+        }
+        _ => None,
+    };
+    if let Some(worth) = worth {
         // Without any way to divide it, nothing is gained by dividing it.
         let gains = best.is_some() || in_words.is_some();
         advice.needs_partitioning = Some(worth.is_worth_it && gains);
@@ -278,13 +294,20 @@ pub fn decide(
     };
     advice
         .blockers
-        .extend(blockers_of(facts, closer, types, key));
+        .extend(blockers_of(table, facts, types, key));
     let indexes = facts.indexes.len();
     advice.choice = best;
-    advice.warnings.extend(table_warnings(table, facts, rows));
     advice
         .warnings
-        .extend(server_warnings(&advice, table, closer, server, indexes));
+        .extend(table_warnings(table, facts, rows, thresholds));
+    if let Some(partitions) = advice.partitions() {
+        advice
+            .warnings
+            .extend(server_warnings(partitions, table, closer, server, indexes));
+        advice
+            .warnings
+            .extend(slot_warnings(server, total, thresholds));
+    }
     advice
 }
 
@@ -294,13 +317,13 @@ fn wished<'a>(facts: &'a Facts, wish: &Wish) -> Option<&'a Column> {
 
 /// All that `convert_to_partitioned` would refuse, with this column if there is one.
 fn blockers_of(
+    table: &TableFacts,
     facts: &Facts,
-    closer: &Closer,
     types: &Types,
     key: Option<&Column>,
 ) -> Vec<Blocker> {
     let mut found = Vec::new();
-    if !closer.may_convert {
+    if !table.may_convert {
         found.push(Blocker::with_hint(
             format!(
                 "It belongs to role \"{}\", which you may not act as.",
@@ -353,6 +376,16 @@ fn choice_warnings(choice: &Choice, wish: &Wish) -> Vec<String> {
             "Column \"{name}\" is null in {} of the rows: they belong to the default partition.",
             words::percent(choice.null_fraction)
         ));
+    }
+    for (at, far, argument) in [
+        (&choice.bounds.start, &choice.bounds.smallest, "range_start"),
+        (&choice.bounds.end, &choice.bounds.largest, "range_end"),
+    ] {
+        if let (Some(_), Some(far)) = (at, far) {
+            found.push(format!(
+                "Column \"{name}\" reaches as far as {far}: {argument} leaves what lies far out to the default partition."
+            ));
+        }
     }
     if choice.has_infinity {
         found.push(format!(
@@ -408,7 +441,12 @@ fn key_changes(facts: &Facts, key: &Column) -> Vec<String> {
         .collect()
 }
 
-fn table_warnings(table: &TableFacts, facts: &Facts, rows: f64) -> Vec<String> {
+fn table_warnings(
+    table: &TableFacts,
+    facts: &Facts,
+    rows: f64,
+    thresholds: &Thresholds,
+) -> Vec<String> {
     let mut found = Vec::new();
     if facts.identity().is_none() {
         found.push(
@@ -424,12 +462,61 @@ fn table_warnings(table: &TableFacts, facts: &Facts, rows: f64) -> Vec<String> {
             words::count(rows)
         ));
     }
+    let vacuum = &table.vacuum;
+    if let Some((pid, seconds)) = vacuum.running_pid.zip(vacuum.running_seconds) {
+        found.push(format!(
+            "Process {pid} has been vacuuming it for {}: a conversion gets its locks when that is over.",
+            words::seconds(seconds)
+        ));
+    }
+    if let Some((share, age)) = vacuum
+        .freeze_share()
+        .filter(|share| *share >= thresholds.freeze_share)
+        .zip(vacuum.frozen_age)
+    {
+        found.push(format!(
+            "Its oldest transaction ID is {} transactions old, {} of autovacuum_freeze_max_age \
+             (pg_partman_rs.analyze_freeze_percent): vacuum against wraparound reads all that is not frozen, and lets no \
+             conversion have its locks meanwhile. Run VACUUM (FREEZE) on it before.",
+            words::count(age as f64),
+            words::percent(share)
+        ));
+    }
+    found
+}
+
+/// Replication slots that the WAL of a conversion would be too much for. It writes the table and its
+/// indexes anew, and all of that to the WAL.
+fn slot_warnings(server: &ServerFacts, total: i64, thresholds: &Thresholds) -> Vec<String> {
+    let written = words::bytes(total as f64);
+    let mut found = Vec::new();
+    for slot in &server.slots {
+        let name = &slot.name;
+        if !slot.is_read {
+            found.push(format!(
+                "Nobody reads replication slot \"{name}\": the WAL of the conversion would be kept for it."
+            ));
+        } else if slot.behind >= thresholds.slot_lag_bytes {
+            found.push(format!(
+                "The reader of replication slot \"{name}\" is {} behind (pg_partman_rs.analyze_slot_lag), and the \
+                 conversion writes about {written} of WAL.",
+                words::bytes(slot.behind as f64)
+            ));
+        }
+        if let Some(room) = slot.room.filter(|room| *room < total) {
+            found.push(format!(
+                "Replication slot \"{name}\" is lost once {} more of WAL are written than its reader takes \
+                 (max_slot_wal_keep_size), and the conversion writes about {written}.",
+                words::bytes(room as f64)
+            ));
+        }
+    }
     found
 }
 
 /// What of the server would hold a conversion up.
 fn server_warnings(
-    advice: &Advice,
+    partitions: i64,
     table: &TableFacts,
     closer: &Closer,
     server: &ServerFacts,
@@ -438,9 +525,6 @@ fn server_warnings(
     /// Younger transactions end by themselves before they are in the way.
     const LONG: f64 = 600.0;
     let mut found = Vec::new();
-    let Some(partitions) = advice.partitions() else {
-        return found;
-    };
     let total = table.total_bytes().unwrap_or(0);
     if let Some(free) = closer.free_bytes.filter(|free| *free < total) {
         found.push(format!(
@@ -459,11 +543,6 @@ fn server_warnings(
     for name in &server.prepared {
         found.push(format!(
             "Transaction \"{name}\" is prepared and neither committed nor rolled back: the swap may wait for it."
-        ));
-    }
-    for name in &server.idle_slots {
-        found.push(format!(
-            "Nobody reads replication slot \"{name}\": the WAL of the conversion would be kept for it."
         ));
     }
     let free_workers = server.worker_slots - server.workers;

@@ -1,4 +1,4 @@
-use super::super::facts::{GB, Statistics};
+use super::super::facts::{GB, Slot, Statistics};
 use super::*;
 use crate::plan::facts::IndexConstraint;
 
@@ -25,7 +25,6 @@ struct Case {
     columns: Vec<ColumnFacts>,
     server: ServerFacts,
     wish: Wish,
-    may_convert: bool,
     free_bytes: Option<i64>,
 }
 
@@ -45,6 +44,7 @@ impl Case {
         Case {
             table: TableFacts {
                 is_readable: true,
+                may_convert: true,
                 rows: Some(rows),
                 live: rows as i64,
                 table_bytes: Some(bytes * 3 / 4),
@@ -61,7 +61,6 @@ impl Case {
                 ..ServerFacts::default()
             },
             wish: Wish::default(),
-            may_convert: true,
             free_bytes: None,
         }
     }
@@ -115,7 +114,6 @@ impl Case {
             facts: &self.facts,
             columns: &self.columns,
             free_bytes: self.free_bytes,
-            may_convert: self.may_convert,
             workers_wanted: 2,
         };
         decide(
@@ -285,6 +283,7 @@ fn what_this_release_cannot_do_is_said_in_words_only() {
     let tenants = Some(Statistics {
         n_distinct: 12.0,
         correlation: Some(0.1),
+        frequencies: vec![1.0 / 12.0; 12],
         ..Statistics::default()
     });
     let case = Case::new(100 * GB, 1e9)
@@ -335,6 +334,89 @@ fn a_column_that_the_caller_names_is_judged_alone() {
     );
 }
 
+/// A year of times, in another order than that of the rows.
+fn a_shuffled_year() -> Option<Statistics> {
+    a_year().map(|statistics| Statistics {
+        correlation: Some(0.07),
+        ..statistics
+    })
+}
+
+#[test]
+fn a_time_out_of_order_will_do_where_nothing_better_is_there() {
+    let named = |name: &str| {
+        Case::new(100 * GB, 1e9)
+            .column("id", UUID, random_texts())
+            .column(name, TIMESTAMPTZ, a_shuffled_year())
+            .unique("t_pkey", &[1])
+    };
+    let advice = named("time_hour").advice();
+    assert_eq!(
+        chosen(&advice),
+        (Some(true), Some("time_hour"), Some("1 month"))
+    );
+    for name in ["birthday", "last_seen"] {
+        assert_eq!(chosen(&named(name).advice()), (Some(false), None, None));
+    }
+    // What is updated may be that column.
+    let mut rewritten = named("time_hour");
+    rewritten.table.updated = 200_000_000;
+    assert_eq!(chosen(&rewritten.advice()).1, None);
+    let mut nullable = named("time_hour");
+    nullable.facts.columns[1].not_null = false;
+    assert_eq!(chosen(&nullable.advice()).1, None);
+    // A key that grows is better.
+    let with_counter = Case::new(100 * GB, 1e9)
+        .column("at", TIMESTAMPTZ, a_shuffled_year())
+        .column("id", BIGINT, counter(1_000_000_000))
+        .unique("t_pkey", &[2]);
+    assert_eq!(chosen(&with_counter.advice()).1, Some("id"));
+}
+
+#[test]
+fn the_first_column_of_a_key_that_grows_will_do() {
+    let of = |numbers| {
+        Case::new(100 * GB, 1e9)
+            .column("parent", BIGINT, numbers)
+            .column("line", TEXT, random_texts())
+            .unique("t_pkey", &[1, 2])
+            .advice()
+    };
+    let advice = of(counter(1_000_000_000));
+    assert_eq!(
+        chosen(&advice),
+        (Some(true), Some("parent"), Some("50000000"))
+    );
+    // Ten regions, one after the other.
+    assert_eq!(chosen(&of(counter(10))).1, None);
+}
+
+#[test]
+fn a_key_is_not_extended_by_what_may_be_null() {
+    let mut case = event_log();
+    case.facts.columns[1].not_null = false;
+    assert_eq!(chosen(&case.advice()).1, Some("id"));
+}
+
+#[test]
+fn days_that_are_numbers_are_cut_by_years() {
+    let days = Statistics {
+        n_distinct: 4_000.0,
+        correlation: Some(1.0),
+        histogram: (0..=100)
+            .map(|n| Some((2012 + n / 9) * 10_000 + (1 + n % 9) * 100 + 15))
+            .collect(),
+        ..Statistics::default()
+    };
+    let advice = Case::new(100 * GB, 1e9)
+        .column("date_key", BIGINT, Some(days))
+        .advice();
+    assert_eq!(
+        chosen(&advice),
+        (Some(true), Some("date_key"), Some("10000"))
+    );
+}
+
 #[test]
 fn columns_that_change_or_are_out_of_order_lose() {
     let case = Case::new(100 * GB, 1e9)
@@ -358,12 +440,15 @@ fn everything_in_the_way_is_said_at_once() {
     let mut case = event_log();
     case.facts.row_security = true;
     case.facts.persistence = "u".to_owned();
-    case.may_convert = false;
+    case.table.may_convert = false;
     case.free_bytes = Some(GB);
     case.server.oldest_transaction = Some(7_200.0);
     case.server.oldest_transaction_pid = Some(42);
     case.server.prepared = vec!["tx".to_owned()];
-    case.server.idle_slots = vec!["standby".to_owned()];
+    case.server.slots = vec![Slot {
+        name: "standby".to_owned(),
+        ..Slot::default()
+    }];
     case.server.worker_slots = 1;
     case.server.lock_slots = 10;
     case.table.changed_since_analyze = 900_000_000;
@@ -374,11 +459,79 @@ fn everything_in_the_way_is_said_at_once() {
     assert_eq!(advice.next_step(&case.facts), None);
 }
 
+/// What is said about replication slots beside a conversion of 20 GB.
+fn about_slots(slots: &[(bool, i64, Option<i64>)]) -> Vec<String> {
+    let mut case = Case::new(20 * GB, 1e8).column("at", TIMESTAMPTZ, a_year());
+    case.server.slots = slots
+        .iter()
+        .map(|(is_read, behind, room)| Slot {
+            name: "s".to_owned(),
+            is_read: *is_read,
+            behind: *behind,
+            room: *room,
+        })
+        .collect();
+    let mut warnings = case.advice().warnings;
+    warnings.retain(|warning| warning.contains("slot"));
+    warnings
+}
+
 #[test]
-fn a_value_far_out_is_named() {
+fn slots_that_would_fall_behind_are_named() {
+    assert!(about_slots(&[(true, 0, None), (true, GB / 2, Some(30 * GB))]).is_empty());
+    let behind = about_slots(&[(true, 3 * GB, None)]);
+    assert_eq!(
+        behind,
+        [
+            "The reader of replication slot \"s\" is 3 GB behind (pg_partman_rs.analyze_slot_lag), and the conversion \
+             writes about 20 GB of WAL."
+        ]
+    );
+    let lost = about_slots(&[(true, 0, Some(10 * GB))]);
+    assert_eq!(
+        lost,
+        [
+            "Replication slot \"s\" is lost once 10 GB more of WAL are written than its reader takes \
+             (max_slot_wal_keep_size), and the conversion writes about 20 GB."
+        ]
+    );
+    assert_eq!(about_slots(&[(false, 3 * GB, Some(GB))]).len(), 2);
+}
+
+#[test]
+fn vacuums_that_are_running_or_near_are_named() {
+    let mut case = Case::new(20 * GB, 1e8).column("at", TIMESTAMPTZ, a_year());
+    let about_vacuum = |case: &Case| {
+        let mut warnings = case.advice().warnings;
+        warnings.retain(|warning| warning.contains("vacuum"));
+        warnings
+    };
+    case.table.vacuum.freeze_max_age = 200_000_000;
+    case.table.vacuum.frozen_age = Some(150_000_000);
+    assert!(about_vacuum(&case).is_empty());
+    case.table.vacuum.frozen_age = Some(190_000_000);
+    case.table.vacuum.running_pid = Some(7);
+    case.table.vacuum.running_seconds = Some(600.0);
+    let warnings = about_vacuum(&case);
+    assert!(warnings[0].starts_with("Process 7 has been vacuuming it for 10 minutes"));
+    assert!(
+        warnings[1].contains("190 million transactions old, 95 % of autovacuum_freeze_max_age")
+    );
+}
+
+#[test]
+fn a_value_far_out_is_left_out() {
     let mut case = event_log();
-    case.columns[1].ends = Some((NOW - 365 * DAY, NOW + 50_000 * 365 * DAY));
+    case.columns[1].ends = Some((NOW - 365 * DAY, NOW + 8_000 * 365 * DAY));
     let advice = case.advice();
-    assert_eq!(chosen(&advice).1, Some("id"));
-    assert!(advice.refused[0].1.contains("is there a value far out?"));
+    assert_eq!(chosen(&advice), (Some(true), Some("at"), Some("1 month")));
+    assert_eq!(advice.partitions(), Some(12 + 4 + 1));
+    assert!(advice.warnings[0].contains("range_end leaves what lies far out"));
+    // Four months after 2024-08-22.
+    assert!(
+        advice
+            .next_step(&case.facts)
+            .unwrap()
+            .contains(", range_end => '2024-12-21 00:00:00+00', dry_run")
+    );
 }

@@ -6,6 +6,7 @@ use super::facts::{ColumnFacts, ServerFacts, Statistics, TableFacts, Thresholds}
 use super::period::{self, Flow, Period};
 use super::words;
 use crate::plan::blockers;
+use crate::plan::bounds::RangeBound;
 use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::KeyType;
 
@@ -29,11 +30,22 @@ pub struct Choice {
     /// Seconds since the last row came, where the table does not grow any more.
     pub standstill: Option<f64>,
     pub period: Period,
+    pub bounds: Bounds,
     pub null_fraction: f64,
     pub has_infinity: bool,
     pub score: f64,
     /// Why it is good, in sentences.
     pub reasons: Vec<String>,
+}
+
+/// Where ranges are to begin and to end, if values far out are to be left to the default partition.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    pub start: Option<String>,
+    pub end: Option<String>,
+    /// The ends of all that the column holds.
+    pub smallest: Option<String>,
+    pub largest: Option<String>,
 }
 
 /// Judges a column as partition key; `Err` is why it will not do, a clause without its subject.
@@ -79,18 +91,41 @@ pub fn judge(
     let stamps = key.is_time() && is_stamp(column);
     let default = column.default_text.as_deref().unwrap_or("");
     let counts = !column.identity.is_empty() || default.contains("nextval(");
-    if order < table.thresholds.correlation
-        && !(stamps && order >= table.thresholds.correlation / 2.0)
-    {
+    let in_order = order >= table.thresholds.correlation
+        || (stamps && order >= table.thresholds.correlation / 2.0);
+    // Rows may be stored in another order than they came in; a value that is never changed and never
+    // null still tells young rows from old ones.
+    let divides = key.is_time()
+        && column.not_null
+        && !is_of_the_subject(&column.name)
+        && !(changes_by_name(&column.name) || is_rewritten(table));
+    if !in_order && !divides {
         return Err(format!(
             "does not follow the order in which rows came (correlation {:.2})",
             statistics.correlation.unwrap_or(0.0)
         ));
     }
+    let unique: Vec<_> = table
+        .facts
+        .indexes
+        .iter()
+        .filter(|index| index.is_unique)
+        .collect();
+    let is_in_every_key = !unique.is_empty()
+        && unique
+            .iter()
+            .all(|index| !blockers::lacks(index, column.attnum));
     let mut score = 0.0;
     let mut reasons = Vec::new();
     let name = &column.name;
     match (key.is_time(), hidden) {
+        (true, _) if !in_order => {
+            score += 30.0;
+            reasons.push(format!(
+                "Column \"{name}\" is a time, though rows do not lie in its order (correlation {order:.2}): queries and \
+                 retention by it would gain."
+            ));
+        }
         (true, _) => {
             score += 100.0;
             reasons.push(format!(
@@ -105,11 +140,10 @@ pub fn judge(
             ));
         }
         (false, None) => {
-            let identifies = table.facts.indexes.iter().any(|index| {
-                index.is_unique && index.predicate.is_none() && index.key_attnums == [column.attnum]
-            });
-            if !counts && !identifies {
-                return Err("is a number, but neither drawn from a sequence nor unique".to_owned());
+            if !counts && !is_in_every_key {
+                return Err(
+                    "is a number, but neither drawn from a sequence nor part of a key".to_owned(),
+                );
             }
             score += 60.0;
             reasons.push(format!(
@@ -117,29 +151,62 @@ pub fn judge(
             ));
         }
     }
-    let flow = Flow::of(found, key, hidden, table.total_bytes)
+    let whole = Flow::of(found, key, hidden, table.total_bytes)
         .ok_or("has (nearly) the same value in all rows")?;
-    let period = period::choose(
-        key,
-        hidden,
-        &flow,
-        table.total_bytes,
-        table.server.now_as(key),
-        table.retention_seconds,
-        table.thresholds,
-    )
-    .ok_or_else(|| {
+    let choose = |flow: &Flow| {
+        period::choose(
+            key,
+            hidden,
+            flow,
+            table.total_bytes,
+            table.server.now_as(key),
+            table.retention_seconds,
+            table.thresholds,
+        )
+    };
+    let near = whole.without_far_ends(statistics);
+    let (flow, period) = match (choose(&whole), choose(&near)) {
+        // Many ranges for a few values far out, and none of them filled.
+        (whole_period, Some(period))
+            if whole_period
+                .as_ref()
+                .is_none_or(|whole| whole.ranges > 10 * period.ranges) =>
+        {
+            (near, Some(period))
+        }
+        (whole_period, _) => (whole, whole_period),
+    };
+    let period = period.ok_or_else(|| {
         format!(
-            "reaches so far that even the widest interval makes more than {} partitions (pg_partman_rs.max_partitions); \
-             is there a value far out?",
+            "reaches so far that even the widest interval makes more than {} partitions (pg_partman_rs.max_partitions)",
             table.thresholds.max_partitions
         )
     })?;
+    if !key.is_time()
+        && hidden.is_none()
+        && !counts
+        && period.ranges == 1
+        && unique.iter().all(|index| index.key_attnums.len() > 1)
+    {
+        return Err("is a number that one range would hold all of".to_owned());
+    }
+    let literal = |at: i64| RangeBound::at(key, at).ok().map(|bound| bound.literal);
+    let bounds = Bounds {
+        start: (flow.first > whole.first)
+            .then(|| literal(flow.first))
+            .flatten(),
+        end: (flow.last < whole.last)
+            .then(|| literal(period.end(key)))
+            .flatten(),
+        smallest: literal(whole.first),
+        largest: literal(whole.last),
+    };
     score += 10.0 * order;
     if column.not_null {
         score += 5.0;
     } else if must_be_not_null {
-        score -= 10.0;
+        // It would have to become NOT NULL before.
+        score -= 50.0;
     }
     if stamps {
         score += 10.0;
@@ -150,17 +217,7 @@ pub fn judge(
     if found.leads_index {
         score += 5.0;
     }
-    let unique: Vec<_> = table
-        .facts
-        .indexes
-        .iter()
-        .filter(|index| index.is_unique)
-        .collect();
-    if !unique.is_empty()
-        && unique
-            .iter()
-            .all(|index| !blockers::lacks(index, column.attnum))
-    {
+    if is_in_every_key {
         score += 15.0;
         reasons.push(
             "It is part of every unique key, so that all of them stay as they are.".to_owned(),
@@ -182,6 +239,7 @@ pub fn judge(
         flow,
         standstill: flow.standstill(table.server.now_as(key)),
         period,
+        bounds,
         null_fraction: nulls,
         has_infinity: statistics.has_infinity(),
         score,
@@ -235,6 +293,20 @@ fn changes_by_name(name: &str) -> bool {
     .any(|word| name.contains(word))
 }
 
+/// Whether the name says that the time is one in the life of what the row describes, and not of the
+/// row. Weak evidence as well.
+fn is_of_the_subject(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["birth", "born", "dob", "founded"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// Whether many rows were updated since the counters were reset: any column may be what changed.
+fn is_rewritten(table: &Table) -> bool {
+    table.sizes.updated as f64 > table.rows / 10.0
+}
+
 /// Strategies that this release has not, in words: what would fit a table that no range fits.
 pub fn in_words(
     table: &Table,
@@ -249,11 +321,15 @@ pub fn in_words(
     };
     let disguised = table.facts.columns.iter().find_map(|column| {
         let disguise = disguise::of_texts(&statistics(column)?.samples)?;
-        Some(format!(
-            "Column \"{}\" holds {}, which begin with a time: ranges over it would suit the table.",
-            column.name,
-            disguise.name()
-        ))
+        let (name, holds) = (&column.name, disguise.name());
+        Some(match disguise {
+            Disguise::IsoText => format!(
+                "Column \"{name}\" holds {holds}: as a timestamp, it would be what to partition the table by."
+            ),
+            _ => format!(
+                "Column \"{name}\" holds {holds}, which begin with a time: ranges over it would suit the table."
+            ),
+        })
     });
     let listed = || {
         table
@@ -264,7 +340,9 @@ pub fn in_words(
             .filter_map(|column| {
                 let found = statistics(column)?;
                 let distinct = found.distinct(table.rows).round();
-                let lasting = (2.0..=50.0).contains(&distinct) && found.null_fraction == 0.0;
+                let lasting = (2.0..=50.0).contains(&distinct)
+                    && found.null_fraction == 0.0
+                    && found.is_even(distinct);
                 lasting.then_some((column, distinct))
             })
             .max_by(|(_, a), (_, b)| a.total_cmp(b))

@@ -1,5 +1,7 @@
 //! Times in disguise: ids and numbers that begin with the moment at which they were made.
 
+use chrono::{Datelike, NaiveDate};
+
 /// Microseconds since 2000-01-01 of the year 2000, and of the year 2100: what a clock may say.
 const PLAUSIBLE_MILLIS: std::ops::Range<i64> = 946_684_800_000..4_102_444_800_000;
 /// Below it a sample says nothing.
@@ -15,6 +17,10 @@ pub enum Disguise {
     EpochSeconds,
     EpochMillis,
     EpochMicros,
+    /// 20240131.
+    DateNumber,
+    /// 2024-01-31, and whatever follows.
+    IsoText,
 }
 
 impl Disguise {
@@ -27,13 +33,25 @@ impl Disguise {
             Disguise::EpochSeconds => "seconds since 1970",
             Disguise::EpochMillis => "milliseconds since 1970",
             Disguise::EpochMicros => "microseconds since 1970",
+            Disguise::DateNumber => "dates written as numbers",
+            Disguise::IsoText => "times written as text",
         }
     }
 
-    /// How many integers make a second; `None` where the value is no integer.
+    /// How many seconds there are from one integer to the next, on average; `None` where the value
+    /// is no integer.
+    pub fn seconds_per_step(self) -> Option<f64> {
+        match self {
+            Disguise::DateNumber => Some(365.25 * 86_400.0 / 10_000.0),
+            other => other.per_second().map(|steps| 1.0 / steps as f64),
+        }
+    }
+
+    /// How many integers make a second; `None` where the value is no integer, or they go with the
+    /// calendar.
     pub fn per_second(self) -> Option<i64> {
         match self {
-            Disguise::UuidV7 | Disguise::Ulid => None,
+            Disguise::UuidV7 | Disguise::Ulid | Disguise::IsoText | Disguise::DateNumber => None,
             Disguise::Snowflake(_) => Some(1000 << 22),
             Disguise::EpochSeconds => Some(1),
             Disguise::EpochMillis => Some(1000),
@@ -50,6 +68,7 @@ pub fn of_texts(samples: &[String]) -> Option<Disguise> {
     [
         (Disguise::UuidV7, uuid_v7_millis as fn(&str) -> Option<i64>),
         (Disguise::Ulid, ulid_millis),
+        (Disguise::IsoText, iso_millis),
     ]
     .into_iter()
     .find(|(_, millis)| {
@@ -78,6 +97,12 @@ pub fn of_integers(samples: &[i64], now_millis: i64, distinct_share: f64) -> Opt
         if recent((first as f64 * unit) as i64, (last as f64 * unit) as i64) {
             return Some(disguise);
         }
+    }
+    if samples
+        .iter()
+        .all(|number| date_of(number / 10_000, number / 100 % 100, number % 100).is_some())
+    {
+        return Some(Disguise::DateNumber);
     }
     // Twitter's, Discord's, and the Unix epoch. Ids of one moment differ in the lower bits.
     let scattered = distinct_share > 0.9
@@ -125,6 +150,33 @@ fn ulid_millis(text: &str) -> Option<i64> {
     Some(digits[..10].iter().fold(0, |sum, digit| sum * 32 + digit))
 }
 
+/// The milliseconds of a date that a text begins with.
+fn iso_millis(text: &str) -> Option<i64> {
+    let head = text.get(..10)?;
+    let number = |from: usize, to: usize| {
+        let digits = &head.as_bytes()[from..to];
+        digits.iter().all(u8::is_ascii_digit).then(|| {
+            digits
+                .iter()
+                .fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'))
+        })
+    };
+    let dashes = head.as_bytes()[4] == b'-' && head.as_bytes()[7] == b'-';
+    let date = date_of(number(0, 4)?, number(5, 7)?, number(8, 10)?)?;
+    let midnight = date.and_hms_opt(0, 0, 0)?.and_utc();
+    dashes.then(|| midnight.timestamp_millis())
+}
+
+/// A date of a time in which there were, or will be, databases.
+fn date_of(year: i64, month: i64, day: i64) -> Option<NaiveDate> {
+    let date = NaiveDate::from_ymd_opt(
+        i32::try_from(year).ok()?,
+        u32::try_from(month).ok()?,
+        u32::try_from(day).ok()?,
+    );
+    date.filter(|date| (1900..2100).contains(&date.year()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +216,23 @@ mod tests {
             of_texts(&vec!["customer-0000000000000000a".to_owned(); 12]),
             None
         );
+    }
+
+    #[test]
+    fn dates_are_known_as_numbers_and_as_text() {
+        let days: Vec<i64> = (1..=12).map(|month| 20_240_015 + month * 100).collect();
+        assert_eq!(of_integers(&days, NOW, 0.1), Some(Disguise::DateNumber));
+        let counted: Vec<i64> = (0..20).map(|n| 20_240_101 + n * 7).collect();
+        assert_eq!(of_integers(&counted, NOW, 1.0), None);
+        let texts = |text: &str| vec![text.to_owned(); 12];
+        assert_eq!(
+            of_texts(&texts("2024-01-31T10:00:00Z")),
+            Some(Disguise::IsoText)
+        );
+        assert_eq!(of_texts(&texts("2024-01-31")), Some(Disguise::IsoText));
+        assert_eq!(of_texts(&texts("2024-13-31")), None);
+        assert_eq!(of_texts(&texts("2024/01/31 ")), None);
+        assert_eq!(of_texts(&texts("ääääääääää")), None);
     }
 
     #[test]

@@ -8,13 +8,12 @@ use serde::Deserialize;
 pub struct TableFacts {
     pub oid: u32,
     pub name: String,
-    pub owner: u32,
     /// Whether the caller may read it: else its statistics are hidden.
     pub is_readable: bool,
     /// Whether somebody holds, or waits for, a lock that reading would queue behind.
     pub is_locked: bool,
-    /// Whether it is a table, and neither partitioned nor a partition.
-    pub is_plain: bool,
+    /// Whether the caller may act as its owner.
+    pub may_convert: bool,
     pub is_converting: bool,
     /// `pg_class.reltuples`; `None` where it was never vacuumed or analysed.
     pub rows: Option<f64>,
@@ -32,6 +31,55 @@ pub struct TableFacts {
     pub has_incoming_keys: bool,
     /// OID of the tablespace.
     pub tablespace: u32,
+    /// Read for tables that are looked at closely.
+    #[serde(skip)]
+    pub vacuum: VacuumFacts,
+}
+
+/// What vacuum has to do with a table. Times are seconds.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct VacuumFacts {
+    /// Vacuums since the statistics were last reset.
+    pub done: i64,
+    /// What they took altogether; measured since PostgreSQL 18.
+    pub total_seconds: Option<f64>,
+    /// How long ago the last one ended.
+    pub last_ago: Option<f64>,
+    /// The process that vacuums it now, if the caller may see that.
+    pub running_pid: Option<i32>,
+    pub running_seconds: Option<f64>,
+    /// Age of `pg_class.relfrozenxid`.
+    pub frozen_age: Option<i64>,
+    /// Age from which on it is vacuumed against wraparound.
+    pub freeze_max_age: i64,
+    /// Seconds that autovacuum sleeps whenever its costs have come to the limit.
+    pub cost_delay: f64,
+    pub cost_limit: f64,
+    /// What it costs to read a page that is not in the buffer cache.
+    pub page_cost: f64,
+    pub block_size: f64,
+}
+
+impl VacuumFacts {
+    /// How long autovacuum sleeps while it reads so many bytes; `None` where it never does.
+    pub fn pass_seconds(&self, bytes: i64) -> Option<f64> {
+        let costs = bytes as f64 / self.block_size * self.page_cost;
+        let seconds = costs / self.cost_limit * self.cost_delay;
+        (seconds.is_finite() && seconds > 0.0).then_some(seconds)
+    }
+
+    /// What a vacuum took on average, where that is measured.
+    pub fn average_seconds(&self) -> Option<f64> {
+        self.total_seconds
+            .filter(|_| self.done > 0)
+            .map(|total| total / self.done as f64)
+    }
+
+    /// How near vacuum against wraparound is; 1 is when it begins.
+    pub fn freeze_share(&self) -> Option<f64> {
+        let age = self.frozen_age.filter(|_| self.freeze_max_age > 0)?;
+        Some(age as f64 / self.freeze_max_age as f64)
+    }
 }
 
 impl TableFacts {
@@ -149,6 +197,36 @@ impl Statistics {
         Some((values.first()?.0, values.last()?.0))
     }
 
+    /// The ends of the sample, without what lies far out: beyond a gap that is wider than the span
+    /// of (nearly) all rows.
+    pub fn near_ends(&self) -> Option<(i64, i64)> {
+        let values = self.weighted();
+        let (mut first, mut last) = (self.quantile(0.01)?, self.quantile(0.99)?);
+        let span = last as f64 - first as f64;
+        let is_near = |a: i64, b: i64| (a as f64 - b as f64).abs() <= span;
+        for (value, _) in values.iter().rev() {
+            if *value < first && is_near(*value, first) {
+                first = *value;
+            }
+        }
+        for (value, _) in &values {
+            if *value > last && is_near(*value, last) {
+                last = *value;
+            }
+        }
+        Some((first, last))
+    }
+
+    /// Whether all of so many values are among the common ones, and each has at least a tenth of
+    /// an even share.
+    pub fn is_even(&self, distinct: f64) -> bool {
+        self.frequencies.len() as f64 >= distinct
+            && self
+                .frequencies
+                .iter()
+                .all(|share| *share >= 0.1 / distinct)
+    }
+
     /// Whether infinite values were seen.
     pub fn has_infinity(&self) -> bool {
         self.histogram
@@ -186,9 +264,21 @@ pub struct ServerFacts {
     /// Names of prepared transactions of this database.
     #[serde(default)]
     pub prepared: Vec<String>,
-    /// Names of replication slots that nobody reads.
     #[serde(default)]
-    pub idle_slots: Vec<String>,
+    pub slots: Vec<Slot>,
+}
+
+/// A replication slot that holds WAL back.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Slot {
+    pub name: String,
+    /// Whether anybody reads it now.
+    pub is_read: bool,
+    /// Bytes of WAL that are kept for it.
+    pub behind: i64,
+    /// Bytes of WAL after which it is lost unless it is read; `None` where
+    /// `max_slot_wal_keep_size` sets no limit.
+    pub room: Option<i64>,
 }
 
 impl ServerFacts {
@@ -213,6 +303,12 @@ pub struct Thresholds {
     pub deleted_share: f64,
     pub dead_share: f64,
     pub growth_months: f64,
+    /// What a vacuum may take.
+    pub vacuum_seconds: f64,
+    /// How near vacuum against wraparound may be.
+    pub freeze_share: f64,
+    /// How far the reader of a replication slot may be behind.
+    pub slot_lag_bytes: i64,
     pub correlation: f64,
     pub null_share: f64,
     pub max_partitions: i64,
@@ -231,6 +327,9 @@ impl Default for Thresholds {
             deleted_share: 0.2,
             dead_share: 0.2,
             growth_months: 12.0,
+            vacuum_seconds: 3_600.0,
+            freeze_share: 0.9,
+            slot_lag_bytes: GB,
             correlation: 0.8,
             null_share: 0.05,
             max_partitions: 1000,
@@ -241,6 +340,38 @@ impl Default for Thresholds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_even_where_each_has_its_share() {
+        let shares = |frequencies: &[f64]| Statistics {
+            frequencies: frequencies.to_vec(),
+            ..Statistics::default()
+        };
+        assert!(shares(&[0.5, 0.3, 0.2]).is_even(3.0));
+        assert!(!shares(&[0.5, 0.49, 0.01]).is_even(3.0));
+        assert!(!shares(&[0.5, 0.3]).is_even(3.0));
+    }
+
+    #[test]
+    fn vacuum_is_as_slow_as_its_settings_make_it() {
+        let vacuum = VacuumFacts {
+            cost_delay: 0.002,
+            cost_limit: 200.0,
+            page_cost: 2.0,
+            block_size: 8192.0,
+            ..VacuumFacts::default()
+        };
+        // 131,072 pages, of which 100 are read between two naps.
+        assert_eq!(vacuum.pass_seconds(GB).map(f64::round), Some(3.0));
+        let unlimited = VacuumFacts {
+            cost_delay: 0.0,
+            ..vacuum
+        };
+        assert_eq!(unlimited.pass_seconds(GB), None);
+        assert_eq!(VacuumFacts::default().pass_seconds(GB), None);
+        assert_eq!(VacuumFacts::default().freeze_share(), None);
+        assert_eq!(VacuumFacts::default().average_seconds(), None);
+    }
 
     #[test]
     fn quantiles_weigh_common_values_and_bins() {
@@ -258,6 +389,14 @@ mod tests {
         };
         assert_eq!(skewed.quantile(0.5), Some(7));
         assert!(skewed.has_infinity());
+        let far_out = Statistics {
+            common: vec![Some(-1_000_000), Some(5_000)],
+            frequencies: vec![0.004, 0.004],
+            ..statistics.clone()
+        };
+        assert_eq!(far_out.ends(), Some((-1_000_000, 5_000)));
+        assert_eq!(far_out.near_ends(), Some((0, 1000)));
+        assert_eq!(statistics.near_ends(), statistics.ends());
         assert_eq!(Statistics::default().quantile(0.5), None);
     }
 

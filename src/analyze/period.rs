@@ -2,7 +2,7 @@
 //! choose, such that partitions come out near the size that is aimed at.
 
 use super::disguise::Disguise;
-use super::facts::{ColumnFacts, Thresholds};
+use super::facts::{ColumnFacts, Statistics, Thresholds};
 use crate::plan::interval::{KeyType, PartitionInterval};
 
 /// Partitions that `convert_to_partitioned` makes ahead unless it is told otherwise.
@@ -76,11 +76,31 @@ impl Flow {
             seconds_per_key: match key {
                 KeyType::TimestampTz | KeyType::Timestamp => Some(1e-6),
                 KeyType::Date => Some(DAY),
-                _ => disguise
-                    .and_then(Disguise::per_second)
-                    .map(|steps| 1.0 / steps as f64),
+                _ => disguise.and_then(Disguise::seconds_per_step),
             },
         })
+    }
+
+    /// The same flow between the near ends of the sample. What an index says of the ends counts
+    /// where it is no farther out than that.
+    pub fn without_far_ends(&self, statistics: &Statistics) -> Flow {
+        let (Some((first, last)), Some(low), Some(high)) = (
+            statistics.near_ends(),
+            statistics.quantile(0.01),
+            statistics.quantile(0.99),
+        ) else {
+            return *self;
+        };
+        let span = high as f64 - low as f64;
+        let end = |whole: i64, near: i64| match (whole as f64 - near as f64).abs() <= span {
+            true => whole,
+            false => near,
+        };
+        Flow {
+            first: end(self.first, first),
+            last: end(self.last, last),
+            ..*self
+        }
     }
 
     /// Bytes that come in a second; `None` where the key tells no time.
@@ -111,6 +131,24 @@ pub struct Period {
     pub bytes: f64,
     /// Ranges between the last key and now, that nothing will be in.
     pub empty: i64,
+    /// In keys.
+    pub width: f64,
+    /// The last key, or now.
+    pub until: i64,
+}
+
+impl Period {
+    /// Where ranges end if as many are made ahead as without a given end; for times, on a day.
+    pub fn end(&self, key: KeyType) -> i64 {
+        const DAY_MICROS: i64 = 86_400_000_000;
+        let end = self
+            .until
+            .saturating_add((PREMAKE as f64 * self.width) as i64);
+        match key {
+            KeyType::TimestampTz | KeyType::Timestamp => end.div_euclid(DAY_MICROS) * DAY_MICROS,
+            _ => end,
+        }
+    }
 }
 
 /// The ranges that can be made of a key, narrowest first, with their width in keys and how
@@ -138,9 +176,12 @@ fn choices(
             })
             .collect();
     }
-    let widths: Vec<(i64, bool, Option<&'static str>)> = match disguise
-        .and_then(Disguise::per_second)
-    {
+    let per_second = disguise.and_then(Disguise::per_second);
+    let widths: Vec<(i64, bool, Option<&'static str>)> = match per_second {
+        // Where years meet, 88 of a hundred months would be empty: those ranges come out small.
+        None if disguise == Some(Disguise::DateNumber) => {
+            vec![(100, true, Some("1 month")), (10_000, true, Some("1 year"))]
+        }
         // Months have no fixed number of seconds: thirty days stand for them.
         Some(per_second) => UNITS
             .iter()
@@ -206,6 +247,8 @@ pub fn choose(
                     ranges: count as i64,
                     bytes: bytes.min(total_bytes),
                     empty: ranges(flow.last, until) as i64,
+                    width,
+                    until,
                 };
                 (width, distance, period)
             })

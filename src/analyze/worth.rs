@@ -57,15 +57,18 @@ pub fn judge(
             ));
         }
     }
-    // Counters may have been reset since the rows came: they are compared with the larger of both.
-    let ever = (table.inserted as f64).max(rows).max(1.0);
+    // Counters may have been reset since the rows came: then those that are there, and those that
+    // are gone, are more than were inserted.
+    let ever = (table.inserted as f64)
+        .max(rows + table.deleted as f64)
+        .max(1.0);
     let deleted = table.deleted as f64 / ever;
     if deleted >= thresholds.deleted_share {
         for_it.push(format!(
             "{} rows were deleted, {} of those that there were; where they are deleted by age, dropping a partition \
              does the same at once and leaves nothing to vacuum.",
             words::count(table.deleted as f64),
-            words::percent(deleted.min(1.0))
+            words::percent(deleted)
         ));
     }
     let dead = table.dead as f64 / (table.dead as f64 + table.live as f64).max(1.0);
@@ -76,6 +79,7 @@ pub fn judge(
             words::count(table.dead as f64)
         ));
     }
+    for_it.extend(slow_vacuum(table, thresholds, total_bytes));
     if let Some(retention) = retention_seconds {
         for_it.push(format!(
             "Rows are to be kept for {}: dropping partitions does that without DELETE.",
@@ -95,6 +99,35 @@ pub fn judge(
         // Why not is of interest only where it is not.
         reasons: if is_worth_it { for_it } else { against },
     }
+}
+
+/// Whether vacuum takes long: as it does just now, else as it was measured, else as the settings
+/// make it.
+fn slow_vacuum(table: &TableFacts, thresholds: &Thresholds, total_bytes: i64) -> Option<String> {
+    let vacuum = &table.vacuum;
+    let slow = |seconds: &f64| *seconds >= thresholds.vacuum_seconds;
+    let took = if let Some(seconds) = vacuum.running_seconds.filter(slow) {
+        format!(
+            "A vacuum of it has been running for {}",
+            words::seconds(seconds)
+        )
+    } else if let Some(seconds) = vacuum.average_seconds().filter(slow) {
+        format!("A vacuum of it took {} on average", words::seconds(seconds))
+    } else {
+        // What was measured to be quick is quick, whatever the settings say.
+        let seconds = vacuum
+            .pass_seconds(total_bytes)
+            .filter(|_| vacuum.average_seconds().is_none())
+            .filter(slow)?;
+        format!(
+            "A vacuum that has to read all of it spends about {} on the pauses that autovacuum_vacuum_cost_delay and \
+             autovacuum_vacuum_cost_limit ask for",
+            words::seconds(seconds)
+        )
+    };
+    Some(format!(
+        "{took} (pg_partman_rs.analyze_vacuum_time): partitions are vacuumed one by one, and old ones hardly ever."
+    ))
 }
 
 #[cfg(test)]
@@ -153,6 +186,62 @@ mod tests {
             ..TableFacts::default()
         };
         assert!(middling(dead, None, None));
+    }
+
+    #[test]
+    fn a_slow_vacuum_is_a_reason() {
+        use super::super::facts::VacuumFacts;
+        let reason = |vacuum: VacuumFacts| {
+            let table = TableFacts {
+                vacuum,
+                ..TableFacts::default()
+            };
+            let worth = judged(table, 5 * GB, None, None);
+            worth.is_worth_it.then(|| worth.reasons.concat())
+        };
+        // A pass over 5 GB sleeps for a little more than two hours.
+        let limits = VacuumFacts {
+            cost_delay: 1.2,
+            cost_limit: 200.0,
+            page_cost: 2.0,
+            block_size: 8192.0,
+            ..VacuumFacts::default()
+        };
+        assert!(reason(limits.clone()).is_some_and(|text| text.contains("about 2 hours")));
+        let default_delay = VacuumFacts {
+            cost_delay: 0.002,
+            ..limits.clone()
+        };
+        assert_eq!(reason(default_delay.clone()), None);
+        let running = VacuumFacts {
+            running_pid: Some(7),
+            running_seconds: Some(10_800.0),
+            ..default_delay
+        };
+        assert!(reason(running).is_some_and(|text| text.contains("running for 3 hours")));
+        let measured = |seconds| VacuumFacts {
+            done: 2,
+            total_seconds: Some(2.0 * seconds),
+            ..limits.clone()
+        };
+        assert!(reason(measured(7_200.0)).is_some_and(|text| text.contains("2 hours on average")));
+        assert_eq!(reason(measured(60.0)), None);
+    }
+
+    #[test]
+    fn deletions_are_weighed_against_all_rows_that_there_were() {
+        let share = |inserted, deleted| {
+            let table = TableFacts {
+                inserted,
+                deleted,
+                ..TableFacts::default()
+            };
+            judged(table, 5 * GB, None, None).reasons[0].clone()
+        };
+        assert!(share(20_000_000, 9_000_000).contains("45 %"));
+        // The counters were reset after the rows had come.
+        assert!(share(0, 10_000_000).contains("50 %"));
+        assert!(!share(0, 2_000_000).contains("deleted"));
     }
 
     #[test]

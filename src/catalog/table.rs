@@ -5,23 +5,30 @@ use crate::error::Error;
 use crate::pg::settings;
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
-use pgrx::{JsonB, pg_sys};
+use pgrx::pg_sys;
 
 const FACTS: &str = include_str!("sql/facts.sql");
 
 /// Everything the planner needs to know about a relation; `None` where it is gone.
+pub fn facts(relation: pg_sys::Oid) -> Result<Option<Facts>, Error> {
+    Ok(facts_of(&[relation])?.pop())
+}
+
+/// Everything the planner needs to know about relations, of those that are there.
 ///
 /// Definitions are written down alike in every session: names qualified, values in one style.
-pub fn facts(relation: pg_sys::Oid) -> Result<Option<Facts>, Error> {
-    let document: Option<JsonB> = settings::within(&settings::AS_WRITTEN, || {
-        db::row_about(FACTS, relation, |row| row.get(1))
+/// PostgreSQL locks a relation for that, and waits where somebody else has locked it.
+pub fn facts_of(relations: &[pg_sys::Oid]) -> Result<Vec<Facts>, Error> {
+    let documents: Vec<String> = settings::within(&settings::AS_WRITTEN, || {
+        db::kept_rows(FACTS, &[relations.to_vec().into()], |row| row.get(1))
     })?;
-    document
-        .map(|json| {
-            serde_json::from_value(json.0)
+    documents
+        .iter()
+        .map(|document| {
+            serde_json::from_str(document)
                 .map_err(|error| Error::Internal(format!("facts of a table: {error}")))
         })
-        .transpose()
+        .collect()
 }
 
 /// The names of all relations and types of a schema: new ones must not collide with them.

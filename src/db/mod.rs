@@ -1,6 +1,7 @@
 //! SQL from Rust: the only place that calls SPI.
 
 use crate::error::Error;
+use crate::pg::settings;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiHeapTupleData};
@@ -62,27 +63,31 @@ thread_local! {
     static KEPT: RefCell<HashMap<&'static str, &'static OwnedPreparedStatement>> = RefCell::default();
 }
 
-/// As [`row`], for a statement about one relation that is run again and again: its plan is made
-/// once, since planning a large catalog query takes longer than running it.
-pub fn row_about<T>(
+/// As [`rows`], for a large statement that is run again and again: its plan is made once and fits
+/// all arguments, since planning it takes longer than running it.
+pub fn kept_rows<T>(
     sql: &'static str,
-    relation: pg_sys::Oid,
+    args: &[DatumWithOid],
     mut decode: impl FnMut(&Row) -> Result<T, Error>,
-) -> Result<Option<T>, Error> {
-    Spi::connect_mut(|client| {
-        let kept = KEPT.with_borrow(|kept| kept.get(sql).copied());
-        let statement = match kept {
-            Some(statement) => statement,
-            None => {
-                let types = [PgOid::from(pg_sys::OIDOID)];
-                // Never freed: at the end of the process there is no server left to free it.
-                let statement: &'static OwnedPreparedStatement =
-                    Box::leak(Box::new(client.prepare_mut(sql, &types)?.keep()));
-                KEPT.with_borrow_mut(|kept| kept.insert(sql, statement));
-                statement
-            }
-        };
-        let mut found = client.update(statement, None, &[relation.into()])?;
-        found.next().map(|tuple| decode(&Row(tuple))).transpose()
+) -> Result<Vec<T>, Error> {
+    settings::within(&[(c"plan_cache_mode", c"force_generic_plan")], || {
+        Spi::connect_mut(|client| {
+            let kept = KEPT.with_borrow(|kept| kept.get(sql).copied());
+            let statement = match kept {
+                Some(statement) => statement,
+                None => {
+                    let types: Vec<PgOid> = args.iter().map(|arg| PgOid::from(arg.oid())).collect();
+                    // Never freed: at the end of the process there is no server left to free it.
+                    let statement: &'static OwnedPreparedStatement =
+                        Box::leak(Box::new(client.prepare_mut(sql, &types)?.keep()));
+                    KEPT.with_borrow_mut(|kept| kept.insert(sql, statement));
+                    statement
+                }
+            };
+            client
+                .update(statement, None, args)?
+                .map(|tuple| decode(&Row(tuple)))
+                .collect()
+        })
     })
 }

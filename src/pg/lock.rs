@@ -36,6 +36,30 @@ pub fn relation(relation: pg_sys::Oid, mode: Mode, patience: Duration) {
     }
 }
 
+/// A relation that is locked as a reader locks it, for as long as this lives.
+pub struct Shared(pg_sys::Oid);
+
+impl Shared {
+    /// Locks it, unless that would have to wait.
+    pub fn try_lock(relation: pg_sys::Oid) -> Option<Shared> {
+        // SAFETY: takes a lock by number; no relation needs to exist behind it.
+        let is_locked =
+            unsafe { pg_sys::ConditionalLockRelationOid(relation, Mode::AccessShare.number()) };
+        // Lazily: one that was not taken must not even be dropped.
+        is_locked.then(|| Shared(relation))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // After an ERROR the end of the transaction gives it back.
+        if !std::thread::panicking() {
+            // SAFETY: taken above, by the same resource owner.
+            unsafe { pg_sys::UnlockRelationOid(self.0, Mode::AccessShare.number()) }
+        }
+    }
+}
+
 /// An object that only this extension locks: a row of one of its tables, by number.
 ///
 /// Such locks are seen in `pg_locks` as locktype `object`. They are kept as advisory locks are,

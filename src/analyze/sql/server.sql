@@ -1,6 +1,6 @@
 -- What the server has, and who would hold a conversion up: one document.
 -- Who runs it: whoever asks; of other roles' transactions he sees what pg_stat_activity shows him. Locks: none.
-SELECT jsonb_build_object(
+SELECT json_build_object(
          'cache_bytes', pg_size_bytes(current_setting('effective_cache_size')),
          'now', ((extract(epoch FROM now()) - 946684800) * 1000000)::bigint,
          'version', current_setting('server_version_num')::int8,
@@ -15,10 +15,18 @@ SELECT jsonb_build_object(
                                                    'io worker', 'logger', 'standalone backend')),
          'oldest_transaction', extract(epoch FROM clock_timestamp() - o.xact_start)::float8,
          'oldest_transaction_pid', o.pid,
-         'prepared', coalesce((SELECT jsonb_agg(p.gid ORDER BY p.prepared)
+         'prepared', coalesce((SELECT json_agg(p.gid ORDER BY p.prepared)
                                  FROM pg_prepared_xacts p WHERE p.database = current_database()), '[]'),
-         'idle_slots', coalesce((SELECT jsonb_agg(r.slot_name ORDER BY r.slot_name)
-                                   FROM pg_replication_slots r WHERE NOT r.active AND r.restart_lsn IS NOT NULL), '[]'))
+         -- Slots without a place in the WAL hold nothing back, and those that are lost never will again.
+         'slots', coalesce((SELECT json_agg(json_build_object(
+                                'name', r.slot_name,
+                                'is_read', r.active,
+                                'behind', pg_wal_lsn_diff(w.here, r.restart_lsn)::int8,
+                                'room', r.safe_wal_size) ORDER BY r.slot_name)
+                              FROM pg_replication_slots r
+                             CROSS JOIN (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                                                     ELSE pg_current_wal_lsn() END AS here) w
+                             WHERE r.restart_lsn IS NOT NULL AND r.wal_status IS DISTINCT FROM 'lost'), '[]'))::text
   FROM (SELECT) one
   LEFT JOIN (SELECT a.xact_start, a.pid
                FROM pg_stat_activity a

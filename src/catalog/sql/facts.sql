@@ -1,24 +1,25 @@
--- Everything the planner needs to know about one relation, as one document.
--- Who runs it: the session that asks for a conversion, and the worker before the swap.
--- Locks: ACCESS SHARE on system catalogs only. Rows: one, or none where the relation is gone.
+-- Everything the planner needs to know about some relations: a document of each.
+-- Who runs it: the session that asks for a conversion or an analysis, and the worker before the swap.
+-- Locks: ACCESS SHARE on system catalogs, and on the relations themselves while expressions are written down. Rows: one
+-- for each relation that is there.
 -- Every list has a fixed order, so that equal definitions give equal documents.
+SELECT document.facts::text
+  FROM unnest($1::oid[]) AS wanted(oid)
+ CROSS JOIN LATERAL (
 WITH
-  ext AS (
-    SELECT e.oid, e.extowner FROM pg_extension e WHERE e.extname = 'pg_partman_rs'
-  ),
   acl_items AS (
     -- One line per privilege; the owner's defaults are spelled out where nothing was ever granted.
     SELECT c.oid AS relation, 0 AS attnum, a.*
       FROM pg_class c, aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
-     WHERE c.oid = $1
+     WHERE c.oid = wanted.oid
     UNION ALL
     SELECT att.attrelid, att.attnum, a.*
       FROM pg_attribute att, aclexplode(att.attacl) a
-     WHERE att.attrelid = $1 AND NOT att.attisdropped
+     WHERE att.attrelid = wanted.oid AND NOT att.attisdropped
   ),
   grants AS (
     SELECT relation, attnum,
-           jsonb_agg(jsonb_build_object(
+           json_agg(json_build_object(
              'grantor', grantor::int8,
              'grantor_name', pg_get_userbyid(grantor),
              'grantee', CASE WHEN grantee = 0 THEN NULL ELSE pg_get_userbyid(grantee) END,
@@ -29,7 +30,7 @@ WITH
   ),
   owned_sequence AS (
     SELECT d.refobjsubid AS attnum, d.deptype, s.oid, s.relname, n.nspname, s.relowner,
-           coalesce((SELECT jsonb_agg(jsonb_build_object(
+           coalesce((SELECT json_agg(json_build_object(
                'grantor', a.grantor::int8,
                'grantor_name', pg_get_userbyid(a.grantor),
                'grantee', CASE WHEN a.grantee = 0 THEN NULL ELSE pg_get_userbyid(a.grantee) END,
@@ -47,10 +48,10 @@ WITH
       JOIN pg_namespace n ON n.oid = s.relnamespace
       JOIN pg_sequence q ON q.seqrelid = s.oid
      WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
-       AND d.refobjid = $1 AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
+       AND d.refobjid = wanted.oid AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i')
   ),
   columns AS (
-    SELECT jsonb_agg(jsonb_build_object(
+    SELECT json_agg(json_build_object(
              'attnum', a.attnum,
              'name', a.attname,
              'type_name', format_type(a.atttypid, a.atttypmod),
@@ -74,17 +75,17 @@ WITH
              'comment', (SELECT d.description FROM pg_description d
                          WHERE d.objoid = a.attrelid AND d.classoid = 'pg_class'::regclass AND d.objsubid = a.attnum),
              'grants', coalesce((SELECT g.items FROM grants g WHERE g.attnum = a.attnum), '[]'),
-             'sequences', coalesce((SELECT jsonb_agg(jsonb_build_object(
+             'sequences', coalesce((SELECT json_agg(json_build_object(
                  'oid', s.oid::int8, 'schema', s.nspname, 'name', s.relname,
                  'is_identity', s.deptype = 'i', 'parameters', s.parameters, 'grants', s.grants, 'comment', s.comment)
                  ORDER BY s.relname)
                FROM owned_sequence s WHERE s.attnum = a.attnum), '[]'))
              ORDER BY a.attnum) AS list
       FROM pg_attribute a
-     WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+     WHERE a.attrelid = wanted.oid AND a.attnum > 0 AND NOT a.attisdropped
   ),
   checks AS (
-    SELECT jsonb_agg(jsonb_build_object(
+    SELECT json_agg(json_build_object(
              'name', k.conname,
              'definition', pg_get_constraintdef(k.oid),
              'no_inherit', k.connoinherit,
@@ -92,11 +93,11 @@ WITH
                          WHERE d.objoid = k.oid AND d.classoid = 'pg_constraint'::regclass AND d.objsubid = 0))
              ORDER BY k.conname) AS list
       FROM pg_constraint k
-     WHERE k.conrelid = $1 AND k.contype = 'c'
+     WHERE k.conrelid = wanted.oid AND k.contype = 'c'
   ),
   -- NOT NULL is a constraint with a name since 18, and there are none before.
   not_nulls AS (
-    SELECT jsonb_agg(jsonb_build_object(
+    SELECT json_agg(json_build_object(
              'name', k.conname,
              'column', a.attname,
              'definition', pg_get_constraintdef(k.oid),
@@ -107,10 +108,10 @@ WITH
              ORDER BY k.conname) AS list
       FROM pg_constraint k
       JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
-     WHERE k.conrelid = $1 AND k.contype = 'n'
+     WHERE k.conrelid = wanted.oid AND k.contype = 'n'
   ),
   indexes AS (
-    SELECT jsonb_agg(jsonb_build_object(
+    SELECT json_agg(json_build_object(
              'oid', i.indexrelid::int8,
              'name', c.relname,
              'method', am.amname,
@@ -123,8 +124,8 @@ WITH
              'immediate', i.indimmediate,
              'has_expressions', i.indexprs IS NOT NULL,
              'predicate', pg_get_expr(i.indpred, i.indrelid),
-             'key_attnums', (SELECT jsonb_agg(i.indkey[p]) FROM generate_series(0, i.indnkeyatts - 1) p),
-             'constraint', (SELECT jsonb_build_object(
+             'key_attnums', (SELECT json_agg(i.indkey[p]) FROM generate_series(0, i.indnkeyatts - 1) p),
+             'constraint', (SELECT json_build_object(
                  'name', k.conname, 'kind', k.contype::text,
                  'deferrable', k.condeferrable, 'deferred', k.condeferred,
                  'without_overlaps', coalesce((to_jsonb(k) ->> 'conperiod')::bool, false),
@@ -133,7 +134,7 @@ WITH
                FROM pg_constraint k
               WHERE k.conindid = i.indexrelid AND k.conrelid = i.indrelid
                 AND k.contype IN ('p', 'u', 'x')),
-             'columns', (SELECT jsonb_agg(
+             'columns', (SELECT json_agg(
                  CASE WHEN i.indkey[p] = 0
                       THEN format('(%s)', pg_get_indexdef(i.indexrelid, p + 1, false))
                       ELSE pg_get_indexdef(i.indexrelid, p + 1, false) END
@@ -159,9 +160,9 @@ WITH
                  SELECT string_agg(format('%I = %L', split_part(o, '=', 1), substr(o, strpos(o, '=') + 1)), ', ') AS options
                    FROM pg_attribute ia, unnest(ia.attoptions) o
                   WHERE ia.attrelid = i.indexrelid AND ia.attnum = p + 1 AND o NOT LIKE 'pg\_%') opt),
-             'include', coalesce((SELECT jsonb_agg(pg_get_indexdef(i.indexrelid, p + 1, false) ORDER BY p)
+             'include', coalesce((SELECT json_agg(pg_get_indexdef(i.indexrelid, p + 1, false) ORDER BY p)
                FROM generate_series(i.indnkeyatts, i.indnatts - 1) p), '[]'),
-             'statistics', coalesce((SELECT jsonb_agg(jsonb_build_array(ia.attnum, ia.attstattarget) ORDER BY ia.attnum)
+             'statistics', coalesce((SELECT json_agg(json_build_array(ia.attnum, ia.attstattarget) ORDER BY ia.attnum)
                FROM pg_attribute ia WHERE ia.attrelid = i.indexrelid AND ia.attstattarget >= 0), '[]'),
              'options', c.reloptions,
              'tablespace', (SELECT t.spcname FROM pg_tablespace t WHERE t.oid = c.reltablespace),
@@ -171,41 +172,41 @@ WITH
       FROM pg_index i
       JOIN pg_class c ON c.oid = i.indexrelid
       JOIN pg_am am ON am.oid = c.relam
-     WHERE i.indrelid = $1
+     WHERE i.indrelid = wanted.oid
   ),
   -- What depends on the table, or on its row type, and is not part of its own definition. Whatever kind of
   -- object a later release of PostgreSQL invents shows up here too, and is refused rather than lost.
   -- (Kinds are looked up one by one: EXISTS would become a hash of the whole catalog.)
   dependents AS (
     SELECT DISTINCT pg_identify.type AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
-      FROM (SELECT 'pg_class'::regclass AS class, $1 AS object
+      FROM (SELECT 'pg_class'::regclass AS class, wanted.oid AS object
              UNION ALL
-            SELECT 'pg_type'::regclass, r.reltype FROM pg_class r WHERE r.oid = $1
+            SELECT 'pg_type'::regclass, r.reltype FROM pg_class r WHERE r.oid = wanted.oid
              UNION ALL
-            SELECT 'pg_type'::regclass, t.typarray FROM pg_class r JOIN pg_type t ON t.oid = r.reltype WHERE r.oid = $1) used
+            SELECT 'pg_type'::regclass, t.typarray FROM pg_class r JOIN pg_type t ON t.oid = r.reltype WHERE r.oid = wanted.oid) used
       JOIN pg_depend d ON d.refclassid = used.class AND d.refobjid = used.object
       CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) pg_identify
-     WHERE NOT (d.classid = 'pg_class'::regclass AND d.objid = $1)
+     WHERE NOT (d.classid = 'pg_class'::regclass AND d.objid = wanted.oid)
        AND NOT (d.classid = 'pg_type'::regclass AND d.deptype = 'i')
        AND d.classid <> 'pg_attrdef'::regclass
        AND NOT (d.classid = 'pg_class'::regclass AND EXISTS (
-             SELECT FROM pg_index i WHERE i.indexrelid = d.objid AND i.indrelid = $1))
+             SELECT FROM pg_index i WHERE i.indexrelid = d.objid AND i.indrelid = wanted.oid))
        AND NOT (d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 
                 AND (SELECT s.relkind FROM pg_class s WHERE s.oid = d.objid) IS NOT DISTINCT FROM 'S')
        AND NOT (d.classid = 'pg_class'::regclass AND d.deptype = 'i' 
                 AND (SELECT s.relkind FROM pg_class s WHERE s.oid = d.objid) IS NOT DISTINCT FROM 't')
        -- Children are counted apart (is_inherited).
        AND NOT (d.classid = 'pg_class'::regclass AND d.deptype = 'n' AND d.refobjsubid = 0 AND EXISTS (
-             SELECT FROM pg_inherits h WHERE h.inhrelid = d.objid AND h.inhparent = $1))
+             SELECT FROM pg_inherits h WHERE h.inhrelid = d.objid AND h.inhparent = wanted.oid))
        AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (
              SELECT FROM pg_constraint k
-              WHERE k.oid = d.objid AND k.conrelid = $1 AND k.contype IN ('c', 'p', 'u', 'x', 'n')))
+              WHERE k.oid = d.objid AND k.conrelid = wanted.oid AND k.contype IN ('c', 'p', 'u', 'x', 'n')))
        AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (
              SELECT FROM pg_trigger t
-              WHERE t.oid = d.objid AND t.tgrelid = $1
+              WHERE t.oid = d.objid AND t.tgrelid = wanted.oid
                 AND (t.tgisinternal
                      -- Ours, of this or (after a restore) an earlier conversion; not what only looks like them.
-                     OR (t.tgfoid = 'partman_rs.capture_change'::regproc AND t.tgqual IS NULL AND t.tgattr::text = ''
+                     OR (t.tgfoid = to_regproc('partman_rs.capture_change') AND t.tgqual IS NULL AND t.tgattr::text = ''
                          AND (t.tgname, t.tgtype) IN (('partman_rs_capture', 29), ('partman_rs_capture_truncate', 32))))))
   ),
   -- Other tables' defaults may use a sequence this table owns; dropping the retired table must not take them along.
@@ -214,7 +215,7 @@ WITH
       FROM owned_sequence s
       JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid
                       AND d.classid = 'pg_attrdef'::regclass AND s.deptype = 'i'
-      JOIN pg_attrdef ad ON ad.oid = d.objid AND ad.adrelid <> $1
+      JOIN pg_attrdef ad ON ad.oid = d.objid AND ad.adrelid <> wanted.oid
   ),
   extras AS (
     SELECT kind, description FROM dependents
@@ -228,22 +229,22 @@ WITH
       FROM pg_publication_namespace pn
       JOIN pg_publication p ON p.oid = pn.pnpubid
       JOIN pg_namespace n ON n.oid = pn.pnnspid
-      JOIN pg_class c ON c.oid = $1
+      JOIN pg_class c ON c.oid = wanted.oid
      -- One of our own schema would publish the change log.
      WHERE n.oid = c.relnamespace OR n.nspname = 'partman_rs'
     UNION ALL
     SELECT 'subscription', format('a subscription (%s)', sr.srsubid)
-      FROM pg_subscription_rel sr WHERE sr.srrelid = $1
+      FROM pg_subscription_rel sr WHERE sr.srrelid = wanted.oid
     UNION ALL
     SELECT 'security label', format('security label of provider %s', quote_ident(l.provider))
-      FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = $1
+      FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = wanted.oid
     UNION ALL
     SELECT 'extension', format('membership of extension %s', quote_ident(e.extname))
       FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-     WHERE d.classid = 'pg_class'::regclass AND d.objid = $1
+     WHERE d.classid = 'pg_class'::regclass AND d.objid = wanted.oid
        AND d.refclassid = 'pg_extension'::regclass AND d.deptype IN ('e', 'x')
   )
-SELECT jsonb_build_object(
+SELECT json_build_object(
          'oid', c.oid::int8,
          'schema', n.nspname,
          'name', c.relname,
@@ -272,7 +273,7 @@ SELECT jsonb_build_object(
          'checks', coalesce(checks.list, '[]'),
          'not_nulls', coalesce(not_nulls.list, '[]'),
          'indexes', coalesce(indexes.list, '[]'),
-         'extras', coalesce((SELECT jsonb_agg(jsonb_build_object('kind', x.kind, 'description', x.description)
+         'extras', coalesce((SELECT json_agg(json_build_object('kind', x.kind, 'description', x.description)
                                               ORDER BY x.kind, x.description) FROM extras x), '[]'),
          'owner_may_read_and_capture', has_table_privilege(c.relowner, c.oid, 'SELECT')
                                    AND has_table_privilege(c.relowner, c.oid, 'TRIGGER'),
@@ -291,4 +292,5 @@ SELECT jsonb_build_object(
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   CROSS JOIN columns CROSS JOIN checks CROSS JOIN not_nulls CROSS JOIN indexes
- WHERE c.oid = $1
+ WHERE c.oid = wanted.oid
+) document

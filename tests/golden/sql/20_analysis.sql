@@ -14,7 +14,7 @@ CREATE TYPE comp AS (k int);
 CREATE TABLE plain (k int PRIMARY KEY, at timestamptz NOT NULL, u uuid, gone int, g int GENERATED ALWAYS AS (k + 1) STORED);
 ALTER TABLE plain DROP COLUMN gone;
 SELECT r, tests.refusal(format('SELECT analyze_table_for_partitioning(%L)', r))
-  FROM unnest('{v,mv,ft,parted,part,parted_pkey,part_pkey,sq,comp,pg_class,pg_catalog.pg_attribute,information_schema.sql_features,partman_rs.job,partman_rs.conversions,nowhere,absent.t,4000000000,0,-1,"",plain.k,plain; DROP TABLE plain}'::text[]) r;
+  FROM unnest('{v,mv,ft,parted,part,parted_pkey,part_pkey,sq,comp,pg_class,pg_catalog.pg_attribute,information_schema.sql_features,partman_rs.job,partman_rs.conversions,nowhere,public.absent,4000000000,0,-1,"",a.b.c.d,plain; DROP TABLE plain}'::text[]) r;
 SELECT tests.refusal('SELECT analyze_table_for_partitioning(NULL)');
 SELECT tests.refusal('SELECT analyze_table_for_partitioning()');
 -- Columns.
@@ -25,10 +25,10 @@ SELECT tests.refusal(format('SELECT analyze_table_for_partitioning(%L, %L)', 'pl
 SELECT r, tests.refusal(format('SELECT analyze_table_for_partitioning(%L, retention => %L)', 'plain', r))
   FROM unnest('{0,-1 day,-1 month +1 day,1 month -31 days,10001 years,178000000 years,nonsense,"",90}'::text[]) r;
 SELECT tests.refusal($$SELECT analyze_table_for_partitioning('plain', retention => NULL, partition_column => NULL)$$);
--- Settings.
+-- Settings. Since 16 their ranges are told with units.
 LOAD 'pg_partman_rs';
-SELECT s, tests.refusal(format('SET pg_partman_rs.%s', s))
-  FROM unnest('{analyze_small_size = 0,analyze_large_size = -1,target_partition_size = 3TB,analyze_correlation = 1.1,analyze_deleted_percent = 0,analyze_dead_percent = 101,analyze_null_percent = -1,analyze_growth_months = 1201}'::text[]) s;
+SELECT s, replace(tests.refusal(format('SET pg_partman_rs.%s', s)), ' kB', '') AS refusal
+  FROM unnest('{analyze_small_size = 0,analyze_large_size = -1,target_partition_size = 3TB,analyze_correlation = 1.1,analyze_deleted_percent = 0,analyze_dead_percent = 101,analyze_null_percent = -1,analyze_growth_months = 1201,analyze_freeze_percent = 0,analyze_slot_lag = 7}'::text[]) s;
 -- An empty table; a named column of a type that no ranges are made of, and one that is generated.
 SELECT source, needs_partitioning, partition_column, estimated_partitions, total_bytes > 0 AS has_bytes, rows_estimate, reasons, blockers, next_step
   FROM analyze_table_for_partitioning('plain') \gx
@@ -120,6 +120,11 @@ SELECT needs_partitioning, total_bytes, reasons FROM analyze_table_for_partition
 SELECT needs_partitioning, total_bytes, reasons FROM partition_candidates() WHERE source = 'trap'::regclass \gx
 SELECT needs_partitioning, warnings ~ 'Transaction "holder" is prepared' AS warned FROM analyze_table_for_partitioning('parent');
 ROLLBACK PREPARED 'holder';
+-- So does a slot hold WAL back that nobody reads.
+SELECT count(*) FROM pg_create_physical_replication_slot('regress_idle', true);
+SELECT warnings ~ 'Nobody reads replication slot "regress_idle"' AS warned FROM analyze_table_for_partitioning('parent');
+SELECT pg_drop_replication_slot('regress_idle');
+SELECT warnings ~ 'slot' AS warned FROM analyze_table_for_partitioning('parent');
 -- A conversion is under way, and over again.
 CREATE TABLE busy (k int PRIMARY KEY, at timestamptz NOT NULL, body text);
 SELECT fill('busy');
