@@ -52,6 +52,9 @@ pub struct ColumnFacts {
     pub ends: Option<(i64, i64)>,
     /// Whether it is the first column of a valid btree index over all rows.
     pub leads_index: bool,
+    /// The share of the statements' time that goes to those which choose rows by it.
+    #[serde(default)]
+    pub compared: f64,
 }
 
 /// A row of `pg_stats`, with values as numbers that keys are compared by.
@@ -115,6 +118,37 @@ impl Statistics {
             })
             .or(values.last())
             .map(|(value, _)| *value)
+    }
+
+    /// The share of all rows whose value is smaller, nulls not among them. Between two bounds of
+    /// the histogram rows are taken to lie evenly.
+    pub fn share_below(&self, key: i64) -> f64 {
+        let common = |is_counted: &dyn Fn(i64) -> bool| -> f64 {
+            self.common
+                .iter()
+                .zip(&self.frequencies)
+                .filter(|(value, _)| value.is_some_and(is_counted))
+                .map(|(_, share)| share)
+                .sum()
+        };
+        let rest = 1.0 - self.frequencies.iter().sum::<f64>() - self.null_fraction;
+        let bins = self.histogram.len().saturating_sub(1).max(1) as f64;
+        let bounds: Vec<(f64, f64)> = self
+            .histogram
+            .iter()
+            .zip(0..)
+            .filter_map(|(value, place)| Some(((*value)? as f64, f64::from(place) / bins)))
+            .collect();
+        let key_is_at = key as f64;
+        let place = match bounds.iter().position(|(value, _)| *value >= key_is_at) {
+            None => bounds.last().map_or(0.0, |(_, place)| *place),
+            Some(0) => bounds.first().map_or(0.0, |(_, place)| *place),
+            Some(next) => {
+                let ((low, from), (high, to)) = (bounds[next - 1], bounds[next]);
+                from + (to - from) * (key_is_at - low) / (high - low)
+            }
+        };
+        common(&|value| value < key) + rest.max(0.0) * place
     }
 
     /// The ends of the sample.

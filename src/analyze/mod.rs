@@ -9,6 +9,7 @@ mod column;
 mod disguise;
 pub mod facts;
 mod period;
+pub mod queries;
 mod read;
 mod words;
 mod worth;
@@ -18,13 +19,17 @@ pub use advice::{Advice, Wish};
 use crate::catalog::table;
 use crate::error::Error;
 use crate::guc;
+use crate::pg::transaction::Failure;
 use crate::pg::{disk, role};
 use crate::plan::blockers;
-use crate::plan::facts::Facts;
+use crate::plan::facts::{Column, Facts};
 use crate::request;
 use advice::{Closer, Types};
-use facts::{ServerFacts, TableFacts, Thresholds};
+use facts::{ColumnFacts, ServerFacts, TableFacts, Thresholds};
 use pgrx::pg_sys;
+pub use queries::judge::{Pruned, Report};
+use queries::{Subject, Usage};
+use serde_json::json;
 
 /// A table, and the advice about it.
 pub struct Analysed {
@@ -134,6 +139,124 @@ pub fn candidates() -> Result<Vec<Analysed>, Error> {
     Ok(all)
 }
 
+/// Which of a table's queries would read fewer partitions, were it partitioned by this column and
+/// interval; by those that are advised, where they are not given.
+pub fn query_pruning(
+    source: pg_sys::Oid,
+    column: Option<String>,
+    interval: Option<String>,
+) -> Result<Report, Failure> {
+    let thresholds = guc::thresholds();
+    let gone = || Error::NoRelation {
+        oid: source.to_u32(),
+    };
+    let found = read::tables(Some(source))?.pop().ok_or_else(gone)?;
+    if found.is_locked && found.is_plain {
+        Err(Error::LockNotAvailable {
+            relation: found.name.clone(),
+            purpose: "a look at its queries",
+        })?;
+    }
+    let facts = request::readable_facts(source)?;
+    if let Some(name) = &column {
+        request::column(&facts, name)?;
+    }
+    let usage = queries::usage::find(source)?.map_err(|detail| Error::NoStatements { detail })?;
+    let server = read::server()?;
+    let columns = columns(&found, &facts, Some(&usage), true)?;
+    let (name, interval) = match (column, interval) {
+        (Some(column), Some(interval)) => (column, interval),
+        (column, interval) => {
+            let wish = Wish {
+                column,
+                retention_seconds: None,
+            };
+            let closer = Closer {
+                facts: &facts,
+                columns: &columns,
+                free_bytes: None,
+                may_convert: true,
+                workers_wanted: 0,
+            };
+            let advice = advice::decide(&found, &closer, &server, &thresholds, &wish, &TYPES);
+            let choice = advice.choice.ok_or_else(|| Error::NoAdvice {
+                relation: facts.name.clone(),
+            })?;
+            (
+                choice.column.name,
+                interval.unwrap_or(choice.period.argument),
+            )
+        }
+    };
+    let column = request::column(&facts, &name)?;
+    queries::report(
+        &Subject {
+            facts: &facts,
+            column,
+            partition_interval: &interval,
+            found: of_column(&columns, column)?,
+            server: &server,
+        },
+        &usage,
+    )
+}
+
+/// What the statistics, the indexes and the statements say of the columns.
+fn columns(
+    found: &TableFacts,
+    facts: &Facts,
+    usage: Option<&Usage>,
+    with_ends: bool,
+) -> Result<Vec<ColumnFacts>, Error> {
+    let mut columns = read::columns(pg_sys::Oid::from(found.oid))?;
+    if with_ends {
+        read::add_ends(found, facts, &mut columns)?;
+    }
+    let shares = usage.map(Usage::shares).unwrap_or_default();
+    for column in &mut columns {
+        column.compared = shares.get(&column.attnum).copied().unwrap_or(0.0);
+    }
+    Ok(columns)
+}
+
+fn of_column<'a>(columns: &'a [ColumnFacts], column: &Column) -> Result<&'a ColumnFacts, Error> {
+    let found = columns.iter().find(|found| found.attnum == column.attnum);
+    found.ok_or_else(|| Error::Internal(format!("no facts of column {}", column.attnum)))
+}
+
+/// Adds what becomes of the statements to the advice, where they are known.
+fn add_queries(
+    advice: &mut Advice,
+    facts: &Facts,
+    columns: &[ColumnFacts],
+    server: &ServerFacts,
+    usage: Result<Usage, String>,
+) -> Result<(), Error> {
+    let report = match (usage, &advice.choice) {
+        (Err(why), _) => Err(why),
+        (Ok(_), None) => Err("There is no column to partition by.".to_owned()),
+        (Ok(usage), Some(choice)) => queries::report(
+            &Subject {
+                facts,
+                column: &choice.column,
+                partition_interval: &choice.period.argument,
+                found: of_column(columns, &choice.column)?,
+                server,
+            },
+            &usage,
+        )
+        .map_err(|failure| format!("{} ({}).", failure.message, failure.sqlstate())),
+    };
+    advice.queries = Some(match report {
+        Ok(report) => {
+            advice.reasons.extend(report.sentence());
+            report.document()
+        }
+        Err(why) => json!({ "unknown": why }),
+    });
+    Ok(())
+}
+
 fn closer_look(
     found: TableFacts,
     facts: Facts,
@@ -144,11 +267,14 @@ fn closer_look(
 ) -> Result<Analysed, Error> {
     let source = pg_sys::Oid::from(found.oid);
     let may_convert = table::may_act_as(role::current(), pg_sys::Oid::from(found.owner))?;
-    let mut columns = read::columns(source)?;
-    let can_read = may_convert && facts.owner_may_read_and_capture;
-    if with_ends && can_read && !found.is_locked && !found.is_converting {
-        read::add_ends(&found, &facts, &mut columns)?;
-    }
+    let is_free = !found.is_locked && !found.is_converting;
+    let can_read = may_convert && facts.owner_may_read_and_capture && is_free;
+    let usage = match with_ends && can_read {
+        true => Some(queries::usage::find(source)?),
+        false => None,
+    };
+    let known = usage.as_ref().and_then(|usage| usage.as_ref().ok());
+    let columns = columns(&found, &facts, known, with_ends && can_read)?;
     let closer = Closer {
         facts: &facts,
         columns: &columns,
@@ -156,7 +282,10 @@ fn closer_look(
         may_convert,
         workers_wanted: guc::copy_workers().into(),
     };
-    let advice = advice::decide(&found, &closer, server, thresholds, wish, &TYPES);
+    let mut advice = advice::decide(&found, &closer, server, thresholds, wish, &TYPES);
+    if let Some(usage) = usage {
+        add_queries(&mut advice, &facts, &columns, server, usage)?;
+    }
     let next_step = advice.next_step(&facts);
     Ok(Analysed {
         table: found,

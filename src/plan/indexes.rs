@@ -109,12 +109,13 @@ pub fn parent_steps(
 
 /// Whether an index is made on one relation only, or on its partitions too.
 #[derive(Clone, Copy, PartialEq)]
-enum Reach {
+pub enum Reach {
     Only,
     All,
 }
 
-fn statement(
+/// The statement that makes an index of the source on a relation of the twin.
+pub fn statement(
     facts: &Facts,
     index: &Index,
     key: &Column,

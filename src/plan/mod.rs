@@ -6,14 +6,14 @@ pub mod bounds;
 pub mod facts;
 mod grants;
 pub mod horizon;
-mod indexes;
+pub mod indexes;
 pub mod interval;
 pub mod names;
 pub mod phase;
 pub mod router;
 pub mod sql;
 mod swap;
-mod twin;
+pub mod twin;
 
 use bounds::{RangeBound, Span};
 use facts::{Column, Facts};
