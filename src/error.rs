@@ -88,11 +88,11 @@ pub enum Error {
     /// A snapshot older than the copy would see an incomplete table after the swap.
     OldSnapshot { relation: String, detail: String },
     /// What pg_stat_statements knows is not to be had.
-    NoStatements { detail: String },
+    NoStatements { detail: String, hint: String },
     /// Nothing says how a column's values lie.
     NoStatistics { relation: String, column: String },
     /// No column is advised, and none was named.
-    NoAdvice { relation: String },
+    NoAdvice { relation: String, detail: String },
     /// The lock table has no room for so many partitions.
     NoRoom {
         relation: String,
@@ -300,22 +300,23 @@ impl Error {
             )
             .detail(detail)
             .hint("End that transaction, then call resume_conversion."),
-            Error::NoStatements { detail } => Wording::new(
+            Error::NoStatements { detail, hint } => Wording::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "the statements of this database are not known",
             )
             .detail(detail)
-            .hint("Put pg_stat_statements into shared_preload_libraries, restart the server, and run CREATE EXTENSION pg_stat_statements."),
+            .hint(hint),
             Error::NoStatistics { relation, column } => Wording::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("there are no statistics of column \"{column}\" of table \"{relation}\""),
             )
             .hint("Run ANALYZE on the table."),
-            Error::NoAdvice { relation } => Wording::new(
+            Error::NoAdvice { relation, detail } => Wording::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("no column is advised to partition table \"{relation}\" by"),
             )
-            .hint("Pass partition_column and partition_interval, or see what analyze_table_for_partitioning says."),
+            .detail(detail)
+            .hint("Pass partition_column and partition_interval."),
             Error::NoRoom { relation, locks, slots } => Wording::new(
                 Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
                 format!("the lock table has too little room to make the partitions of table \"{relation}\" for a look"),

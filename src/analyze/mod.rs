@@ -28,7 +28,7 @@ use advice::{Closer, Types};
 use facts::{ColumnFacts, ServerFacts, TableFacts, Thresholds};
 use pgrx::pg_sys;
 pub use queries::judge::{Pruned, Report};
-use queries::{Subject, Usage};
+use queries::{Subject, Unknown, Usage};
 use serde_json::json;
 
 /// A table, and the advice about it.
@@ -161,7 +161,10 @@ pub fn query_pruning(
     if let Some(name) = &column {
         request::column(&facts, name)?;
     }
-    let usage = queries::usage::find(source)?.map_err(|detail| Error::NoStatements { detail })?;
+    let usage = queries::usage::find(source)?.map_err(|unknown| Error::NoStatements {
+        detail: queries::words::unknown(&unknown),
+        hint: queries::words::way_out(&unknown).to_owned(),
+    })?;
     let server = read::server()?;
     let columns = columns(&found, &facts, Some(&usage), true)?;
     let (name, interval) = match (column, interval) {
@@ -179,8 +182,9 @@ pub fn query_pruning(
                 workers_wanted: 0,
             };
             let advice = advice::decide(&found, &closer, &server, &thresholds, &wish, &TYPES);
-            let choice = advice.choice.ok_or_else(|| Error::NoAdvice {
+            let choice = advice.choice.clone().ok_or_else(|| Error::NoAdvice {
                 relation: facts.name.clone(),
+                detail: refusals(&advice),
             })?;
             (
                 choice.column.name,
@@ -199,6 +203,19 @@ pub fn query_pruning(
         },
         &usage,
     )
+}
+
+/// Why there is no column to partition by.
+fn refusals(advice: &Advice) -> String {
+    let columns: Vec<String> = advice
+        .refused
+        .iter()
+        .map(|(name, why)| format!("Column \"{name}\" {why}."))
+        .collect();
+    match columns.is_empty() {
+        true => advice.reasons.join("\n"),
+        false => columns.join("\n"),
+    }
 }
 
 /// What the statistics, the indexes and the statements say of the columns.
@@ -230,10 +247,10 @@ fn add_queries(
     facts: &Facts,
     columns: &[ColumnFacts],
     server: &ServerFacts,
-    usage: Result<Usage, String>,
+    usage: Result<Usage, Unknown>,
 ) -> Result<(), Error> {
     let report = match (usage, &advice.choice) {
-        (Err(why), _) => Err(why),
+        (Err(unknown), _) => Err(queries::words::unknown(&unknown)),
         (Ok(_), None) => Err("There is no column to partition by.".to_owned()),
         (Ok(usage), Some(choice)) => queries::report(
             &Subject {
@@ -250,6 +267,7 @@ fn add_queries(
     advice.queries = Some(match report {
         Ok(report) => {
             advice.reasons.extend(report.sentence());
+            advice.warnings.extend(report.warning());
             report.document()
         }
         Err(why) => json!({ "unknown": why }),

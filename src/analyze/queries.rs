@@ -15,7 +15,8 @@ mod report;
 mod text;
 mod twin;
 pub mod usage;
-mod words;
+pub mod words;
 
+pub use recorded::Unknown;
 pub use report::{Subject, report};
 pub use usage::Usage;

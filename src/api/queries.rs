@@ -33,24 +33,30 @@ fn query_pruning(
     ErrorReport,
 > {
     let source = given("source", source)?;
+    let rounded = |number: f64| (number * 10_000.0).round() / 10_000.0;
     let report = analyze::query_pruning(source, partition_column, partition_interval)?;
     if let Some(sentence) = report.sentence() {
         notice!("{sentence}");
     }
-    Ok(TableIterator::new(report.lines.into_iter().map(|line| {
-        let fate = line.fate.as_ref();
-        (
-            line.statement,
-            line.calls,
-            line.time,
-            line.share,
-            fate.map(|fate| fate.partitions_before),
-            fate.map(|fate| fate.partitions_after),
-            fate.and_then(|fate| fate.pruned)
-                .map(|pruned| Pruned::name(pruned).to_owned()),
-            fate.map(|fate| fate.locks_before),
-            fate.map(|fate| fate.locks_after),
-            line.note,
-        )
-    })))
+    if let Some(sentence) = report.warning() {
+        warning!("{sentence}");
+    }
+    Ok(TableIterator::new(report.lines.into_iter().map(
+        move |line| {
+            let fate = line.fate.as_ref();
+            (
+                line.statement,
+                line.calls,
+                rounded(line.time),
+                line.share.map(rounded),
+                fate.map(|fate| fate.partitions_before),
+                fate.map(|fate| fate.partitions_after),
+                fate.and_then(|fate| fate.pruned)
+                    .map(|pruned| Pruned::name(pruned).to_owned()),
+                fate.map(|fate| fate.locks_before),
+                fate.map(|fate| fate.locks_after),
+                line.note,
+            )
+        },
+    )))
 }

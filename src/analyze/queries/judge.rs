@@ -75,6 +75,8 @@ pub struct Report {
     pub statements: usize,
     /// The share of their time that gains.
     pub gain: f64,
+    /// Those that can be planned now, and not on the partitioned table.
+    pub fails: usize,
 }
 
 /// What becomes of a statement with such a plan.
@@ -101,9 +103,15 @@ pub fn fate(planned: &Planned, shape: &Shape) -> Fate {
         .sum();
     let pruned = match planned {
         _ if planned.names_only => None,
+        // Scanned twice, and only once with pruning.
+        _ if read == all => Some(Pruned::Never),
         planned if planned.is_pruned_at_run_time => Some(Pruned::AtRunTime),
-        planned if (planned.planned.len() as i64) < all => Some(Pruned::AtPlanTime),
-        _ => Some(Pruned::Never),
+        _ => Some(Pruned::AtPlanTime),
+    };
+    // Without its partitions it is planned as any other table.
+    let parent_indexes = match planned.names_only {
+        true => shape.indexes,
+        false => shape.parent_indexes,
     };
     let note = match planned {
         _ if planned.names_only => {
@@ -119,7 +127,7 @@ pub fn fate(planned: &Planned, shape: &Shape) -> Fate {
         partitions_after: read,
         pruned,
         locks_before: each,
-        locks_after: 1 + shape.parent_indexes + planned.locked.len() as i64 * each,
+        locks_after: 1 + parent_indexes + planned.locked.len() as i64 * each,
         gains: pruned.is_some() && read < all && rows_read <= GAIN,
         note: note.map(str::to_owned),
     }
@@ -129,7 +137,7 @@ pub fn fate(planned: &Planned, shape: &Shape) -> Fate {
 pub fn report(usage: &Usage, fates: Vec<Result<Fate, String>>) -> Report {
     let all = usage.time();
     let share = |time: f64| time / all.max(f64::MIN_POSITIVE);
-    let mut gain = 0.0;
+    let (mut gain, mut fails) = (0.0, 0);
     let mut lines: Vec<Line> = usage
         .statements
         .iter()
@@ -142,6 +150,7 @@ pub fn report(usage: &Usage, fates: Vec<Result<Fate, String>>) -> Report {
             if fate.as_ref().is_some_and(|fate| fate.gains) {
                 gain += share(statement.time);
             }
+            fails += usize::from(fate.is_none() && statement.way.is_ok());
             Line {
                 statement: Some(statement.text.clone()),
                 calls: statement.calls,
@@ -173,6 +182,7 @@ pub fn report(usage: &Usage, fates: Vec<Result<Fate, String>>) -> Report {
         statements: usage.statements.len(),
         lines,
         gain,
+        fails,
     }
 }
 
@@ -180,6 +190,11 @@ impl Report {
     /// The gain in a sentence; `None` without statements.
     pub fn sentence(&self) -> Option<String> {
         (self.statements > 0).then(|| words::gain(self.statements, self.gain))
+    }
+
+    /// What must be changed before, in a sentence.
+    pub fn warning(&self) -> Option<String> {
+        (self.fails > 0).then(|| words::fails(self.fails))
     }
 
     /// For programs.

@@ -26,14 +26,24 @@ pub struct Recorded {
     pub time: f64,
 }
 
+/// Why nothing is known of the statements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    SwitchedOff,
+    NotInstalled,
+    NotReadable,
+    /// What PostgreSQL says when the view is read.
+    Failing(String),
+}
+
 /// The names by which statements reach a table.
 pub fn names(source: pg_sys::Oid) -> Result<Vec<String>, Error> {
     db::rows(NAMES, &[source.into()], |row| row.get(1))
 }
 
 /// The statements that may use a table with these names, those with the most time first. `Err`
-/// is why that is not to be had, in a sentence.
-pub fn read(names: &[String]) -> Result<Result<Vec<Recorded>, String>, Error> {
+/// is why that is not to be had.
+pub fn read(names: &[String]) -> Result<Result<Vec<Recorded>, Unknown>, Error> {
     let view = db::row(VIEW, &[], |row| {
         Ok((
             row.get::<String>(1)?,
@@ -43,16 +53,8 @@ pub fn read(names: &[String]) -> Result<Result<Vec<Recorded>, String>, Error> {
     })?;
     let (schema, time) = match view {
         Some((schema, Some(time), true)) => (schema, time),
-        Some((_, Some(_), false)) => {
-            return Ok(Err(
-                "You may not read the view pg_stat_statements.".to_owned()
-            ));
-        }
-        _ => {
-            return Ok(Err(
-                "Extension pg_stat_statements is not installed in this database.".to_owned(),
-            ));
-        }
+        Some((_, Some(_), false)) => return Ok(Err(Unknown::NotReadable)),
+        _ => return Ok(Err(Unknown::NotInstalled)),
     };
     let view = QualifiedName {
         schema,
@@ -80,7 +82,7 @@ pub fn read(names: &[String]) -> Result<Result<Vec<Recorded>, String>, Error> {
             })
         })
     });
-    Ok(found.map_err(|failure| format!("pg_stat_statements: {}.", failure.message)))
+    Ok(found.map_err(|failure| Unknown::Failing(failure.message)))
 }
 
 /// The `search_path` that sessions of a role begin with.

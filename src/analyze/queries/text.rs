@@ -39,7 +39,7 @@ pub fn mentions(statement: &str, names: &[String]) -> bool {
     pieces(statement).into_iter().any(|piece| match piece {
         Piece::Word(word) => {
             let name = plain_name(word);
-            names.iter().any(|wanted| *wanted == name)
+            names.contains(&name)
         }
         _ => false,
     })
@@ -145,8 +145,8 @@ fn pieces<'a>(statement: &'a str) -> Vec<Piece<'a>> {
         let upto = |length: Option<usize>| length.unwrap_or(rest.len());
         let (length, make): (usize, fn(&'a str) -> Piece<'a>) = if rest.starts_with("--") {
             (upto(rest.find('\n')), Piece::Gap)
-        } else if rest.starts_with("/*") {
-            (upto(rest[2..].find("*/").map(|at| at + 4)), Piece::Gap)
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            (upto(comment.find("*/").map(|at| at + 4)), Piece::Gap)
         } else if first.is_whitespace() {
             (upto(rest.find(|c: char| !c.is_whitespace())), Piece::Gap)
         } else if first == '"' {

@@ -1,6 +1,6 @@
 //! Which statements use a table, and by which of its columns they choose rows.
 
-use super::recorded::{self, Recorded};
+use super::recorded::{self, Recorded, Unknown};
 use super::{text, words};
 use crate::catalog::table::may_act_as;
 use crate::error::Error;
@@ -87,11 +87,11 @@ impl Usage {
     }
 }
 
-/// Finds the statements on a table. `Err` is why they are not to be had, in a sentence.
-pub fn find(source: pg_sys::Oid) -> Result<Result<Usage, String>, Error> {
+/// Finds the statements on a table. `Err` is why they are not to be had.
+pub fn find(source: pg_sys::Oid) -> Result<Result<Usage, Unknown>, Error> {
     let most = guc::analyze_queries();
     if most == 0 {
-        return Ok(Err("pg_partman_rs.analyze_queries is 0.".to_owned()));
+        return Ok(Err(Unknown::SwitchedOff));
     }
     let names = recorded::names(source)?;
     let all = match recorded::read(&names)? {

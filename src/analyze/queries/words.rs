@@ -1,5 +1,6 @@
 //! Sentences about statements.
 
+use super::recorded::Unknown;
 use super::usage::Sum;
 use crate::analyze::words::{count, percent};
 use crate::pg::planner::Unfit;
@@ -13,6 +14,31 @@ pub fn unfit(unfit: Unfit) -> String {
         Unfit::Utility => "It is a command that has no plan.",
     }
     .to_owned()
+}
+
+/// Why nothing is known of statements.
+pub fn unknown(unknown: &Unknown) -> String {
+    match unknown {
+        Unknown::SwitchedOff => "pg_partman_rs.analyze_queries is 0.".to_owned(),
+        Unknown::NotInstalled => {
+            "Extension pg_stat_statements is not installed in this database.".to_owned()
+        }
+        Unknown::NotReadable => "You may not read the view pg_stat_statements.".to_owned(),
+        Unknown::Failing(message) => format!("Its view says: {message}."),
+    }
+}
+
+/// What to do about that.
+pub fn way_out(unknown: &Unknown) -> &'static str {
+    match unknown {
+        Unknown::SwitchedOff => {
+            "Set pg_partman_rs.analyze_queries to the number of statements to plan."
+        }
+        Unknown::NotInstalled | Unknown::Failing(_) => {
+            "Put pg_stat_statements into shared_preload_libraries, restart the server, and run CREATE EXTENSION pg_stat_statements."
+        }
+        Unknown::NotReadable => "GRANT USAGE on its schema and SELECT on it.",
+    }
 }
 
 /// Why it could not be planned, in PostgreSQL's words.
@@ -36,14 +62,25 @@ pub fn failure_after(failure: &Failure) -> String {
 /// What the statements gain together.
 pub fn gain(statements: usize, share: f64) -> String {
     match statements {
-        1 => format!(
-            "Of the time of its one statement, {} goes to reading that would be of fewer partitions.",
-            percent(share)
-        ),
+        1 if share > 0.0 => "Its one statement would read fewer partitions.".to_owned(),
+        1 => "Its one statement would not read fewer partitions.".to_owned(),
         _ => format!(
             "Of the time of its {} statements, {} goes to those that would read fewer partitions.",
             count(statements as f64),
             percent(share)
+        ),
+    }
+}
+
+/// Statements that the conversion would break.
+pub fn fails(statements: usize) -> String {
+    match statements {
+        1 => {
+            "One of its statements would fail after the conversion: see query_pruning().".to_owned()
+        }
+        _ => format!(
+            "{} of its statements would fail after the conversion: see query_pruning().",
+            count(statements as f64)
         ),
     }
 }

@@ -158,7 +158,7 @@ unsafe extern "C-unwind" fn tell_statistics(
             let may_read = pg_sys::pg_class_aclcheck(
                 stand.source,
                 pg_sys::GetUserId(),
-                pg_sys::ACL_SELECT.into(),
+                pg_sys::ACL_SELECT as pg_sys::AclMode,
             );
             (*data).acl_ok =
                 may_read == pg_sys::AclResult::ACLCHECK_OK && (*entry).securityQuals.is_null();

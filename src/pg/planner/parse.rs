@@ -41,11 +41,11 @@ pub fn queries(text: &CStr) -> Result<Vec<*mut pg_sys::Query>, Unfit> {
             [one] => *one,
             _ => return Err(Unfit::Several),
         };
-        (*raw).stmt = planned_part((*raw).stmt).ok_or(Unfit::Utility)?;
+        let prepared = (*raw).stmt;
+        (*raw).stmt = planned_part(prepared).ok_or(Unfit::Utility)?;
         let state = pg_sys::make_parsestate(std::ptr::null_mut());
         (*state).p_sourcetext = text.as_ptr();
-        let mut types = std::ptr::null_mut();
-        let mut count = 0;
+        let (mut types, mut count) = declared_types(state, prepared);
         guarded(|| setup_parse_variable_parameters(state, &mut types, &mut count));
         let query = pg_sys::transformTopLevelStmt(state, raw);
         guarded(|| check_variable_parameters(state, query));
@@ -57,8 +57,33 @@ pub fn queries(text: &CStr) -> Result<Vec<*mut pg_sys::Query>, Unfit> {
     }
 }
 
-/// The part of a raw statement that is planned: all of it, or the query of a cursor or of a table
-/// made from a query.
+/// The types that a PREPARE gives to its parameters, in an array that the parser may make longer.
+///
+/// # Safety
+/// Both are live.
+unsafe fn declared_types(
+    state: *mut pg_sys::ParseState,
+    statement: *mut pg_sys::Node,
+) -> (*mut pg_sys::Oid, c_int) {
+    // SAFETY: the caller's promise; the array has a place for each type.
+    unsafe {
+        if (*statement).type_ != pg_sys::NodeTag::T_PrepareStmt {
+            return (std::ptr::null_mut(), 0);
+        }
+        let names = members((*statement.cast::<pg_sys::PrepareStmt>()).argtypes);
+        if names.is_empty() {
+            return (std::ptr::null_mut(), 0);
+        }
+        let types: *mut pg_sys::Oid = pg_sys::palloc(names.len() * size_of::<pg_sys::Oid>()).cast();
+        for (place, name) in names.iter().enumerate() {
+            *types.add(place) = pg_sys::typenameTypeId(state, *name);
+        }
+        (types, names.len() as c_int)
+    }
+}
+
+/// The part of a raw statement that is planned: all of it, or the query of a cursor, of a prepared
+/// statement, or of a table made from a query.
 ///
 /// # Safety
 /// `statement` is a live node.
@@ -81,6 +106,8 @@ unsafe fn planned_part(statement: *mut pg_sys::Node) -> Option<*mut pg_sys::Node
             Tag::T_CreateTableAsStmt => {
                 planned_part((*statement.cast::<pg_sys::CreateTableAsStmt>()).query)
             }
+            // pg_stat_statements has what EXECUTE runs under the text of its PREPARE.
+            Tag::T_PrepareStmt => planned_part((*statement.cast::<pg_sys::PrepareStmt>()).query),
             _ => None,
         }
     }
