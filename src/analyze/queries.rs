@@ -2,7 +2,7 @@
 //!
 //! [`recorded`] reads what pg_stat_statements knows; [`usage`] finds out which statements use the
 //! table, and by which columns; [`twin`] makes, in a subtransaction that is rolled back, the empty
-//! partitioned table that a conversion would make; [`report`] plans each statement on it. [`judge`],
+//! partitioned table that a conversion would make; [`mod@report`] plans each statement on it. [`judge`],
 //! [`text`] and [`words`] are pure.
 //!
 //! Planning runs code that statements name: functions that are immutable, and for estimates stable
