@@ -215,6 +215,26 @@ RESET statement_timeout;
 SET tests.nap = 0;
 SELECT partitions_after FROM query_pruning('deals', 'at', '1 month') WHERE statement ~ 'slow';
 SELECT * FROM tests.residue;
+-- The same while it is planned on the copy, which holds its locks; whoever catches the cancel has a sound transaction.
+CREATE OR REPLACE FUNCTION slow() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT count(*) > 20 FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'AccessExclusiveLock') THEN PERFORM pg_sleep(20); END IF;
+    RETURN 5;
+END $$;
+SET statement_timeout = '1500ms';
+DO $$
+BEGIN
+    BEGIN
+        PERFORM FROM query_pruning('deals', 'at', '1 month');
+    EXCEPTION WHEN query_canceled THEN
+        RAISE WARNING '%', SQLERRM;
+    END;
+    CREATE TEMPORARY TABLE sound AS SELECT current_user AS me;
+END $$;
+RESET statement_timeout;
+SELECT me FROM sound;
+SELECT count(*) FROM pg_class WHERE relname LIKE 'partman_rs_queries%';
+DROP TABLE sound;
 DROP FUNCTION slow;
 
 DROP EXTENSION pg_stat_statements;
