@@ -102,6 +102,16 @@ pub enum Error {
     SlowDeletions { relation: String },
     /// A snapshot older than the copy would see an incomplete table after the swap.
     OldSnapshot { relation: String, detail: String },
+    /// What pg_stat_statements knows is not to be had.
+    NoStatements { detail: String, hint: String },
+    /// Nothing says how a column's values lie.
+    NoStatistics { relation: String, column: String },
+    /// The lock table has no room for so many partitions.
+    NoRoom {
+        relation: String,
+        locks: i64,
+        slots: i64,
+    },
     /// Something that cannot happen, did.
     Internal(String),
     /// A failure of SPI that is our own mistake.
@@ -332,6 +342,23 @@ impl Error {
             )
             .detail(detail)
             .hint("End that transaction, then call resume_conversion."),
+            Error::NoStatements { detail, hint } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "the statements of this database are not known",
+            )
+            .detail(detail)
+            .hint(hint),
+            Error::NoStatistics { relation, column } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("there are no statistics of column \"{column}\" of table \"{relation}\""),
+            )
+            .hint("Run ANALYZE on the table."),
+            Error::NoRoom { relation, locks, slots } => Wording::new(
+                Code::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                format!("the lock table has too little room to make the partitions of table \"{relation}\" for a look"),
+            )
+            .detail(format!("It would take {locks} locks; there is room for {slots} in all, which all sessions share."))
+            .hint("Choose a longer partition_interval, or raise max_locks_per_transaction."),
             Error::Internal(message) => Wording::new(Code::ERRCODE_INTERNAL_ERROR, message)
                 .hint("This is a bug in pg_partman_rs. Please report it."),
             Error::Spi(message) => Wording::new(

@@ -21,6 +21,7 @@ static ANALYZE_VACUUM_TIME_MIN: GucSetting<i32> = GucSetting::<i32>::new(60);
 static ANALYZE_FREEZE_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(90);
 static ANALYZE_SLOT_LAG_KB: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
 static ANALYZE_CORRELATION: GucSetting<f64> = GucSetting::<f64>::new(0.8);
+static ANALYZE_QUERIES: GucSetting<i32> = GucSetting::<i32>::new(50);
 static ANALYZE_NULL_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(5);
 
 /// Defines the settings and reserves their prefix.
@@ -168,6 +169,14 @@ fn define_analysis() {
         0,
         100,
     );
+    whole(
+        c"pg_partman_rs.analyze_queries",
+        c"Most statements of pg_stat_statements that the analysis plans for a table, those with the most time first.",
+        c"Each takes about as long as planning it. With 0 nothing is planned.",
+        &ANALYZE_QUERIES,
+        0,
+        10_000,
+    );
     GucRegistry::define_float_guc(
         c"pg_partman_rs.analyze_correlation",
         c"Correlation with the order of rows from which on a column counts as arriving in order.",
@@ -198,6 +207,11 @@ pub fn thresholds() -> Thresholds {
         null_share: share(&ANALYZE_NULL_PERCENT),
         max_partitions: MAX_PARTITIONS.get().into(),
     }
+}
+
+/// Most statements that are planned for a table.
+pub fn analyze_queries() -> usize {
+    usize::try_from(ANALYZE_QUERIES.get()).unwrap_or(0)
 }
 
 fn seconds(setting: &GucSetting<i32>) -> Duration {

@@ -44,6 +44,7 @@ extension_sql_file!(
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     guc::define();
+    pg::planner::install();
     #[allow(unsafe_code, reason = "reads a variable of PostgreSQL")]
     // SAFETY: set by the postmaster while it loads shared_preload_libraries.
     if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {

@@ -114,10 +114,7 @@ fn key_column(
     name: &str,
     default_partition: bool,
 ) -> Result<(Column, KeyType), Error> {
-    let column = facts.column(name).ok_or_else(|| Error::NoColumn {
-        relation: facts.name.clone(),
-        column: name.to_owned(),
-    })?;
+    let column = column(facts, name)?;
     let mut found = blockers::find(facts, column, default_partition);
     let key_type = key_type(column.type_oid);
     if key_type.is_none() {
@@ -142,8 +139,42 @@ fn refuse_if_any(facts: &Facts, blockers: Vec<Blocker>) -> Result<(), Error> {
     }
 }
 
+/// A column that the caller named.
+pub fn column<'a>(facts: &'a Facts, name: &str) -> Result<&'a Column, Error> {
+    facts.column(name).ok_or_else(|| Error::NoColumn {
+        relation: facts.name.clone(),
+        column: name.to_owned(),
+    })
+}
+
+/// The ranges that a conversion makes if it is told no more than an interval, for keys between
+/// known ends.
+pub fn default_spans(
+    key_type: KeyType,
+    partition_interval: &str,
+    cover: Coverage,
+) -> Result<Vec<Span>, Error> {
+    let interval = interval(partition_interval, key_type)?;
+    let zone = SessionZone {
+        name: session_zone()?,
+    };
+    let from = now(key_type, &zone)?.unwrap_or(cover.last).max(cover.last);
+    Ok(range_spans(
+        key_type,
+        interval,
+        cover,
+        from,
+        PREMAKE,
+        guc::max_partitions(),
+        &zone,
+    )?)
+}
+
+/// Partitions that a conversion makes ahead unless it is told otherwise: the default of `premake`.
+pub const PREMAKE: u32 = 4;
+
 /// The facts of a relation that the caller may convert.
-fn readable_facts(source: pg_sys::Oid) -> Result<Facts, Error> {
+pub fn readable_facts(source: pg_sys::Oid) -> Result<Facts, Error> {
     let facts = table::facts(source)?.ok_or_else(|| Error::NoRelation {
         oid: source.to_u32(),
     })?;
@@ -278,8 +309,12 @@ fn zone_name(arguments: &Arguments, key_type: KeyType) -> Result<String, Error> 
             hint: Some("It applies to timestamp with time zone only. Leave it out.".to_owned()),
         }),
         Some(name) => Ok(name.clone()),
-        None => db::value("SELECT current_setting('TimeZone')", &[]),
+        None => session_zone(),
     }
+}
+
+fn session_zone() -> Result<String, Error> {
+    db::value("SELECT current_setting('TimeZone')", &[])
 }
 
 /// PostgreSQL's own rules about a time zone.

@@ -57,6 +57,43 @@ AS 'MODULE_PATHNAME', 'analyze_table_for_partitioning_wrapper';
 COMMENT ON FUNCTION analyze_table_for_partitioning(regclass, text, interval) IS
     'says whether a table is worth partitioning, by which column and interval, and all that stands in the way: reads catalog, statistics and ends of indexes only';
 
+-- What becomes of a statement when its table is partitioned.
+CREATE TYPE partman_rs.query_report AS (
+    statement text,
+    calls bigint,
+    total_time double precision,
+    share_of_time double precision,
+    partitions_before bigint,
+    partitions_after bigint,
+    pruned text,
+    locks_before bigint,
+    locks_after bigint,
+    note text
+);
+COMMENT ON TYPE partman_rs.query_report IS 'what becomes of a statement when its table is partitioned';
+COMMENT ON COLUMN partman_rs.query_report.statement IS 'as pg_stat_statements has it; null for several statements together, which the note tells of';
+COMMENT ON COLUMN partman_rs.query_report.calls IS 'how often it was run since pg_stat_statements was reset';
+COMMENT ON COLUMN partman_rs.query_report.total_time IS 'milliseconds that its execution took in all';
+COMMENT ON COLUMN partman_rs.query_report.share_of_time IS 'share of the time of all statements on the table, from 0 to 1; null where it is not known to be on it';
+COMMENT ON COLUMN partman_rs.query_report.partitions_before IS 'partitions that hold what it reads now: all of them; null where it could not be planned';
+COMMENT ON COLUMN partman_rs.query_report.partitions_after IS 'partitions that are left of them by pruning, with the newest key for each parameter that the partition column is compared with';
+COMMENT ON COLUMN partman_rs.query_report.pruned IS 'when partitions are left out: plan time, run time, or never; null where it reads none, or could not be planned';
+COMMENT ON COLUMN partman_rs.query_report.locks_before IS 'locks that it takes now, on the table and its indexes';
+COMMENT ON COLUMN partman_rs.query_report.locks_after IS 'locks that it would take on the table, its partitions and their indexes';
+COMMENT ON COLUMN partman_rs.query_report.note IS 'why it could not be planned, or what else there is to know';
+
+CREATE FUNCTION query_pruning(
+    source regclass,
+    partition_column text DEFAULT NULL,
+    partition_interval text DEFAULT NULL
+) RETURNS SETOF partman_rs.query_report
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'query_pruning_wrapper';
+COMMENT ON FUNCTION query_pruning(regclass, text, text) IS
+    'says which of a table''s statements would read fewer partitions: plans those of pg_stat_statements on an empty partitioned copy, which is rolled back';
+
 CREATE FUNCTION convert_to_partitioned(
     source regclass,
     partition_column text DEFAULT NULL,

@@ -47,6 +47,8 @@ pub struct Advice {
     pub key_changes: Vec<String>,
     /// Columns that will not do, and why.
     pub refused: Vec<(String, String)>,
+    /// What was found out about its statements, for programs.
+    pub queries: Option<Value>,
 }
 
 impl Advice {
@@ -56,6 +58,19 @@ impl Advice {
             reasons: vec![reason],
             ..Advice::default()
         }
+    }
+
+    /// Why there is no column to partition by, in sentences.
+    pub fn why_no_column(&self, table: &TableFacts, wish: &Wish) -> Vec<String> {
+        let mut reasons = self.reasons.clone();
+        if table.rows.is_none() {
+            reasons.push("It was never analysed: ANALYZE would tell more.".to_owned());
+        }
+        if wish.column.is_none() {
+            let refused = self.refused.iter();
+            reasons.extend(refused.map(|(name, why)| format!("Column \"{name}\" {why}.")));
+        }
+        reasons
     }
 
     /// Partitions that the conversion would make, the default one and those made ahead among them.
@@ -93,7 +108,7 @@ impl Advice {
             .iter()
             .map(|(column, why)| (column.clone(), json!(why)))
             .collect();
-        json!({
+        let mut details = json!({
             "blockers": self.blockers.iter().map(|blocker| json!({"fact": blocker.fact, "hint": blocker.hint})).collect::<Vec<_>>(),
             "columns_refused": refused,
             "table_bytes": table.table_bytes,
@@ -109,7 +124,11 @@ impl Advice {
             "bytes_per_month": self.choice.as_ref().and_then(|choice| choice.flow.bytes_per_second())
                 .map(|rate| (rate * 30.4375 * 86_400.0).round() as i64),
             "holds": self.choice.as_ref().and_then(|choice| choice.disguise).map(Disguise::name),
-        })
+        });
+        if let (Some(queries), Some(fields)) = (&self.queries, details.as_object_mut()) {
+            fields.insert("queries".to_owned(), queries.clone());
+        }
+        details
     }
 }
 

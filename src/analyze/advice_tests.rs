@@ -436,6 +436,21 @@ fn columns_that_change_or_are_out_of_order_lose() {
 }
 
 #[test]
+fn what_queries_compare_counts() {
+    let mut case = Case::new(100 * GB, 1e9)
+        .column("created_at", TIMESTAMPTZ, a_year())
+        .column("booked_at", TIMESTAMPTZ, a_year());
+    assert_eq!(chosen(&case.advice()).1, Some("created_at"));
+    case.columns[0].compared = 0.1;
+    case.columns[1].compared = 0.61;
+    let advice = case.advice();
+    assert_eq!(chosen(&advice).1, Some("booked_at"));
+    let sentence =
+        "61 % of the time of its statements goes to those that choose rows by \"booked_at\".";
+    assert!(advice.reasons.iter().any(|reason| reason == sentence));
+}
+
+#[test]
 fn everything_in_the_way_is_said_at_once() {
     let mut case = event_log();
     case.facts.row_security = true;

@@ -217,6 +217,13 @@ pub fn judge(
     if found.leads_index {
         score += 5.0;
     }
+    if found.compared > 0.0 {
+        score += 20.0 * found.compared;
+        reasons.push(format!(
+            "{} of the time of its statements goes to those that choose rows by \"{name}\".",
+            words::percent(found.compared)
+        ));
+    }
     if is_in_every_key {
         score += 15.0;
         reasons.push(

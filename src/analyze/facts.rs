@@ -100,6 +100,9 @@ pub struct ColumnFacts {
     pub ends: Option<(i64, i64)>,
     /// Whether it is the first column of a valid btree index over all rows.
     pub leads_index: bool,
+    /// The share of the statements' time that goes to those which choose rows by it.
+    #[serde(default)]
+    pub compared: f64,
 }
 
 /// A row of `pg_stats`, with values as numbers that keys are compared by.

@@ -6,7 +6,7 @@ use super::facts::{ColumnFacts, Statistics, Thresholds};
 use crate::plan::interval::{KeyType, PartitionInterval};
 
 /// Partitions that `convert_to_partitioned` makes ahead unless it is told otherwise.
-pub const PREMAKE: i64 = 4;
+pub const PREMAKE: i64 = crate::request::PREMAKE as i64;
 /// So many parts make partitioning felt: a small table is cut finer than the target would.
 const FEWEST_PARTS: f64 = 12.0;
 /// What is kept too long by whole partitions is at most this part of the retention.

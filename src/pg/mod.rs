@@ -5,7 +5,9 @@
 pub mod depend;
 pub mod disk;
 pub mod interrupts;
+mod list;
 pub mod lock;
+pub mod planner;
 pub mod processor;
 pub mod relation;
 pub mod role;
@@ -15,3 +17,12 @@ pub mod transaction;
 pub mod tuple;
 pub mod version;
 pub mod wal;
+
+/// Calls into C such that an ERROR becomes an unwinding panic, as in all of pgrx's own bindings.
+///
+/// # Safety
+/// Nothing in `call` needs to be dropped.
+unsafe fn guarded<T>(call: impl FnOnce() -> T) -> T {
+    // SAFETY: the caller's promise.
+    unsafe { pgrx::pg_sys::ffi::pg_guard_ffi_boundary(call) }
+}

@@ -1,6 +1,6 @@
 //! Heap tuples and the values in them.
 
-use super::version;
+use super::{guarded, version};
 use pgrx::pg_sys;
 
 unsafe extern "C-unwind" {
@@ -13,15 +13,6 @@ unsafe extern "C-unwind" {
         length: std::ffi::c_int,
     ) -> bool;
     fn datum_image_hash(value: pg_sys::Datum, by_value: bool, length: std::ffi::c_int) -> u32;
-}
-
-/// Calls into C such that an ERROR becomes an unwinding panic, as in all of pgrx's own bindings.
-///
-/// # Safety
-/// Nothing in `call` needs to be dropped.
-unsafe fn guarded<T>(call: impl FnOnce() -> T) -> T {
-    // SAFETY: the caller's promise.
-    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(call) }
 }
 
 /// Empties a slot, freeing the row that it holds.

@@ -1,7 +1,8 @@
 //! Where the majors of PostgreSQL differ in C.
 
+use super::list::members;
 use pgrx::pg_sys;
-use std::ffi::CStr;
+use std::ffi::{CStr, c_void};
 
 /// Settings that a worker pins, and that not every major knows. Building an index takes longer than
 /// `transaction_timeout` (since 17) may allow to a session, and its end is FATAL, not an ERROR.
@@ -86,5 +87,171 @@ pub unsafe fn insert_index_entries(
             none,
             false,
         );
+    }
+}
+
+/// What PostgreSQL calls for each node of a tree; it returns true to end the walk.
+pub type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
+
+#[cfg(feature = "pg15")]
+unsafe extern "C-unwind" {
+    // Bound without the arguments that a walker gets. They may raise an ERROR, and are called only
+    // through `guarded`.
+    #[link_name = "query_tree_walker"]
+    fn walk_query(
+        query: *mut pg_sys::Query,
+        walker: Walker,
+        context: *mut c_void,
+        flags: std::ffi::c_int,
+    ) -> bool;
+    #[link_name = "expression_tree_walker"]
+    fn walk_expression(node: *mut pg_sys::Node, walker: Walker, context: *mut c_void) -> bool;
+}
+
+/// Calls `walker` for all that a query consists of, subqueries among it.
+///
+/// # Safety
+/// `query` is live, and `walker` takes `context`.
+pub unsafe fn query_tree_walker(
+    query: *mut pg_sys::Query,
+    walker: Walker,
+    context: *mut c_void,
+) -> bool {
+    // SAFETY: the caller's promise.
+    #[cfg(feature = "pg15")]
+    unsafe {
+        super::guarded(|| walk_query(query, walker, context, 0))
+    }
+    // SAFETY: as above.
+    #[cfg(not(feature = "pg15"))]
+    unsafe {
+        pg_sys::query_tree_walker_impl(query, Some(walker), context, 0)
+    }
+}
+
+/// Calls `walker` for all that an expression consists of.
+///
+/// # Safety
+/// `node` is live, and `walker` takes `context`.
+pub unsafe fn expression_tree_walker(
+    node: *mut pg_sys::Node,
+    walker: Walker,
+    context: *mut c_void,
+) -> bool {
+    // SAFETY: the caller's promise.
+    #[cfg(feature = "pg15")]
+    unsafe {
+        super::guarded(|| walk_expression(node, walker, context))
+    }
+    // SAFETY: as above.
+    #[cfg(not(feature = "pg15"))]
+    unsafe {
+        pg_sys::expression_tree_walker_impl(node, Some(walker), context)
+    }
+}
+
+/// Makes what a query asks of privileges on one relation be asked on another. Until 15 that stands
+/// in the range table itself.
+///
+/// # Safety
+/// `query` is live and ours to change.
+pub unsafe fn move_permissions(query: *mut pg_sys::Query, from: pg_sys::Oid, to: pg_sys::Oid) {
+    #[cfg(feature = "pg15")]
+    let _ = (query, from, to);
+    // SAFETY: the caller's promise; the list is of that type.
+    #[cfg(not(feature = "pg15"))]
+    unsafe {
+        for asked in members::<pg_sys::RTEPermissionInfo>((*query).rteperminfos) {
+            if (*asked).relid == from {
+                (*asked).relid = to;
+            }
+        }
+    }
+}
+
+/// Whether an operator compares as btree indexes do: less, equal, greater.
+///
+/// # Safety
+/// Inside a transaction.
+pub unsafe fn orders(operator: pg_sys::Oid) -> bool {
+    // SAFETY: the caller's promise; the list is of that type. The sixth strategy is "not equal".
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        let all = pg_sys::get_op_btree_interpretation(operator);
+        members::<pg_sys::OpBtreeInterpretation>(all)
+            .into_iter()
+            .any(|one| (1..=5).contains(&(*one).strategy))
+    }
+    // SAFETY: as above.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        let all = pg_sys::get_op_index_interpretation(operator);
+        members::<pg_sys::OpIndexInterpretation>(all)
+            .into_iter()
+            .any(|one| (1..=5).contains(&(*one).cmptype))
+    }
+}
+
+/// By what subplans of an Append are left out at run time; NULL where none are.
+///
+/// # Safety
+/// `append` is a node of the plan of `statement`.
+pub unsafe fn pruning_of_append(
+    statement: *mut pg_sys::PlannedStmt,
+    append: *mut pg_sys::Append,
+) -> *mut pg_sys::PartitionPruneInfo {
+    // SAFETY: the caller's promise.
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        let _ = statement;
+        (*append).part_prune_info
+    }
+    // SAFETY: as above.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        pruning_at(statement, (*append).part_prune_index)
+    }
+}
+
+/// As [`pruning_of_append`], of a MergeAppend.
+///
+/// # Safety
+/// `append` is a node of the plan of `statement`.
+pub unsafe fn pruning_of_merge_append(
+    statement: *mut pg_sys::PlannedStmt,
+    append: *mut pg_sys::MergeAppend,
+) -> *mut pg_sys::PartitionPruneInfo {
+    // SAFETY: the caller's promise.
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        let _ = statement;
+        (*append).part_prune_info
+    }
+    // SAFETY: as above.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        pruning_at(statement, (*append).part_prune_index)
+    }
+}
+
+/// # Safety
+/// `statement` is live; -1 stands for nothing.
+#[cfg(feature = "pg18")]
+unsafe fn pruning_at(
+    statement: *mut pg_sys::PlannedStmt,
+    index: std::ffi::c_int,
+) -> *mut pg_sys::PartitionPruneInfo {
+    // SAFETY: the caller's promise.
+    let all = unsafe { members((*statement).partPruneInfos) };
+    let found = usize::try_from(index).ok().and_then(|index| all.get(index));
+    found.copied().unwrap_or(std::ptr::null_mut())
+}
+
+/// Indexes of the partitioned table itself that are locked when a query on it is planned: since 16
+/// all of them.
+pub fn parent_indexes_locked(indexes: usize) -> usize {
+    match cfg!(feature = "pg15") {
+        true => 0,
+        false => indexes,
     }
 }

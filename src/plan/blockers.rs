@@ -273,7 +273,7 @@ fn index_blockers(index: &Index, key: Option<&Column>) -> Vec<Blocker> {
 }
 
 /// `INDEX_MAX_KEYS` of every build of PostgreSQL that is not custom-made.
-const MAX_INDEX_COLUMNS: usize = 32;
+pub const MAX_INDEX_COLUMNS: usize = 32;
 
 /// Whether a unique index must be extended by the partition column.
 pub fn lacks(index: &Index, attnum: i16) -> bool {

@@ -149,12 +149,13 @@ pub fn attach(parent: &QualifiedName, leaf: &QualifiedName) -> String {
 
 /// Whether an index is made on one relation only, or on its partitions too.
 #[derive(Clone, Copy, PartialEq)]
-enum Reach {
+pub enum Reach {
     Only,
     All,
 }
 
-fn statement(
+/// The statement that makes an index of the source on a relation of the twin.
+pub fn statement(
     facts: &Facts,
     index: &Index,
     key: &Column,

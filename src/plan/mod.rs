@@ -20,7 +20,7 @@ pub mod router;
 pub mod sql;
 pub mod step;
 mod swap;
-mod twin;
+pub mod twin;
 
 use bounds::{RangeBound, Span};
 use facts::{Column, Facts};

@@ -121,7 +121,8 @@ fn forget_not_valid(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
         .collect()
 }
 
-fn create_leaf(facts: &Facts, twin: &QualifiedName, partition: &Partition) -> Step {
+/// The statement that makes a partition.
+pub fn create_leaf(facts: &Facts, twin: &QualifiedName, partition: &Partition) -> Step {
     let bounds = match &partition.range {
         Some((lower, upper)) => Sql::template("FOR VALUES FROM ({lower}) TO ({upper})")
             .literal("lower", &lower.literal)

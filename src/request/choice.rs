@@ -28,17 +28,9 @@ pub fn complete(arguments: &Arguments, facts: &Facts) -> Result<Chosen, Error> {
         column: arguments.partition_column.clone(),
         retention_seconds: None,
     };
-    let analysed = analyze::table(arguments.source, &wish)?;
-    let advice = analysed.advice;
+    let (found, advice) = analyze::advice(arguments.source, &wish)?;
+    let reasons = advice.why_no_column(&found, &wish);
     let Some(choice) = advice.choice else {
-        let mut reasons = advice.reasons;
-        if analysed.table.rows.is_none() {
-            reasons.push("It was never analysed: ANALYZE would tell more.".to_owned());
-        }
-        if wish.column.is_none() {
-            let refused = advice.refused.iter();
-            reasons.extend(refused.map(|(name, why)| format!("Column \"{name}\" {why}.")));
-        }
         return Err(Error::NoAdvice {
             relation: facts.name.clone(),
             column: wish.column,

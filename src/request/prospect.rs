@@ -31,8 +31,11 @@ pub fn sizes(facts: &Facts) -> Result<Sizes, Error> {
 
 /// Each partition's share of the rows, by the statistics of the partition column.
 fn shares(facts: &Facts, plan: &Plan) -> Result<Vec<f64>, Error> {
-    let columns = as_owner_of(facts, || analyze::columns(pg_sys::Oid::from(facts.oid)))?;
+    let source = pg_sys::Oid::from(facts.oid);
+    let mut columns = as_owner_of(facts, || analyze::statistics_of(&[source]))?;
     let statistics = columns
+        .remove(&facts.oid)
+        .unwrap_or_default()
         .into_iter()
         .find(|column| column.attnum == plan.key.attnum)
         .and_then(|column| column.statistics);

@@ -13,6 +13,7 @@ mod keyless;
 mod maintenance;
 mod open_transactions;
 mod partition_values;
+mod query_pruning;
 mod readers;
 mod steering;
 mod tpcb;
