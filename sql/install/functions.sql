@@ -74,7 +74,7 @@ COMMENT ON TYPE partman_rs.query_report IS 'what becomes of a statement when its
 COMMENT ON COLUMN partman_rs.query_report.statement IS 'as pg_stat_statements has it; null for several statements together, which the note tells of';
 COMMENT ON COLUMN partman_rs.query_report.calls IS 'how often it was run since pg_stat_statements was reset';
 COMMENT ON COLUMN partman_rs.query_report.total_time IS 'milliseconds that its execution took in all';
-COMMENT ON COLUMN partman_rs.query_report.share_of_time IS 'share of the time of all statements on the table, from 0 to 1; null where it is not known to be on it';
+COMMENT ON COLUMN partman_rs.query_report.share_of_time IS 'share of the time of all statements on the table, from 0 to 1; null for commands, whose time is not counted, and where it is not known to be on it';
 COMMENT ON COLUMN partman_rs.query_report.partitions_before IS 'partitions that hold what it reads now: all of them; null where it could not be planned';
 COMMENT ON COLUMN partman_rs.query_report.partitions_after IS 'partitions that are left of them by pruning, with the newest key for each parameter that the partition column is compared with';
 COMMENT ON COLUMN partman_rs.query_report.pruned IS 'when partitions are left out: plan time, run time, or never; null where it reads none, or could not be planned';

@@ -120,7 +120,11 @@ pub fn judge(
     let name = &column.name;
     match (key.is_time(), hidden) {
         (true, _) if !in_order => {
-            score += 30.0;
+            // Where that is what most queries ask for, it is worth more than a key they do not name.
+            score += match found.compared >= 0.5 {
+                true => 80.0,
+                false => 30.0,
+            };
             reasons.push(format!(
                 "Column \"{name}\" is a time, though rows do not lie in its order (correlation {order:.2}): queries and \
                  retention by it would gain."
@@ -220,7 +224,7 @@ pub fn judge(
     if found.compared > 0.0 {
         score += 20.0 * found.compared;
         reasons.push(format!(
-            "{} of the time of its statements goes to those that choose rows by \"{name}\".",
+            "Statements that choose rows by \"{name}\" take {} of the time of all on the table.",
             words::percent(found.compared)
         ));
     }

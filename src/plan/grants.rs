@@ -3,6 +3,7 @@
 
 use super::Partition;
 use super::facts::{Column, Facts, Grant};
+use super::lock::{Lock, Mode};
 use super::names::{QualifiedName, quote_ident};
 use super::phase::Phase;
 use super::sql::Sql;
@@ -24,22 +25,19 @@ pub fn steps(
     partitions: &[Partition],
     sequences: &[SequencePlan],
 ) -> Vec<Step> {
+    // Since 18 GRANT locks what it is about.
+    let family = Lock::on_new(Mode::AccessShare, twin).with_partitions();
     let tables = tables(twin, partitions);
-    let mut steps = on_object(facts, &facts.grants, &Object::Tables(&tables));
+    let mut steps = on_object(facts, &facts.grants, &Object::Tables(&tables), &family);
     for column in &facts.columns {
-        steps.extend(on_object(
-            facts,
-            &column.grants,
-            &Object::Column(&tables, column),
-        ));
+        let object = Object::Column(&tables, column);
+        steps.extend(on_object(facts, &column.grants, &object, &family));
     }
     for sequence in sequences {
         if let Some(new_name) = &sequence.twin_name {
-            steps.extend(on_object(
-                facts,
-                &sequence.grants,
-                &Object::Sequence(new_name.clone()),
-            ));
+            let lock = Lock::on_new(Mode::AccessShare, new_name);
+            let object = Object::Sequence(new_name.clone());
+            steps.extend(on_object(facts, &sequence.grants, &object, &lock));
         }
     }
     steps
@@ -106,7 +104,8 @@ pub fn changes(
     revoked
 }
 
-fn on_object(facts: &Facts, grants: &[Grant], object: &Object) -> Vec<Step> {
+/// The statements about one object, which take this lock.
+fn on_object(facts: &Facts, grants: &[Grant], object: &Object, lock: &Lock) -> Vec<Step> {
     let mut steps = Vec::new();
     if !matches!(object, Object::Column(..)) {
         // An owner may have given up rights on the own table; start from nothing.
@@ -128,6 +127,9 @@ fn on_object(facts: &Facts, grants: &[Grant], object: &Object) -> Vec<Step> {
             .map(|group| object.step(facts, group, Verb::Grant)),
     );
     steps
+        .into_iter()
+        .map(|step| step.lock(lock.clone()))
+        .collect()
 }
 
 fn step(statement: String) -> Step {

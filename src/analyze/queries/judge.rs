@@ -155,7 +155,7 @@ pub fn report(usage: &Usage, fates: Vec<Result<Fate, String>>) -> Report {
                 statement: Some(statement.text.clone()),
                 calls: statement.calls,
                 time: statement.time,
-                share: Some(share(statement.time)),
+                share: (!statement.is_command()).then(|| share(statement.time)),
                 fate,
                 note,
             }
@@ -179,7 +179,11 @@ pub fn report(usage: &Usage, fates: Vec<Result<Fate, String>>) -> Report {
             }),
     );
     Report {
-        statements: usage.statements.len(),
+        statements: usage
+            .statements
+            .iter()
+            .filter(|statement| !statement.is_command())
+            .count(),
         lines,
         gain,
         fails,

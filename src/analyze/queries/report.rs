@@ -79,7 +79,7 @@ pub fn report(subject: &Subject, usage: &Usage) -> Result<Report, Failure> {
 }
 
 fn fate(statement: &Statement, stand: &Rc<Stand>, shape: &Shape) -> Result<Fate, String> {
-    let way = statement.way.as_ref().map_err(Clone::clone)?;
+    let way = statement.way.as_ref().map_err(words::unplanned)?;
     match way.actor.tries(|| planner::plan(&way.parsed, stand)) {
         Ok(Ok(Some(planned))) => Ok(judge::fate(&planned, shape)),
         Ok(Ok(None)) => Err("It was altered meanwhile.".to_owned()),

@@ -38,8 +38,25 @@ pub struct Statement {
     pub text: String,
     pub calls: i64,
     pub time: f64,
-    /// How it can be planned; or why not, in a sentence.
-    pub way: Result<Way, String>,
+    /// How it can be planned; or why not.
+    pub way: Result<Way, Unplanned>,
+}
+
+impl Statement {
+    /// Whether it is a command that has no plan, of which partitions change nothing: its time is
+    /// no part of what could be gained.
+    pub fn is_command(&self) -> bool {
+        matches!(self.way, Err(Unplanned::Command))
+    }
+}
+
+/// Why a statement has no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unplanned {
+    /// COPY, ANALYZE, and the like.
+    Command,
+    /// In a sentence.
+    Because(String),
 }
 
 /// How a statement can be planned.
@@ -68,9 +85,13 @@ impl Sum {
 }
 
 impl Usage {
-    /// Milliseconds of all statements on the table that were looked at.
+    /// Milliseconds of all statements on the table that were looked at, commands apart.
     pub fn time(&self) -> f64 {
-        self.statements.iter().map(|statement| statement.time).sum()
+        let statements = self.statements.iter();
+        statements
+            .filter(|statement| !statement.is_command())
+            .map(|statement| statement.time)
+            .sum()
     }
 
     /// The share of that time which goes to statements that compare a column, by its number.
@@ -172,10 +193,10 @@ impl Search {
         &mut self,
         recorded: &Recorded,
         text: &str,
-    ) -> Result<Option<Result<Way, String>>, Error> {
+    ) -> Result<Option<Result<Way, Unplanned>>, Error> {
         let actor = match self.actor(recorded)? {
             Ok(actor) => actor,
-            Err(why) => return Ok(self.listed(text, why)),
+            Err(why) => return Ok(self.listed(text, Unplanned::Because(why))),
         };
         let source = self.source;
         let mut parsed = text.to_owned();
@@ -195,13 +216,14 @@ impl Search {
                 parsed,
                 compared,
             })),
-            Ok(Err(unfit)) => self.listed(text, words::unfit(unfit)),
-            Err(failure) => self.listed(text, words::failure(&failure)),
+            Ok(Err(Unfit::Utility)) => self.listed(text, Unplanned::Command),
+            Ok(Err(unfit)) => self.listed(text, Unplanned::Because(words::unfit(unfit))),
+            Err(failure) => self.listed(text, Unplanned::Because(words::failure(&failure))),
         })
     }
 
     /// Whether a statement is on the table cannot be told but by its text.
-    fn listed(&self, text: &str, why: String) -> Option<Result<Way, String>> {
+    fn listed(&self, text: &str, why: Unplanned) -> Option<Result<Way, Unplanned>> {
         text::mentions(text, &self.names).then_some(Err(why))
     }
 
@@ -272,7 +294,7 @@ mod tests {
                     parsed: String::new(),
                     compared: compared.to_vec(),
                 }),
-                None => Err("no".to_owned()),
+                None => Err(Unplanned::Because("no".to_owned())),
             },
         };
         let usage = Usage {
@@ -280,6 +302,10 @@ mod tests {
                 statement(60.0, Some(&[1, 2])),
                 statement(30.0, Some(&[2])),
                 statement(10.0, None),
+                Statement {
+                    way: Err(Unplanned::Command),
+                    ..statement(900.0, None)
+                },
             ],
             ..Usage::default()
         };

@@ -1,7 +1,7 @@
 //! Sentences about statements.
 
 use super::recorded::Unknown;
-use super::usage::Sum;
+use super::usage::{Sum, Unplanned};
 use crate::analyze::words::{count, percent};
 use crate::pg::planner::Unfit;
 use crate::pg::transaction::Failure;
@@ -14,6 +14,14 @@ pub fn unfit(unfit: Unfit) -> String {
         Unfit::Utility => "It is a command that has no plan.",
     }
     .to_owned()
+}
+
+/// Why a statement is not planned.
+pub fn unplanned(unplanned: &Unplanned) -> String {
+    match unplanned {
+        Unplanned::Command => unfit(Unfit::Utility),
+        Unplanned::Because(why) => why.clone(),
+    }
 }
 
 /// Why nothing is known of statements.

@@ -28,7 +28,7 @@ SELECT tests.refusal($$SELECT analyze_table_for_partitioning('plain', retention 
 -- Settings. Since 16 their ranges are told with units.
 LOAD 'pg_partman_rs';
 SELECT s, replace(tests.refusal(format('SET pg_partman_rs.%s', s)), ' kB', '') AS refusal
-  FROM unnest('{analyze_small_size = 0,analyze_large_size = -1,target_partition_size = 3TB,analyze_correlation = 1.1,analyze_deleted_percent = 0,analyze_dead_percent = 101,analyze_null_percent = -1,analyze_growth_months = 1201,analyze_freeze_percent = 0,analyze_slot_lag = 7}'::text[]) s;
+  FROM unnest('{analyze_small_size = 0,analyze_large_size = -1,target_partition_size = none,analyze_correlation = 1.1,analyze_deleted_percent = 0,analyze_dead_percent = 101,analyze_null_percent = -1,analyze_growth_months = 1201,analyze_freeze_percent = 0,analyze_slot_lag = 7}'::text[]) s;
 -- An empty table; a named column of a type that no ranges are made of, and one that is generated.
 SELECT source, needs_partitioning, partition_column, estimated_partitions, total_bytes > 0 AS has_bytes, rows_estimate, reasons, blockers, next_step
   FROM analyze_table_for_partitioning('plain') \gx

@@ -69,8 +69,8 @@ SET enable_hashjoin = off;
 SET enable_mergejoin = off;
 BEGIN;
 SAVEPOINT here;
--- Since 18 lists of constants are written shorter; locks after the conversion differ between majors, and have a test elsewhere.
-SELECT replace(statement, ' /*, ... */', ', $2') AS statement, partitions_before AS before, partitions_after AS after, pruned, locks_before AS locks,
+-- Since 18 lists of constants are written shorter; 16 counts the constants of one statement otherwise; locks after the conversion differ between majors, and have a test elsewhere.
+SELECT regexp_replace(replace(statement, ' /*, ... */', ', $2'), '(INSERT INTO days .*) = \$\d', '\1 = $2') AS statement, partitions_before AS before, partitions_after AS after, pruned, locks_before AS locks,
        locks_after >= locks_before AS grow, note
   FROM query_pruning('deals', 'at', '1 month')
  WHERE statement !~ 'CREATE|VACUUM|ANALYZE|DECLARE'
@@ -93,8 +93,8 @@ SELECT max(partitions_before) FROM query_pruning('deals');
 SELECT max(partitions_before) FROM query_pruning('deals', partition_interval => '3 months');
 SELECT max(partitions_before) FROM query_pruning('deals', 'id', '1000');
 -- The analysis says the same in a sentence, and knows by what rows are chosen.
-SELECT regexp_replace(line, '\d+ %|less than 1 %', 'N %') AS line
-  FROM analyze_table_for_partitioning('deals') a, regexp_split_to_table(a.reasons || E'\n' || a.warnings, '\n') line WHERE line ~ 'statements';
+SELECT regexp_replace(line, '\d+ %|less than 1 %', 'N %', 'i') AS line
+  FROM analyze_table_for_partitioning('deals') a, regexp_split_to_table(a.reasons || E'\n' || a.warnings, '\n') line WHERE line ~* 'statements';
 SELECT jsonb_typeof(details -> 'queries' -> 'statements') AS statements, details -> 'queries' ? 'share_that_gains' AS share FROM analyze_table_for_partitioning('deals');
 
 -- Only so many are looked at.

@@ -86,7 +86,10 @@ WITH renamed AS (
 SELECT t.*, p.statement FROM taken t JOIN tests.plan p USING (step) WHERE p.statement !~ '^DROP TABLE';
 -- On what applications use, exactly what is said; on what the conversion made, no more than that.
 SELECT step, relation, planned, taken, is_new, tests.alike(left(statement, 100)) AS statement FROM tests.compared
- WHERE CASE WHEN is_new THEN taken > planned ELSE planned IS DISTINCT FROM taken END
+ WHERE CASE WHEN is_new THEN taken > planned
+            -- Not all minor releases lock the sequence that a default names.
+            WHEN relation = 'trades_number_seq' AND taken IS NULL THEN planned > 1
+            ELSE planned IS DISTINCT FROM taken END
  ORDER BY step, relation;
 SELECT count(*) > 100 AS locks, count(DISTINCT step) > 50 AS steps, count(*) FILTER (WHERE is_new IS NOT TRUE) > 15 AS on_tables_in_use,
        count(*) FILTER (WHERE taken IS NOT NULL) > 60 AS seen FROM tests.compared;
