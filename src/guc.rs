@@ -9,6 +9,7 @@ static SWAP_LOCK_TIMEOUT_MS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static SNAPSHOT_WAIT_TIMEOUT_S: GucSetting<i32> = GucSetting::<i32>::new(3600);
 static COPY_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(2);
 static MAX_PARTITIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static RETENTION_FUSE: GucSetting<i32> = GucSetting::<i32>::new(10);
 static LAUNCHER_NAPTIME_S: GucSetting<i32> = GucSetting::<i32>::new(10);
 /// In kB, as all settings of size are.
 static ANALYZE_SMALL_SIZE_KB: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
@@ -59,6 +60,16 @@ pub fn define() {
         c"Many partitions cost planning time, memory in each session, and locks.",
         &MAX_PARTITIONS,
         1,
+        100_000,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_partman_rs.retention_max_partitions",
+        c"Most partitions of a table that one run of maintenance retires.",
+        c"A fuse: where a policy or the data is wrong, not all is gone at once. Those left go with the next runs.",
+        &RETENTION_FUSE,
+        0,
         100_000,
         GucContext::Userset,
         GucFlags::default(),
@@ -206,6 +217,11 @@ pub fn copy_workers() -> u32 {
 /// Most partitions of a conversion.
 pub fn max_partitions() -> u32 {
     u32::try_from(MAX_PARTITIONS.get()).unwrap_or(1)
+}
+
+/// Most partitions that one run retires.
+pub fn retention_fuse() -> u32 {
+    u32::try_from(RETENTION_FUSE.get()).unwrap_or(0)
 }
 
 /// Time between two looks of the launcher.

@@ -13,6 +13,7 @@ mod db;
 mod error;
 mod failpoint;
 mod guc;
+mod maintain;
 mod pg;
 mod plan;
 mod request;

@@ -14,7 +14,7 @@ pub mod words;
 mod worth;
 
 pub use advice::{Advice, Wish};
-pub use read::{columns, server};
+pub use read::{INDEX_ONLY, columns, server};
 
 use crate::catalog::table;
 use crate::error::Error;

@@ -152,6 +152,29 @@ fn sorted(oids: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     oids
 }
 
+/// Whether an index over all rows of a table begins with that column.
+pub fn has_index_on(relation: pg_sys::Oid, attnum: i16) -> Result<bool, Error> {
+    db::value(
+        "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam \
+                         WHERE i.indrelid = $1 AND i.indkey[0] = $2 AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree')",
+        &[relation.into(), attnum.into()],
+    )
+}
+
+/// The name of a relation; `None` where it is gone.
+pub fn qualified_name(relation: pg_sys::Oid) -> Result<Option<QualifiedName>, Error> {
+    db::row(
+        "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1",
+        &[relation.into()],
+        |row| {
+            Ok(QualifiedName {
+                schema: row.get(1)?,
+                name: row.get(2)?,
+            })
+        },
+    )
+}
+
 /// The name of a relation, without its schema; `None` where it is gone.
 pub fn name(relation: pg_sys::Oid) -> Result<Option<String>, Error> {
     db::row(

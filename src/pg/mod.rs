@@ -6,6 +6,7 @@ pub mod depend;
 pub mod disk;
 pub mod interrupts;
 pub mod lock;
+pub mod partitions;
 pub mod processor;
 pub mod relation;
 pub mod role;

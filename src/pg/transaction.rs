@@ -101,6 +101,68 @@ pub fn unit<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
     outcome
 }
 
+/// Runs `work` in a subtransaction of its own: it is kept where `work` returns `Ok`, and rolled back,
+/// with its locks, where it does not.
+///
+/// An ERROR comes back as a [`Failure`], unless it is meant for the whole statement: a cancel, a
+/// shutdown, or the lack of memory.
+pub fn nested<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
+    enum End<T> {
+        Here(Result<T, Failure>),
+        Beyond(CaughtError),
+    }
+    // SAFETY: inside the transaction of a statement. Memory context and resource owner are put
+    // back afterwards, as the end of an internal subtransaction leaves that to its caller. Role,
+    // settings and snapshots are put back by it.
+    let (context, owner) = unsafe {
+        let before = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        before
+    };
+    let end = PgTryBuilder::new(AssertUnwindSafe(|| {
+        let value = work();
+        if value.is_ok() {
+            // SAFETY: nothing is left open by the work.
+            unsafe { pg_sys::ReleaseCurrentSubTransaction() };
+        }
+        End::Here(value.map_err(Failure::from))
+    }))
+    .catch_others(|caught| match concerns_all(&caught) {
+        true => End::Beyond(caught),
+        false => End::Here(Err(Failure::from(caught))),
+    })
+    .execute();
+    // SAFETY: the counterpart of the above.
+    unsafe {
+        if !matches!(end, End::Here(Ok(_))) {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+    }
+    match end {
+        End::Here(outcome) => outcome,
+        End::Beyond(caught) => caught.rethrow(),
+    }
+}
+
+fn concerns_all(caught: &CaughtError) -> bool {
+    let CaughtError::PostgresError(report) = caught else {
+        // Ours: a mistake of this library, or an error that it raised itself.
+        return matches!(caught, CaughtError::RustPanic { .. });
+    };
+    use PgSqlErrorCode as Code;
+    matches!(
+        report.sql_error_code(),
+        Code::ERRCODE_QUERY_CANCELED
+            | Code::ERRCODE_ADMIN_SHUTDOWN
+            | Code::ERRCODE_CRASH_SHUTDOWN
+            | Code::ERRCODE_CANNOT_CONNECT_NOW
+            | Code::ERRCODE_DATABASE_DROPPED
+            | Code::ERRCODE_OUT_OF_MEMORY
+    )
+}
+
 fn begin() {
     // SAFETY: a background worker that is connected to a database and not in a transaction.
     unsafe {

@@ -8,7 +8,7 @@ pub mod carry;
 mod comments;
 pub mod estimate;
 pub mod facts;
-mod grants;
+pub mod grants;
 pub mod horizon;
 pub mod indexes;
 pub mod interval;
@@ -20,7 +20,7 @@ pub mod router;
 pub mod sql;
 pub mod step;
 mod swap;
-mod twin;
+pub mod twin;
 
 use bounds::{RangeBound, Span};
 use facts::{Column, Facts};

@@ -1,0 +1,261 @@
+//! One run of maintenance over a table: what it needs is decided, then done action by action.
+
+use super::read::{self, Subject};
+use super::set::{Leaf, Position};
+use super::{act, premake, retire};
+use crate::catalog::policy::{Action, Policy};
+use crate::catalog::table;
+use crate::error::Error;
+use crate::guc;
+use crate::pg::interrupts;
+use crate::pg::transaction::Failure;
+use crate::plan::bounds::{RangeBound, Span};
+use crate::plan::names::QualifiedName;
+use crate::request::{self, SessionZone};
+use pgrx::pg_sys;
+use std::time::Duration;
+
+/// One action, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub parent: pg_sys::Oid,
+    pub relation: String,
+    pub action: &'static str,
+    pub partition: Option<String>,
+    pub lower: Option<String>,
+    pub upper: Option<String>,
+    pub outcome: String,
+    pub sqlstate: Option<String>,
+}
+
+impl Outcome {
+    /// Whether something was done, or failed.
+    pub fn is_news(&self) -> bool {
+        self.sqlstate.is_some() || !self.outcome.starts_with("skipped")
+    }
+}
+
+/// Runs a piece of work by itself: it is kept, or taken back, whatever becomes of the others.
+pub type Alone = fn(&mut dyn FnMut() -> Result<(), Error>) -> Result<(), Failure>;
+
+enum Task {
+    Create(Span),
+    /// A partition, its name, and what becomes of it.
+    Retire(Leaf, String, Action),
+}
+
+struct Decision {
+    subject: Subject,
+    tasks: Vec<Task>,
+    skipped: Vec<Outcome>,
+}
+
+/// Brings one table into the shape of its policy; a row for each action. With `is_dry` nothing is
+/// done.
+///
+/// What goes wrong with one action is told in its row, and stops no other.
+pub fn table(policy: &Policy, is_dry: bool, alone: Alone) -> Vec<Outcome> {
+    let mut decision = None;
+    let decided = alone(&mut || {
+        decision = Some(decide(policy)?);
+        Ok(())
+    });
+    let decision = match (decided, decision) {
+        (Ok(()), Some(decision)) => decision,
+        (Ok(()), None) => return Vec::new(),
+        (Err(failure), _) => {
+            return vec![Outcome {
+                parent: policy.parent,
+                relation: String::new(),
+                action: "look",
+                partition: None,
+                lower: None,
+                upper: None,
+                outcome: in_words(&failure),
+                sqlstate: Some(failure.sqlstate()),
+            }];
+        }
+    };
+    let mut outcomes = Vec::new();
+    for task in &decision.tasks {
+        interrupts::check();
+        let outcome = match is_dry {
+            true => task.outcome(&decision.subject, "to be done".to_owned()),
+            false => attempt(&decision.subject, task, alone),
+        };
+        outcomes.push(outcome);
+    }
+    outcomes.extend(decision.skipped);
+    outcomes
+}
+
+fn decide(policy: &Policy) -> Result<Decision, Error> {
+    let subject = read::subject(policy.parent, policy.retention_bytes.is_some())?;
+    let key = subject.set.key;
+    let zone = SessionZone::named(policy.time_zone.as_deref())?;
+    let position = subject.position(&zone)?;
+    let keep_from = keep_from(policy, &subject, position, &zone)?;
+    let wish = premake::Wish {
+        interval: request::interval(&policy.partition_interval, key)?,
+        premake: u32::try_from(policy.premake).unwrap_or(0),
+        most: guc::max_partitions(),
+    };
+    let premade = premake::decide(&subject.set, &wish, position, keep_from, &zone)?;
+    let limits = retire::Wish {
+        keep_from,
+        most_partitions: policy
+            .retention_partitions
+            .and_then(|most| u32::try_from(most).ok()),
+        most_bytes: policy.retention_bytes,
+        fuse: guc::retention_fuse(),
+    };
+    let retired = retire::decide(&subject.set, &limits, position);
+    let skip = |action, leaf: Option<(&Leaf, String)>, why: &str| Outcome {
+        lower: leaf
+            .as_ref()
+            .and_then(|(leaf, _)| literal(&subject, leaf.lower)),
+        upper: leaf
+            .as_ref()
+            .and_then(|(leaf, _)| literal(&subject, leaf.upper)),
+        partition: leaf.map(|(_, name)| name),
+        ..outcome(&subject, action, format!("skipped: {why}"))
+    };
+    let mut skipped: Vec<Outcome> = premade
+        .skipped
+        .iter()
+        .map(|why| skip("create", None, why))
+        .collect();
+    for (leaf, why) in &retired.spared {
+        let named = (*leaf, name_of(leaf)?);
+        skipped.push(skip(policy.retention_action.name(), Some(named), why));
+    }
+    let mut tasks: Vec<Task> = premade.spans.into_iter().map(Task::Create).collect();
+    for leaf in retired.leaves {
+        let name = name_of(leaf)?;
+        tasks.push(Task::Retire(leaf.clone(), name, policy.retention_action));
+    }
+    Ok(Decision {
+        subject,
+        tasks,
+        skipped,
+    })
+}
+
+/// The key below which all is old.
+fn keep_from(
+    policy: &Policy,
+    subject: &Subject,
+    position: Position,
+    zone: &SessionZone,
+) -> Result<Option<i64>, Error> {
+    let (Some(retention), Some(present)) = (&policy.retention, position.present()) else {
+        return Ok(None);
+    };
+    request::earlier(subject.set.key, present, retention, zone).map(Some)
+}
+
+/// So often, and so far apart, a lock is asked for that others hold.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(50);
+
+fn attempt(subject: &Subject, task: &Task, alone: Alone) -> Outcome {
+    let mut tries = 1;
+    loop {
+        let mut came_of_it = Done::Nothing;
+        let done = alone(&mut || {
+            came_of_it = task.run(subject)?;
+            Ok(())
+        });
+        return match done {
+            Err(failure) if failure.is_transient() && tries < TRIES => {
+                interrupts::nap(PAUSE * tries);
+                tries += 1;
+                continue;
+            }
+            Err(failure) => Outcome {
+                sqlstate: Some(failure.sqlstate()),
+                ..task.outcome(subject, in_words(&failure))
+            },
+            Ok(()) => match came_of_it {
+                Done::Made(name) => Outcome {
+                    partition: Some(name.to_string()),
+                    ..task.outcome(subject, task.done().to_owned())
+                },
+                Done::Retired => task.outcome(subject, task.done().to_owned()),
+                Done::Nothing => task.outcome(subject, "skipped: somebody else did it".to_owned()),
+            },
+        };
+    }
+}
+
+fn in_words(failure: &Failure) -> String {
+    format!("failed: {} {}", failure.sqlstate(), failure.message)
+}
+
+/// What a task came to.
+enum Done {
+    Made(QualifiedName),
+    Retired,
+    /// Somebody else has done it meanwhile.
+    Nothing,
+}
+
+impl Task {
+    fn run(&self, subject: &Subject) -> Result<Done, Error> {
+        Ok(match self {
+            Task::Create(span) => act::create(subject, span)?.map_or(Done::Nothing, Done::Made),
+            Task::Retire(leaf, _, action) => match act::retire(subject, leaf, *action)? {
+                true => Done::Retired,
+                false => Done::Nothing,
+            },
+        })
+    }
+
+    fn outcome(&self, subject: &Subject, told: String) -> Outcome {
+        match self {
+            Task::Create(span) => Outcome {
+                lower: Some(span.lower.literal.clone()),
+                upper: Some(span.upper.literal.clone()),
+                ..outcome(subject, "create", told)
+            },
+            Task::Retire(leaf, name, action) => Outcome {
+                partition: Some(name.clone()),
+                lower: literal(subject, leaf.lower),
+                upper: literal(subject, leaf.upper),
+                ..outcome(subject, action.name(), told)
+            },
+        }
+    }
+
+    fn done(&self) -> &'static str {
+        match self {
+            Task::Create(_) => "created",
+            Task::Retire(_, _, Action::Drop) => "dropped",
+            Task::Retire(_, _, Action::Detach) => "detached",
+        }
+    }
+}
+
+fn outcome(subject: &Subject, action: &'static str, told: String) -> Outcome {
+    Outcome {
+        parent: subject.parent,
+        relation: subject.name.name.clone(),
+        action,
+        partition: None,
+        lower: None,
+        upper: None,
+        outcome: told,
+        sqlstate: None,
+    }
+}
+
+fn name_of(leaf: &Leaf) -> Result<String, Error> {
+    let name = table::qualified_name(pg_sys::Oid::from(leaf.oid))?;
+    Ok(name.map_or_else(String::new, |name| name.to_string()))
+}
+
+fn literal(subject: &Subject, bound: Option<i64>) -> Option<String> {
+    RangeBound::at(subject.set.key, bound?)
+        .ok()
+        .map(|bound| bound.literal)
+}
