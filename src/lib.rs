@@ -37,7 +37,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/install/views.sql",
     name = "views",
-    requires = ["tables"],
+    requires = ["tables", "functions"],
     finalize
 );
 

@@ -77,6 +77,7 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
         interval,
         time_zone: (key_type == KeyType::TimestampTz).then(|| zone.name.clone()),
         default_partition: arguments.default_partition,
+        premake: u32::try_from(arguments.premake).unwrap_or(0),
         copy_workers: arguments
             .copy_workers
             .and_then(|workers| u32::try_from(workers).ok())

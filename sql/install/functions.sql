@@ -184,3 +184,19 @@ SET jit = off
 AS 'MODULE_PATHNAME', 'unpin_partition_wrapper';
 COMMENT ON FUNCTION unpin_partition(regclass) IS
     'lets a partition be retired again when it is old';
+
+CREATE FUNCTION partman_rs.check_policies() RETURNS TABLE (
+    parent regclass, verdict text, reason text, next_command text, partitions_ahead bigint, runway_seconds float8,
+    keys_left bigint, default_has_rows boolean, gaps bigint, overdue bigint)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'check_policies_wrapper';
+COMMENT ON FUNCTION partman_rs.check_policies() IS 'for the view partman_rs.health';
+
+CREATE FUNCTION partman_rs.maintenance_delay(failures integer) RETURNS float8
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'maintenance_delay_wrapper';
+COMMENT ON FUNCTION partman_rs.maintenance_delay(integer) IS
+    'seconds between two runs of maintenance, after so many failures in a row; null where no worker runs it';

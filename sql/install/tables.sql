@@ -129,17 +129,23 @@ CREATE TABLE partman_rs.run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     parent oid NOT NULL,
     relation_name text NOT NULL,
+    -- Of the table then: by this role's rights it is seen, also when the table is gone.
+    owner oid NOT NULL,
     action text NOT NULL,
     partition text,
     outcome text NOT NULL,
     sqlstate text,
-    at timestamptz NOT NULL DEFAULT clock_timestamp()
+    error text,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+CREATE INDEX run_ended_at ON partman_rs.run (ended_at);
 
 -- When maintenance last looked at a table, and how that went.
 CREATE TABLE partman_rs.maintenance (
     parent oid PRIMARY KEY,
     last_run_at timestamptz NOT NULL,
+    -- In a row. A worker counts a run before it begins, so that one that ends the server is counted too.
     failures integer NOT NULL,
     last_error text,
     last_sqlstate text

@@ -3,6 +3,7 @@
 use super::as_bookkeeper;
 use crate::db;
 use crate::error::Error;
+use crate::pg::{lock, relation};
 use pgrx::pg_sys;
 
 /// A policy, as its row has it.
@@ -69,6 +70,54 @@ pub fn find(parent: pg_sys::Oid) -> Result<Option<Policy>, Error> {
     as_bookkeeper(|| db::row(&sql, &[parent.into()], decode))
 }
 
+/// The lock on the maintenance of a table: two at once would only be in each other's way.
+pub fn lock(parent: pg_sys::Oid) -> Result<lock::Object, Error> {
+    Ok(lock::Object {
+        class: policy_table()?,
+        number: parent.to_u32(),
+        part: 0,
+    })
+}
+
+/// The lock of the worker that maintains this database: tables that foreign keys link are never
+/// taken in hand by two at once.
+pub fn worker_lock() -> Result<lock::Object, Error> {
+    lock(pg_sys::InvalidOid)
+}
+
+fn policy_table() -> Result<pg_sys::Oid, Error> {
+    relation::find(c"partman_rs", c"policy")
+        .ok_or_else(|| Error::Internal("extension pg_partman_rs is not installed here".to_owned()))
+}
+
+/// A table with a policy, and how its maintenance went.
+pub struct Standing {
+    pub parent: pg_sys::Oid,
+    pub seconds_since: Option<f64>,
+    pub failures: u32,
+    pub last_error: Option<String>,
+}
+
+/// All tables with a policy, those first whose turn was the longest ago.
+pub fn standings() -> Result<Vec<Standing>, Error> {
+    as_bookkeeper(|| {
+        db::rows(
+            "SELECT p.parent::oid, extract(epoch FROM clock_timestamp() - m.last_run_at)::float8, coalesce(m.failures, 0), m.last_error \
+               FROM partman_rs.policy p LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent \
+              ORDER BY m.last_run_at NULLS FIRST, p.parent",
+            &[],
+            |row| {
+                Ok(Standing {
+                    parent: row.get(1)?,
+                    seconds_since: row.find(2)?,
+                    failures: u32::try_from(row.get::<i32>(3)?).unwrap_or(0),
+                    last_error: row.find(4)?,
+                })
+            },
+        )
+    })
+}
+
 /// All policies of tables that are there, whose owners `role` may act as, by OID.
 pub fn of_role(role: pg_sys::Oid) -> Result<Vec<Policy>, Error> {
     let sql = format!(
@@ -82,15 +131,29 @@ pub fn of_role(role: pg_sys::Oid) -> Result<Vec<Policy>, Error> {
 
 /// Writes a policy, in place of the one that there was.
 pub fn set(policy: &Policy) -> Result<(), Error> {
+    insert(
+        policy,
+        "DO UPDATE \
+            SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone) \
+              = (excluded.partition_interval, excluded.premake, excluded.retention, excluded.retention_partitions, \
+                 excluded.retention_bytes, excluded.retention_action, excluded.time_zone)",
+    )
+}
+
+/// Writes a policy, unless there is one.
+pub fn set_if_none(policy: &Policy) -> Result<(), Error> {
+    insert(policy, "DO NOTHING")
+}
+
+fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
+    let sql = format!(
+        "INSERT INTO partman_rs.policy (parent, partition_interval, premake, retention, retention_partitions, \
+                                        retention_bytes, retention_action, time_zone) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (parent) {on_conflict}"
+    );
     as_bookkeeper(|| {
         db::run(
-            "INSERT INTO partman_rs.policy (parent, partition_interval, premake, retention, retention_partitions, \
-                                            retention_bytes, retention_action, time_zone) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-             ON CONFLICT (parent) DO UPDATE \
-                SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone) \
-                  = (excluded.partition_interval, excluded.premake, excluded.retention, excluded.retention_partitions, \
-                     excluded.retention_bytes, excluded.retention_action, excluded.time_zone)",
+            &sql,
             &[
                 policy.parent.into(),
                 policy.partition_interval.as_str().into(),

@@ -184,6 +184,15 @@ pub fn name(relation: pg_sys::Oid) -> Result<Option<String>, Error> {
     )
 }
 
+/// The name of a relation, without its schema, and its owner; `None` where it is gone.
+pub fn name_and_owner(relation: pg_sys::Oid) -> Result<Option<(String, pg_sys::Oid)>, Error> {
+    db::row(
+        "SELECT relname::text, relowner FROM pg_class WHERE oid = $1",
+        &[relation.into()],
+        |row| Ok((row.get(1)?, row.get(2)?)),
+    )
+}
+
 /// The name of a role.
 pub fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
     db::value("SELECT pg_get_userbyid($1)::text", &[role.into()])

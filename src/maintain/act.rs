@@ -18,20 +18,32 @@ use crate::plan::sql::Sql;
 use crate::plan::twin::with_clause;
 use pgrx::pg_sys;
 
-/// Makes a partition of these bounds, like its siblings; returns its name, or `None` where somebody
-/// else has made one there meanwhile.
+/// What an attempt to make a partition came to.
+pub enum Creation {
+    Made(QualifiedName),
+    /// Somebody else has made one there meanwhile.
+    AlreadyThere,
+    /// Why it was not tried, in a few words.
+    NotTried(&'static str),
+}
+
+/// Makes a partition of these bounds, like its siblings.
 ///
 /// It is made as a table by itself and then attached, which leaves readers and writers of the parent
 /// alone.
-pub fn create(subject: &Subject, span: &Span) -> Result<Option<QualifiedName>, Error> {
+pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
     subject.as_owner(|| {
         // SHARE UPDATE EXCLUSIVE on the parent, until the end of the (sub)transaction: no reader or
         // writer waits for it, another run of maintenance does. The default partition, if there is
-        // one, is locked ACCESS EXCLUSIVE by ATTACH, for as long as it is looked through.
+        // one, is locked ACCESS EXCLUSIVE by ATTACH, for as long as it is looked through: hence not
+        // where that takes long.
         lock::relation(subject.parent, Mode::ShareUpdateExclusive, guc::swap_lock_timeout());
-        let now = read::subject(subject.parent, false)?.set;
-        if now.overlaps(span.lower.key, span.upper.key) {
-            return Ok(None);
+        let now = unchanged(subject)?;
+        if now.set.overlaps(span.lower.key, span.upper.key) {
+            return Ok(Creation::AlreadyThere);
+        }
+        if let Some(why) = now.default_in_the_way(span)? {
+            return Ok(Creation::NotTried(why));
         }
         let facts = table::facts(subject.parent)?.ok_or_else(|| Error::NoRelation {
             oid: subject.parent.to_u32(),
@@ -76,8 +88,21 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Option<QualifiedName>, E
         .name("name", &name)
         .literal("lower", &span.lower.literal)
         .literal("upper", &span.upper.literal))?;
-        Ok(Some(name))
+        Ok(Creation::Made(name))
     })
+}
+
+/// The table as it is now that it is locked. A new owner is for the next run: what the old one may
+/// do is no measure for it.
+fn unchanged(subject: &Subject) -> Result<Subject, Error> {
+    let now = read::subject(subject.parent, false)?;
+    match now.owner == subject.owner {
+        true => Ok(now),
+        false => Err(Error::Internal(format!(
+            "table \"{}\" has got another owner meanwhile",
+            now.name.name
+        ))),
+    }
 }
 
 fn run(statement: Sql) -> Result<(), Error> {
@@ -138,18 +163,18 @@ pub fn retire(subject: &Subject, leaf: &Leaf, action: Action) -> Result<bool, Er
             guc::swap_lock_timeout(),
         );
         let oid = pg_sys::Oid::from(leaf.oid);
-        let now = read::subject(subject.parent, false)?.set;
+        let now = unchanged(subject)?;
         let is_same = |other: &Leaf| {
             (other.oid, other.lower, other.upper) == (leaf.oid, leaf.lower, leaf.upper)
                 && !other.is_pinned
         };
-        if !now.leaves.iter().any(is_same) {
+        if !now.set.leaves.iter().any(is_same) {
             return Ok(false);
         }
         let name = Relation::open(oid, Mode::AccessExclusive).name();
         run(
             Sql::template("ALTER TABLE {parent} DETACH PARTITION {name}")
-                .name("parent", &subject.name)
+                .name("parent", &now.name)
                 .name("name", &name),
         )?;
         if action == Action::Drop {

@@ -6,6 +6,7 @@ use crate::catalog::table;
 use crate::db;
 use crate::error::Error;
 use crate::pg::role;
+use crate::plan::Plan;
 use crate::plan::interval::KeyType;
 use crate::request::{self, SessionZone};
 use pgrx::pg_sys;
@@ -145,6 +146,21 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
     Ok(policy)
 }
 
+/// Gives the result of a conversion its policy: partitions go on as they were begun, nothing is ever
+/// retired. One that somebody has given it already stays.
+pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
+    policy::set_if_none(&Policy {
+        parent,
+        partition_interval: plan.interval.to_string(),
+        premake: i32::try_from(plan.premake).unwrap_or(PREMAKE),
+        retention: None,
+        retention_partitions: None,
+        retention_bytes: None,
+        retention_action: Action::Detach,
+        time_zone: plan.time_zone.clone(),
+    })
+}
+
 /// An interval, or a number of integers, that is positive.
 fn checked_retention(given: &str, key: KeyType) -> Result<String, Error> {
     let sql = match key.is_time() {
@@ -211,12 +227,7 @@ pub fn pin(partition: pg_sys::Oid, reason: Option<&str>, is_pinned: bool) -> Res
 }
 
 fn named(relation: pg_sys::Oid) -> Result<(String, pg_sys::Oid), Error> {
-    let found = db::row(
-        "SELECT relname::text, relowner FROM pg_class WHERE oid = $1",
-        &[relation.into()],
-        |row| Ok((row.get(1)?, row.get(2)?)),
-    )?;
-    found.ok_or_else(|| Error::NoRelation {
+    table::name_and_owner(relation)?.ok_or_else(|| Error::NoRelation {
         oid: relation.to_u32(),
     })
 }

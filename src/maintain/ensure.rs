@@ -1,10 +1,11 @@
 //! One run of maintenance over a table: what it needs is decided, then done action by action.
 
+use super::act::Creation;
 use super::read::{self, Subject};
 use super::set::{Leaf, Position};
 use super::{act, premake, retire};
 use crate::catalog::policy::{Action, Policy};
-use crate::catalog::table;
+use crate::catalog::{history, table};
 use crate::error::Error;
 use crate::guc;
 use crate::pg::interrupts;
@@ -13,25 +14,55 @@ use crate::plan::bounds::{RangeBound, Span};
 use crate::plan::names::QualifiedName;
 use crate::request::{self, SessionZone};
 use pgrx::pg_sys;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One action, and what came of it.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub parent: pg_sys::Oid,
     pub relation: String,
+    pub owner: pg_sys::Oid,
     pub action: &'static str,
     pub partition: Option<String>,
     pub lower: Option<String>,
     pub upper: Option<String>,
+    /// What was done; or `skipped: ` and why.
     pub outcome: String,
-    pub sqlstate: Option<String>,
+    pub failure: Option<Failed>,
+}
+
+/// How an action failed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    pub sqlstate: String,
+    pub message: String,
 }
 
 impl Outcome {
-    /// Whether something was done, or failed.
-    pub fn is_news(&self) -> bool {
-        self.sqlstate.is_some() || !self.outcome.starts_with("skipped")
+    /// What came of it, in a word.
+    pub fn kind(&self) -> &str {
+        match self.failure {
+            Some(_) => "failed",
+            None => &self.outcome,
+        }
+    }
+
+    /// What came of it, with the reason.
+    pub fn in_words(&self) -> String {
+        match &self.failure {
+            Some(failed) => format!("failed: {} {}", failed.sqlstate, failed.message),
+            None => self.outcome.clone(),
+        }
+    }
+
+    fn failed(self, failure: &Failure) -> Outcome {
+        Outcome {
+            failure: Some(Failed {
+                sqlstate: failure.sqlstate(),
+                message: failure.message.clone(),
+            }),
+            ..self
+        }
     }
 }
 
@@ -64,16 +95,19 @@ pub fn table(policy: &Policy, is_dry: bool, alone: Alone) -> Vec<Outcome> {
         (Ok(()), Some(decision)) => decision,
         (Ok(()), None) => return Vec::new(),
         (Err(failure), _) => {
-            return vec![Outcome {
-                parent: policy.parent,
-                relation: String::new(),
-                action: "look",
-                partition: None,
-                lower: None,
-                upper: None,
-                outcome: in_words(&failure),
-                sqlstate: Some(failure.sqlstate()),
-            }];
+            let mut outcome = unread(policy.parent).failed(&failure);
+            // What cannot be maintained may well have a name and an owner, or be gone.
+            let named = alone(&mut || {
+                if let Some((name, owner)) = table::name_and_owner(policy.parent)? {
+                    outcome.relation = name;
+                    outcome.owner = owner;
+                }
+                Ok(())
+            });
+            if named.is_ok() && !is_dry {
+                note_failure(&outcome, Duration::ZERO, alone);
+            }
+            return vec![outcome];
         }
     };
     let mut outcomes = Vec::new();
@@ -100,15 +134,14 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
         premake: u32::try_from(policy.premake).unwrap_or(0),
         most: guc::max_partitions(),
     };
-    let premade = premake::decide(&subject.set, &wish, position, keep_from, &zone)?;
-    let limits = retire::Wish {
-        keep_from,
-        most_partitions: policy
-            .retention_partitions
-            .and_then(|most| u32::try_from(most).ok()),
-        most_bytes: policy.retention_bytes,
-        fuse: guc::retention_fuse(),
-    };
+    let mut premade = premake::decide(&subject.set, &wish, position, keep_from, &zone)?;
+    if !premade.spans.is_empty() && subject.has_two_levels()? {
+        premade.spans.clear();
+        premade.skipped.push(
+            "its partitions are partitioned themselves, and such are not made yet".to_owned(),
+        );
+    }
+    let limits = limits(policy, keep_from, guc::retention_fuse());
     let retired = retire::decide(&subject.set, &limits, position);
     let skip = |action, leaf: Option<(&Leaf, String)>, why: &str| Outcome {
         lower: leaf
@@ -141,8 +174,20 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
     })
 }
 
+/// What a policy says about old partitions.
+pub fn limits(policy: &Policy, keep_from: Option<i64>, fuse: u32) -> retire::Wish {
+    retire::Wish {
+        keep_from,
+        most_partitions: policy
+            .retention_partitions
+            .and_then(|most| u32::try_from(most).ok()),
+        most_bytes: policy.retention_bytes,
+        fuse,
+    }
+}
+
 /// The key below which all is old.
-fn keep_from(
+pub fn keep_from(
     policy: &Policy,
     subject: &Subject,
     position: Position,
@@ -160,11 +205,23 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 fn attempt(subject: &Subject, task: &Task, alone: Alone) -> Outcome {
     let mut tries = 1;
+    let began = Instant::now();
     loop {
-        let mut came_of_it = Done::Nothing;
+        let mut outcome = task.outcome(subject, "skipped: somebody else did it".to_owned());
         let done = alone(&mut || {
-            came_of_it = task.run(subject)?;
-            Ok(())
+            outcome = match task.run(subject)? {
+                Done::Made(name) => Outcome {
+                    partition: Some(name.to_string()),
+                    ..task.outcome(subject, task.done().to_owned())
+                },
+                Done::Retired => task.outcome(subject, task.done().to_owned()),
+                Done::NotTried(why) => {
+                    outcome.outcome = format!("skipped: {why}");
+                    return Ok(());
+                }
+                Done::Nothing => return Ok(()),
+            };
+            history::note(&outcome, began.elapsed())
         });
         return match done {
             Err(failure) if failure.is_transient() && tries < TRIES => {
@@ -172,30 +229,56 @@ fn attempt(subject: &Subject, task: &Task, alone: Alone) -> Outcome {
                 tries += 1;
                 continue;
             }
-            Err(failure) => Outcome {
-                sqlstate: Some(failure.sqlstate()),
-                ..task.outcome(subject, in_words(&failure))
-            },
-            Ok(()) => match came_of_it {
-                Done::Made(name) => Outcome {
-                    partition: Some(name.to_string()),
-                    ..task.outcome(subject, task.done().to_owned())
-                },
-                Done::Retired => task.outcome(subject, task.done().to_owned()),
-                Done::Nothing => task.outcome(subject, "skipped: somebody else did it".to_owned()),
-            },
+            Err(failure) => {
+                let outcome = task.outcome(subject, String::new()).failed(&failure);
+                note_failure(&outcome, began.elapsed(), alone);
+                outcome
+            }
+            Ok(()) => outcome,
         };
     }
 }
 
-fn in_words(failure: &Failure) -> String {
-    format!("failed: {} {}", failure.sqlstate(), failure.message)
+/// What was rolled back could not record its own failure.
+fn note_failure(outcome: &Outcome, taken: Duration, alone: Alone) {
+    if let Err(failure) = alone(&mut || history::note(outcome, taken)) {
+        pgrx::log!(
+            "maintenance of table \"{}\" cannot be recorded: {}",
+            outcome.relation,
+            failure.message
+        );
+    }
+}
+
+/// The outcome where another process is just about it.
+pub fn held_by_another(parent: pg_sys::Oid) -> Result<Outcome, Error> {
+    Ok(Outcome {
+        relation: table::name(parent)?.unwrap_or_default(),
+        outcome: "skipped: another process maintains it".to_owned(),
+        ..unread(parent)
+    })
+}
+
+/// The outcome of a look that failed; the table may be gone.
+fn unread(parent: pg_sys::Oid) -> Outcome {
+    Outcome {
+        parent,
+        relation: String::new(),
+        owner: pg_sys::InvalidOid,
+        action: "look",
+        partition: None,
+        lower: None,
+        upper: None,
+        outcome: String::new(),
+        failure: None,
+    }
 }
 
 /// What a task came to.
 enum Done {
     Made(QualifiedName),
     Retired,
+    NotTried(&'static str),
     /// Somebody else has done it meanwhile.
     Nothing,
 }
@@ -203,7 +286,11 @@ enum Done {
 impl Task {
     fn run(&self, subject: &Subject) -> Result<Done, Error> {
         Ok(match self {
-            Task::Create(span) => act::create(subject, span)?.map_or(Done::Nothing, Done::Made),
+            Task::Create(span) => match act::create(subject, span)? {
+                Creation::Made(name) => Done::Made(name),
+                Creation::AlreadyThere => Done::Nothing,
+                Creation::NotTried(why) => Done::NotTried(why),
+            },
             Task::Retire(leaf, _, action) => match act::retire(subject, leaf, *action)? {
                 true => Done::Retired,
                 false => Done::Nothing,
@@ -238,14 +325,11 @@ impl Task {
 
 fn outcome(subject: &Subject, action: &'static str, told: String) -> Outcome {
     Outcome {
-        parent: subject.parent,
         relation: subject.name.name.clone(),
+        owner: subject.owner,
         action,
-        partition: None,
-        lower: None,
-        upper: None,
         outcome: told,
-        sqlstate: None,
+        ..unread(subject.parent)
     }
 }
 

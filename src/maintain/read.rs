@@ -4,11 +4,13 @@ use super::set::{Leaf, PartitionSet, Position};
 use crate::catalog::{policy, table};
 use crate::db;
 use crate::error::Error;
+use crate::guc;
 use crate::pg::lock::Mode;
 use crate::pg::partitions;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::settings;
+use crate::plan::bounds::Span;
 use crate::plan::interval::KeyType;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
@@ -27,6 +29,9 @@ pub struct Subject {
     pub default: Option<pg_sys::Oid>,
 }
 
+/// The name, number and type of a partition column, and whether it is in the type's usual order.
+type KeyColumn = (String, i16, pg_sys::Oid, bool);
+
 /// Reads a table; takes ACCESS SHARE on it, until the end of the transaction.
 ///
 /// Fails where it is not partitioned, or in a way that is not managed.
@@ -39,7 +44,7 @@ pub fn subject(parent: pg_sys::Oid, with_sizes: bool) -> Result<Subject, Error> 
         relation: name.name.clone(),
         detail: detail.to_owned(),
     };
-    let key: Option<(String, Option<(String, i16, pg_sys::Oid, bool)>)> = db::row(
+    let key: Option<(String, Option<KeyColumn>)> = db::row(
         "SELECT p.partstrat::text, p.partnatts = 1 AND p.partexprs IS NULL, a.attname::text, a.attnum, a.atttypid, o.opcdefault \
            FROM pg_partitioned_table p \
            LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] AND a.attnum > 0 \
@@ -171,6 +176,61 @@ impl Subject {
             .name("leaf", leaf)
             .build();
         self.as_owner(|| db::value(&sql, &[]))
+    }
+
+    /// Whether the last partition is partitioned itself.
+    pub fn has_two_levels(&self) -> Result<bool, Error> {
+        let Some(last) = self.set.leaves.last() else {
+            return Ok(false);
+        };
+        db::value(
+            "SELECT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = $1)",
+            &[pg_sys::Oid::from(last.oid).into()],
+        )
+    }
+
+    /// Why the default partition keeps a partition of these bounds from being attached, if it does:
+    /// ATTACH looks through all of it while nobody can use it, and fails where it finds a row.
+    pub fn default_in_the_way(&self, span: &Span) -> Result<Option<&'static str>, Error> {
+        // ACCESS SHARE on the default partition, until the end of the transaction.
+        let Some(open) = self
+            .default
+            .and_then(|default| Relation::try_open(default, Mode::AccessShare))
+        else {
+            return Ok(None);
+        };
+        let bytes = match open.is_plain() {
+            true => u64::from(open.blocks()) * u64::from(pg_sys::BLCKSZ),
+            false => 0,
+        };
+        if open.is_plain() && bytes == 0 {
+            return Ok(None);
+        }
+        let (oid, name) = (open.oid(), open.name());
+        drop(open);
+        let is_large = bytes > guc::default_scan_limit();
+        let has_index = table::has_index_on(oid, self.attnum)?;
+        if has_index || !is_large {
+            let sql = Sql::template(
+                "SELECT EXISTS (SELECT FROM {default} WHERE {column} >= {lower} AND {column} < {upper})",
+            )
+            .name("default", &name)
+            .ident("column", &self.column)
+            .literal("lower", &span.lower.literal)
+            .literal("upper", &span.upper.literal)
+            .build();
+            let look = || self.as_owner(|| db::value::<bool>(&sql, &[]));
+            let found = match has_index {
+                true => settings::within(&crate::analyze::INDEX_ONLY, look),
+                false => look(),
+            };
+            if found? {
+                return Ok(Some("the default partition holds rows of this range"));
+            }
+        }
+        Ok(is_large.then_some(
+            "the default partition is larger than pg_partman_rs.default_scan_limit, and would be locked while it is looked through",
+        ))
     }
 
     /// Whether rows lie in the default partition.
