@@ -93,7 +93,13 @@ fn ensure_partitions(
     let is_dry = given("dry_run", dry_run)?;
     let mut all = Vec::new();
     for policy in adopt::chosen(parent)? {
-        all.extend(maintain(&policy, is_dry)?);
+        // Locks last until the end of the transaction: while everybody waits for a table, others are
+        // asked for once only.
+        let tries = match all.iter().any(Outcome::has_retired) {
+            true => 1,
+            false => ensure::TRIES,
+        };
+        all.extend(maintain(&policy, is_dry, tries)?);
     }
     if !is_dry && parent.is_none() {
         history::tidy()?;
@@ -101,12 +107,12 @@ fn ensure_partitions(
     Ok(TableIterator::new(all.into_iter().map(row)))
 }
 
-fn maintain(policy: &Policy, is_dry: bool) -> Result<Vec<Outcome>, ErrorReport> {
+fn maintain(policy: &Policy, is_dry: bool, tries: u32) -> Result<Vec<Outcome>, ErrorReport> {
     // Until the end of this transaction, which keeps what is done to itself until then.
     if !is_dry && !policy::lock(policy.parent)?.try_alone() {
         return Ok(vec![ensure::held_by_another(policy.parent)?]);
     }
-    let outcomes = ensure::table(policy, is_dry, |work| nested(work));
+    let outcomes = ensure::table(policy, is_dry, tries, |work| nested(work));
     if !is_dry {
         history::ended(policy.parent, &outcomes, Counted::Now)?;
     }

@@ -34,6 +34,16 @@ pub fn taken_names(schema: &str) -> Result<Vec<String>, Error> {
     )
 }
 
+/// Whether a relation or type of a schema has that name.
+pub fn is_taken(schema: &str, name: &str) -> Result<bool, Error> {
+    db::value(
+        "SELECT EXISTS (SELECT FROM pg_class c WHERE c.relname = $2::name AND c.relnamespace = n.oid) \
+             OR EXISTS (SELECT FROM pg_type t WHERE t.typname = $2::name AND t.typnamespace = n.oid) \
+           FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = $1)) AS n(oid)",
+        &[schema.into(), name.into()],
+    )
+}
+
 /// Defaults of a partitioned table and its partitions that draw from a sequence which belongs to
 /// a column of `owner`: the defaults and their sequences.
 pub fn drawing_defaults(

@@ -49,11 +49,7 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
             oid: subject.parent.to_u32(),
         })?;
         let parent = facts.qualified_name();
-        let mut names = Names::new(table::taken_names(&parent.schema)?);
-        let name = QualifiedName {
-            name: names.derive(&parent.name, &span.label),
-            schema: parent.schema.clone(),
-        };
+        let name = free_name(&parent, &span.label)?;
         let sibling = sibling(subject)?;
         settings::set_local(c"default_tablespace", c"");
         run(Sql::template(
@@ -107,6 +103,20 @@ fn unchanged(subject: &Subject) -> Result<Subject, Error> {
 
 fn run(statement: Sql) -> Result<(), Error> {
     db::run(&statement.build(), &[]).map(drop)
+}
+
+/// A name that no relation or type has. The schema may hold very many: they are asked for one by one.
+fn free_name(parent: &QualifiedName, label: &str) -> Result<QualifiedName, Error> {
+    let mut names = Names::new([]);
+    loop {
+        let name = names.derive(&parent.name, label);
+        if !table::is_taken(&parent.schema, &name)? {
+            return Ok(QualifiedName {
+                schema: parent.schema.clone(),
+                name,
+            });
+        }
+    }
 }
 
 fn clause(words: &'static str, name: Option<&str>) -> String {

@@ -55,6 +55,11 @@ impl Outcome {
         }
     }
 
+    /// Whether a partition was retired, under a lock that everybody waits for.
+    pub fn has_retired(&self) -> bool {
+        matches!(self.kind(), "dropped" | "detached")
+    }
+
     fn failed(self, failure: &Failure) -> Outcome {
         Outcome {
             failure: Some(Failed {
@@ -84,8 +89,9 @@ struct Decision {
 /// Brings one table into the shape of its policy; a row for each action. With `is_dry` nothing is
 /// done.
 ///
-/// What goes wrong with one action is told in its row, and stops no other.
-pub fn table(policy: &Policy, is_dry: bool, alone: Alone) -> Vec<Outcome> {
+/// What goes wrong with one action is told in its row, and stops no other. A lock that others hold is
+/// asked for so many times.
+pub fn table(policy: &Policy, is_dry: bool, tries: u32, alone: Alone) -> Vec<Outcome> {
     let mut decision = None;
     let decided = alone(&mut || {
         decision = Some(decide(policy)?);
@@ -115,7 +121,7 @@ pub fn table(policy: &Policy, is_dry: bool, alone: Alone) -> Vec<Outcome> {
         interrupts::check();
         let outcome = match is_dry {
             true => task.outcome(&decision.subject, "to be done".to_owned()),
-            false => attempt(&decision.subject, task, alone),
+            false => attempt(&decision.subject, task, tries, alone),
         };
         outcomes.push(outcome);
     }
@@ -200,11 +206,11 @@ pub fn keep_from(
 }
 
 /// So often, and so far apart, a lock is asked for that others hold.
-const TRIES: u32 = 5;
+pub const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 
-fn attempt(subject: &Subject, task: &Task, alone: Alone) -> Outcome {
-    let mut tries = 1;
+fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone) -> Outcome {
+    let mut tried = 1;
     let began = Instant::now();
     loop {
         let mut outcome = task.outcome(subject, "skipped: somebody else did it".to_owned());
@@ -224,9 +230,9 @@ fn attempt(subject: &Subject, task: &Task, alone: Alone) -> Outcome {
             history::note(&outcome, began.elapsed())
         });
         return match done {
-            Err(failure) if failure.is_transient() && tries < TRIES => {
-                interrupts::nap(PAUSE * tries);
-                tries += 1;
+            Err(failure) if failure.is_transient() && tried < tries => {
+                interrupts::nap(PAUSE * tried);
+                tried += 1;
                 continue;
             }
             Err(failure) => {

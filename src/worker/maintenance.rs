@@ -63,7 +63,7 @@ fn maintain(parent: pg_sys::Oid) -> Result<(), Failure> {
     };
     let done = match policy {
         Some(policy) => {
-            let outcomes = ensure::table(&policy, false, |work| unit(work));
+            let outcomes = ensure::table(&policy, false, ensure::TRIES, |work| unit(work));
             unit(|| history::ended(parent, &outcomes, Counted::Before))
         }
         None => Ok(()),
