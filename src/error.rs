@@ -33,6 +33,10 @@ pub enum Error {
     NullArgument { argument: &'static str },
     /// The table has no such column.
     NoColumn { relation: String, column: String },
+    /// The relation is no partitioned table that is managed.
+    NotManaged { relation: String, detail: String },
+    /// There is no policy for this table.
+    NoPolicy { relation: String },
     /// What the caller left open cannot be advised.
     NoAdvice {
         relation: String,
@@ -197,6 +201,17 @@ impl Error {
                 Code::ERRCODE_UNDEFINED_COLUMN,
                 format!("column \"{column}\" of table \"{relation}\" does not exist"),
             ),
+            Error::NotManaged { relation, detail } => Wording::new(
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("\"{relation}\" is not a table whose partitions can be managed"),
+            )
+            .detail(detail)
+            .hint("Ranges of one column of type timestamp with time zone, timestamp, date, smallint, integer or bigint are managed."),
+            Error::NoPolicy { relation } => Wording::new(
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                format!("there is no partition policy for table \"{relation}\""),
+            )
+            .hint("Call set_partition_policy first."),
             Error::NoAdvice { relation, column, reasons } => Wording::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 match column {

@@ -9,6 +9,12 @@ static SWAP_LOCK_TIMEOUT_MS: GucSetting<i32> = GucSetting::<i32>::new(100);
 static SNAPSHOT_WAIT_TIMEOUT_S: GucSetting<i32> = GucSetting::<i32>::new(3600);
 static COPY_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(2);
 static MAX_PARTITIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static RETENTION_FUSE: GucSetting<i32> = GucSetting::<i32>::new(10);
+static MAINTENANCE_INTERVAL_S: GucSetting<i32> = GucSetting::<i32>::new(600);
+/// In minutes: the coarsest unit that settings have, and a day is written as `1d`.
+static RUN_HISTORY_MIN: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60);
+/// In kB, as all settings of size are.
+static DEFAULT_SCAN_LIMIT_KB: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
 static LAUNCHER_NAPTIME_S: GucSetting<i32> = GucSetting::<i32>::new(10);
 /// In kB, as all settings of size are.
 static ANALYZE_SMALL_SIZE_KB: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
@@ -68,14 +74,57 @@ pub fn define() {
         GucFlags::default(),
     );
     GucRegistry::define_int_guc(
+        c"pg_partman_rs.retention_max_partitions",
+        c"Most partitions of a table that one run of maintenance retires.",
+        c"A fuse: where a policy or the data is wrong, not all is gone at once. Those left go with the next runs.",
+        &RETENTION_FUSE,
+        0,
+        100_000,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
         c"pg_partman_rs.launcher_naptime",
-        c"Time between two looks for conversions that have lost their worker.",
+        c"Time between two looks for conversions that have lost their worker, and for maintenance that is due.",
         c"Used only where the library is in shared_preload_libraries.",
         &LAUNCHER_NAPTIME_S,
         1,
         86_400,
         GucContext::Sighup,
         GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_partman_rs.default_scan_limit",
+        c"Size of a default partition up to which maintenance attaches partitions beside it.",
+        c"PostgreSQL looks through the default partition meanwhile, and nobody can use it. Raise it \
+          where such a stall does no harm.",
+        &DEFAULT_SCAN_LIMIT_KB,
+        0,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_partman_rs.maintenance_interval",
+        c"Time between two runs of maintenance over a table that has a policy.",
+        c"Used only where the library is in shared_preload_libraries. Lower it where partitions are \
+          made for less than an hour each. After failures it doubles with each, up to an hour. Zero: \
+          only calls of ensure_partitions maintain.",
+        &MAINTENANCE_INTERVAL_S,
+        0,
+        604_800,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_partman_rs.run_history",
+        c"Time for which partman_rs.runs shows what maintenance did.",
+        c"Older rows are deleted.",
+        &RUN_HISTORY_MIN,
+        1,
+        i32::MAX,
+        GucContext::Sighup,
+        GucFlags::UNIT_MIN,
     );
     define_analysis();
     #[allow(unsafe_code, reason = "a call into PostgreSQL")]
@@ -250,6 +299,26 @@ pub fn copy_workers() -> u32 {
 /// Most partitions of a conversion.
 pub fn max_partitions() -> u32 {
     u32::try_from(MAX_PARTITIONS.get()).unwrap_or(1)
+}
+
+/// Most partitions that one run retires.
+pub fn retention_fuse() -> u32 {
+    u32::try_from(RETENTION_FUSE.get()).unwrap_or(0)
+}
+
+/// Size of a default partition up to which partitions are attached beside it, in bytes.
+pub fn default_scan_limit() -> u64 {
+    u64::try_from(DEFAULT_SCAN_LIMIT_KB.get()).unwrap_or(0) * 1024
+}
+
+/// Time between two runs of maintenance over a table; `None` where no worker is to maintain.
+pub fn maintenance_interval() -> Option<Duration> {
+    Some(seconds(&MAINTENANCE_INTERVAL_S)).filter(|interval| !interval.is_zero())
+}
+
+/// How long runs of maintenance are remembered.
+pub fn run_history() -> Duration {
+    Duration::from_secs(u64::try_from(RUN_HISTORY_MIN.get()).unwrap_or(1) * 60)
 }
 
 /// Time between two looks of the launcher.

@@ -13,6 +13,7 @@ mod db;
 mod error;
 mod failpoint;
 mod guc;
+mod maintain;
 mod pg;
 mod plan;
 mod request;
@@ -36,7 +37,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../sql/install/views.sql",
     name = "views",
-    requires = ["tables"],
+    requires = ["tables", "functions"],
     finalize
 );
 

@@ -77,6 +77,7 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
         interval,
         time_zone: (key_type == KeyType::TimestampTz).then(|| zone.name.clone()),
         default_partition: arguments.default_partition,
+        premake: u32::try_from(arguments.premake).unwrap_or(0),
         copy_workers: arguments
             .copy_workers
             .and_then(|workers| u32::try_from(workers).ok())
@@ -270,7 +271,8 @@ pub fn key_type(type_oid: u32) -> Option<KeyType> {
     }
 }
 
-fn interval(text: &str, key_type: KeyType) -> Result<PartitionInterval, Error> {
+/// An interval as the caller wrote it.
+pub fn interval(text: &str, key_type: KeyType) -> Result<PartitionInterval, Error> {
     if !key_type.is_time() {
         return Ok(PartitionInterval::from_width(text, key_type)?);
     }
@@ -318,8 +320,19 @@ fn session_zone() -> Result<String, Error> {
 }
 
 /// PostgreSQL's own rules about a time zone.
-struct SessionZone {
+pub struct SessionZone {
     name: String,
+}
+
+impl SessionZone {
+    /// Of that name; else of the session.
+    pub fn named(name: Option<&str>) -> Result<SessionZone, Error> {
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => db::value("SELECT current_setting('TimeZone')", &[])?,
+        };
+        Ok(SessionZone { name })
+    }
 }
 
 /// Microseconds since 2000-01-01, the zero of PostgreSQL's clocks, of a timestamp `t`.
@@ -486,7 +499,7 @@ fn as_owner_of<T>(facts: &Facts, work: impl FnOnce() -> Result<T, Error>) -> Res
 }
 
 /// The key value of this moment; `None` for integers, which have no clock.
-fn now(key_type: KeyType, zone: &SessionZone) -> Result<Option<i64>, Error> {
+pub fn now(key_type: KeyType, zone: &SessionZone) -> Result<Option<i64>, Error> {
     let now = match key_type {
         KeyType::TimestampTz => "now()",
         KeyType::Timestamp => "now() AT TIME ZONE $1",
@@ -500,8 +513,30 @@ fn now(key_type: KeyType, zone: &SessionZone) -> Result<Option<i64>, Error> {
     db::value(&sql, &[zone.name.as_str().into()]).map(Some)
 }
 
+/// The key that lies by an interval, or by a number of integers, before another one; by the clock of
+/// the zone.
+pub fn earlier(key_type: KeyType, key: i64, by: &str, zone: &SessionZone) -> Result<i64, Error> {
+    let value = match key_type {
+        KeyType::TimestampTz => {
+            "(('2000-01-01 00:00:00+00'::timestamptz + $1 * interval '1 microsecond') AT TIME ZONE $3 - $2::text::interval) AT TIME ZONE $3"
+        }
+        KeyType::Timestamp => {
+            "'2000-01-01 00:00:00'::timestamp + $1 * interval '1 microsecond' - $2::text::interval"
+        }
+        KeyType::Date => "('2000-01-01'::date + $1::int - $2::text::interval)::date",
+        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => {
+            "greatest($1::numeric - $2::text::numeric, -9223372036854775808)"
+        }
+    };
+    let sql = format!(
+        "SELECT {} FROM (SELECT {value}, $3::text) AS given(t)",
+        as_key(key_type)
+    );
+    db::value(&sql, &[key.into(), by.into(), zone.name.as_str().into()])
+}
+
 /// The number that a key is compared by, of a value `t`.
-fn as_key(key_type: KeyType) -> &'static str {
+pub fn as_key(key_type: KeyType) -> &'static str {
     match key_type {
         KeyType::TimestampTz | KeyType::Timestamp => MICROS,
         KeyType::Date => "(t - '2000-01-01'::date)::bigint",

@@ -155,3 +155,85 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'wait_for_conversion';
 COMMENT ON PROCEDURE wait_for_conversion(regclass, interval) IS
     'returns when a conversion has made its swap, or fails with its error; holds no snapshot while it waits';
+
+CREATE FUNCTION set_partition_policy(
+    parent regclass,
+    partition_interval text DEFAULT NULL,
+    premake integer DEFAULT NULL,
+    retention text DEFAULT NULL,
+    retention_partitions integer DEFAULT NULL,
+    retention_size text DEFAULT NULL,
+    retention_action text DEFAULT NULL,
+    time_zone text DEFAULT NULL
+) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'set_partition_policy_wrapper';
+COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text) IS
+    'says how a partitioned table is to be kept: what is left out stays as it is, or is read from its partitions';
+
+CREATE FUNCTION drop_partition_policy(parent regclass) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'drop_partition_policy_wrapper';
+COMMENT ON FUNCTION drop_partition_policy(regclass) IS
+    'leaves a partitioned table to itself; its partitions stay';
+
+CREATE TYPE partman_rs.maintenance_action AS (
+    parent regclass,
+    action text,
+    partition text,
+    lower_bound text,
+    upper_bound text,
+    outcome text
+);
+COMMENT ON TYPE partman_rs.maintenance_action IS 'an action of ensure_partitions, and what came of it';
+COMMENT ON COLUMN partman_rs.maintenance_action.parent IS 'the partitioned table';
+COMMENT ON COLUMN partman_rs.maintenance_action.action IS 'create, detach, drop; look: it did not come to that';
+COMMENT ON COLUMN partman_rs.maintenance_action.partition IS 'the partition; null where it was not made';
+COMMENT ON COLUMN partman_rs.maintenance_action.lower_bound IS 'its inclusive lower bound; times in UTC';
+COMMENT ON COLUMN partman_rs.maintenance_action.upper_bound IS 'its exclusive upper bound, likewise';
+COMMENT ON COLUMN partman_rs.maintenance_action.outcome IS 'created, detached, dropped; skipped: and why; failed: SQLSTATE and message; to be done: with dry_run';
+
+CREATE FUNCTION ensure_partitions(parent regclass DEFAULT NULL, dry_run boolean DEFAULT false)
+RETURNS SETOF partman_rs.maintenance_action
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'ensure_partitions_wrapper';
+COMMENT ON FUNCTION ensure_partitions(regclass, boolean) IS
+    'makes partitions ahead and retires old ones, as the policies say: of one table, or of all that the caller may act for; a row for each action';
+
+CREATE FUNCTION pin_partition(partition regclass, reason text DEFAULT NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'pin_partition_wrapper';
+COMMENT ON FUNCTION pin_partition(regclass, text) IS
+    'keeps a partition, whatever its age';
+
+CREATE FUNCTION unpin_partition(partition regclass) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'unpin_partition_wrapper';
+COMMENT ON FUNCTION unpin_partition(regclass) IS
+    'lets a partition be retired again when it is old';
+
+CREATE FUNCTION partman_rs.check_policies() RETURNS TABLE (
+    parent regclass, verdict text, reason text, next_command text, partitions_ahead bigint, runway_seconds float8,
+    keys_left bigint, default_has_rows boolean, gaps bigint, overdue bigint)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'check_policies_wrapper';
+COMMENT ON FUNCTION partman_rs.check_policies() IS 'for the view partman_rs.health';
+
+CREATE FUNCTION partman_rs.maintenance_delay(failures integer) RETURNS float8
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'maintenance_delay_wrapper';
+COMMENT ON FUNCTION partman_rs.maintenance_delay(integer) IS
+    'seconds between two runs of maintenance, after so many failures in a row; null where no worker runs it';

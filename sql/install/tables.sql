@@ -101,6 +101,56 @@ CREATE TABLE partman_rs.request (
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- How partitioned tables are to be kept. Named by regclass: a policy survives renames, dumps and pg_upgrade.
+CREATE TABLE partman_rs.policy (
+    parent regclass PRIMARY KEY,
+    partition_interval text NOT NULL,
+    premake integer NOT NULL,
+    retention text,
+    retention_partitions integer,
+    retention_bytes bigint,
+    retention_action text NOT NULL CHECK (retention_action IN ('drop', 'detach')),
+    time_zone text
+);
+-- Of tables that are gone nothing is dumped: their numbers would mean others.
+SELECT pg_catalog.pg_extension_config_dump('partman_rs.policy', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');
+
+-- Partitions that are kept whatever their age.
+CREATE TABLE partman_rs.pin (
+    partition regclass PRIMARY KEY,
+    reason text,
+    pinned_by regrole NOT NULL,
+    pinned_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+SELECT pg_catalog.pg_extension_config_dump('partman_rs.pin', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = partition)');
+
+-- What maintenance did, or failed to do.
+CREATE TABLE partman_rs.run (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    parent oid NOT NULL,
+    relation_name text NOT NULL,
+    -- Of the table then: by this role's rights it is seen, also when the table is gone.
+    owner oid NOT NULL,
+    action text NOT NULL,
+    partition text,
+    outcome text NOT NULL,
+    sqlstate text,
+    error text,
+    started_at timestamptz NOT NULL,
+    ended_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX run_ended_at ON partman_rs.run (ended_at);
+
+-- When maintenance last looked at a table, and how that went.
+CREATE TABLE partman_rs.maintenance (
+    parent oid PRIMARY KEY,
+    last_run_at timestamptz NOT NULL,
+    -- In a row. A worker counts a run before it begins, so that one that ends the server is counted too.
+    failures integer NOT NULL,
+    last_error text,
+    last_sqlstate text
+);
+
 CREATE FUNCTION partman_rs.capture_change() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'capture_change';
 COMMENT ON FUNCTION partman_rs.capture_change() IS

@@ -147,19 +147,25 @@ SELECT j.id AS run,
             SELECT make_interval(secs => sum(p.value::float8))
               FROM jsonb_each_text(j.phase_seconds) p
              WHERE p.key NOT IN ('paused', 'failed', 'reversible')) END AS time_taken,
-       j.phase_seconds
+       j.phase_seconds,
+       NULL::text AS partition
   FROM partman_rs.job j
- WHERE pg_catalog.pg_has_role(j.owner, 'USAGE');
+ WHERE pg_catalog.pg_has_role(j.owner, 'USAGE')
+UNION ALL
+SELECT r.id, r.action, r.parent::regclass, r.relation_name, r.started_at, r.ended_at, r.outcome, r.sqlstate, r.error,
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, r.ended_at - r.started_at, NULL, r.partition
+  FROM partman_rs.run r
+ WHERE pg_catalog.pg_has_role(r.owner, 'USAGE');
 
 COMMENT ON VIEW partman_rs.runs IS
     'what was done, how it ended, and what it took beside what was estimated';
-COMMENT ON COLUMN partman_rs.runs.run IS 'its number';
-COMMENT ON COLUMN partman_rs.runs.action IS 'convert: a conversion by convert_to_partitioned';
-COMMENT ON COLUMN partman_rs.runs.relation IS 'the table; after the swap, the partitioned table';
+COMMENT ON COLUMN partman_rs.runs.run IS 'its number: conversions have theirs, and actions of maintenance theirs';
+COMMENT ON COLUMN partman_rs.runs.action IS 'convert: a conversion by convert_to_partitioned; create, detach, drop: of a partition, by maintenance; look: maintenance that did not come to that';
+COMMENT ON COLUMN partman_rs.runs.relation IS 'the table; after the swap of a conversion, the partitioned table';
 COMMENT ON COLUMN partman_rs.runs.relation_name IS 'the name it had, without its schema';
-COMMENT ON COLUMN partman_rs.runs.started_at IS 'when it was asked for';
-COMMENT ON COLUMN partman_rs.runs.ended_at IS 'when it had swapped, was taken back or failed; null while it runs';
-COMMENT ON COLUMN partman_rs.runs.outcome IS 'running, swapped, cancelled, failed';
+COMMENT ON COLUMN partman_rs.runs.started_at IS 'when it was asked for, or began';
+COMMENT ON COLUMN partman_rs.runs.ended_at IS 'when it had swapped, was done, was taken back or failed; null while it runs';
+COMMENT ON COLUMN partman_rs.runs.outcome IS 'running, swapped, cancelled, failed; created, detached, dropped';
 COMMENT ON COLUMN partman_rs.runs.sqlstate IS 'SQLSTATE of error';
 COMMENT ON COLUMN partman_rs.runs.error IS 'why it failed, or what it last waited for';
 COMMENT ON COLUMN partman_rs.runs.rows_estimate IS 'rows, as estimated before';
@@ -169,9 +175,75 @@ COMMENT ON COLUMN partman_rs.runs.disk_bytes IS 'bytes that it had before the sw
 COMMENT ON COLUMN partman_rs.runs.wal_bytes_estimate IS 'bytes of WAL to copy rows and build indexes, as estimated before';
 COMMENT ON COLUMN partman_rs.runs.wal_bytes IS 'bytes of WAL that the workers wrote for that';
 COMMENT ON COLUMN partman_rs.runs.time_estimate IS 'time to the swap, as estimated before';
-COMMENT ON COLUMN partman_rs.runs.time_taken IS 'time to the swap, without what it was paused or failed';
+COMMENT ON COLUMN partman_rs.runs.time_taken IS 'time to the swap, without what it was paused or failed; time that an action of maintenance took, waiting for locks included';
 COMMENT ON COLUMN partman_rs.runs.phase_seconds IS 'seconds in each phase';
+COMMENT ON COLUMN partman_rs.runs.partition IS 'the partition that was made or retired, as it was called';
+
+CREATE VIEW partman_rs.policies WITH (security_barrier) AS
+SELECT p.parent,
+       p.partition_interval,
+       p.premake,
+       p.retention,
+       p.retention_partitions,
+       p.retention_bytes,
+       p.retention_action,
+       p.time_zone,
+       m.last_run_at,
+       coalesce(m.last_run_at, now()) + make_interval(secs => partman_rs.maintenance_delay(coalesce(m.failures, 0))) * (m.parent IS NOT NULL)::int AS next_run_at
+  FROM partman_rs.policy p
+  JOIN pg_catalog.pg_class c ON c.oid = p.parent
+  LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent
+ WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE');
+
+COMMENT ON VIEW partman_rs.policies IS
+    'how partitioned tables are to be kept: set_partition_policy writes here';
+COMMENT ON COLUMN partman_rs.policies.parent IS 'the partitioned table';
+COMMENT ON COLUMN partman_rs.policies.partition_interval IS 'width of a new partition: an interval, or a number of integers';
+COMMENT ON COLUMN partman_rs.policies.premake IS 'partitions to have ready ahead of the present, and of the data';
+COMMENT ON COLUMN partman_rs.policies.retention IS 'age from which on a partition is retired: an interval, or a number of integers; null where none is for its age';
+COMMENT ON COLUMN partman_rs.policies.retention_partitions IS 'most partitions in use; null where their number is no limit';
+COMMENT ON COLUMN partman_rs.policies.retention_bytes IS 'most bytes of all partitions, with indexes and TOAST; null where size is no limit';
+COMMENT ON COLUMN partman_rs.policies.retention_action IS 'drop or detach';
+COMMENT ON COLUMN partman_rs.policies.time_zone IS 'zone whose calendar the bounds follow; for timestamp with time zone only';
+COMMENT ON COLUMN partman_rs.policies.last_run_at IS 'when maintenance last looked at the table';
+COMMENT ON COLUMN partman_rs.policies.next_run_at IS 'when the worker will look next; null where none will: the library is not preloaded, or pg_partman_rs.maintenance_interval is 0';
+
+CREATE VIEW partman_rs.health WITH (security_barrier) AS
+SELECT h.parent,
+       h.verdict,
+       h.reason,
+       h.next_command,
+       h.partitions_ahead,
+       justify_hours(make_interval(secs => h.runway_seconds)) AS runway,
+       h.keys_left,
+       h.default_has_rows,
+       h.gaps,
+       h.overdue,
+       p.last_run_at,
+       p.next_run_at,
+       m.last_error,
+       m.last_sqlstate
+  FROM partman_rs.check_policies() h
+  JOIN partman_rs.policies p ON p.parent = h.parent
+  LEFT JOIN partman_rs.maintenance m ON m.parent = h.parent::oid;
+
+COMMENT ON VIEW partman_rs.health IS
+    'whether all is well with the tables that have a policy, and what to do if not; looks at each of them';
+COMMENT ON COLUMN partman_rs.health.parent IS 'the partitioned table';
+COMMENT ON COLUMN partman_rs.health.verdict IS 'ok, warning, critical: rows are being refused, or the table cannot be maintained';
+COMMENT ON COLUMN partman_rs.health.reason IS 'what is not well, a line each, the most urgent first';
+COMMENT ON COLUMN partman_rs.health.next_command IS 'what to do about the first of them';
+COMMENT ON COLUMN partman_rs.health.partitions_ahead IS 'partitions that begin behind the present, and behind the data';
+COMMENT ON COLUMN partman_rs.health.runway IS 'time until the last partition ends; null for integers, and where it has no end';
+COMMENT ON COLUMN partman_rs.health.keys_left IS 'integers between the newest row and the end of the last partition; null for times, and where it has no end';
+COMMENT ON COLUMN partman_rs.health.default_has_rows IS 'whether there are rows in the default partition';
+COMMENT ON COLUMN partman_rs.health.gaps IS 'ranges between partitions that no partition takes, without what was retired';
+COMMENT ON COLUMN partman_rs.health.overdue IS 'partitions that are to be retired, and are not yet';
+COMMENT ON COLUMN partman_rs.health.last_run_at IS 'when maintenance last looked at the table';
+COMMENT ON COLUMN partman_rs.health.next_run_at IS 'when the worker will look next; null where none will';
+COMMENT ON COLUMN partman_rs.health.last_error IS 'why the last run failed; null where it did not';
+COMMENT ON COLUMN partman_rs.health.last_sqlstate IS 'SQLSTATE of last_error';
 
 REVOKE ALL ON ALL TABLES IN SCHEMA partman_rs FROM PUBLIC;
-GRANT SELECT ON partman_rs.conversions, partman_rs.partitions, partman_rs.runs TO PUBLIC;
+GRANT SELECT ON partman_rs.conversions, partman_rs.partitions, partman_rs.runs, partman_rs.policies, partman_rs.health TO PUBLIC;
 GRANT USAGE ON SCHEMA partman_rs TO PUBLIC;

@@ -15,7 +15,7 @@ pub mod words;
 mod worth;
 
 pub use advice::{Advice, Wish};
-pub use read::{columns as statistics_of, server};
+pub use read::{INDEX_ONLY, columns as statistics_of, server};
 
 use crate::catalog::table;
 use crate::error::Error;

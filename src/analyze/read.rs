@@ -23,7 +23,7 @@ const SERVER: &str = include_str!("sql/server.sql");
 const MOST_DEAD_ROWS: i64 = 1_000_000;
 
 /// An index is asked for its ends, or nobody is.
-const INDEX_ONLY: [(&CStr, &CStr); 5] = [
+pub const INDEX_ONLY: [(&CStr, &CStr); 5] = [
     (c"enable_indexscan", c"on"),
     (c"enable_indexonlyscan", c"on"),
     (c"enable_seqscan", c"off"),

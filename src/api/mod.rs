@@ -4,6 +4,7 @@ mod analyze;
 mod convert;
 #[cfg(feature = "failpoints")]
 mod failpoints;
+mod maintain;
 mod queries;
 mod steer;
 mod wait;

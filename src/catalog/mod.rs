@@ -1,9 +1,11 @@
 //! What the extension remembers, and what PostgreSQL's catalog says about a table.
 
 pub mod copy_range;
+pub mod history;
 pub mod holder;
 pub mod job;
 pub mod leaf;
+pub mod policy;
 pub mod rates;
 pub mod request;
 pub mod size;

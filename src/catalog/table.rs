@@ -41,6 +41,16 @@ pub fn taken_names(schema: &str) -> Result<Vec<String>, Error> {
     )
 }
 
+/// Whether a relation or type of a schema has that name.
+pub fn is_taken(schema: &str, name: &str) -> Result<bool, Error> {
+    db::value(
+        "SELECT EXISTS (SELECT FROM pg_class c WHERE c.relname = $2::name AND c.relnamespace = n.oid) \
+             OR EXISTS (SELECT FROM pg_type t WHERE t.typname = $2::name AND t.typnamespace = n.oid) \
+           FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = $1)) AS n(oid)",
+        &[schema.into(), name.into()],
+    )
+}
+
 /// Defaults of a partitioned table and its partitions that draw from a sequence which belongs to
 /// a column of `owner`: the defaults and their sequences.
 pub fn drawing_defaults(
@@ -159,12 +169,44 @@ fn sorted(oids: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     oids
 }
 
+/// Whether an index over all rows of a table begins with that column.
+pub fn has_index_on(relation: pg_sys::Oid, attnum: i16) -> Result<bool, Error> {
+    db::value(
+        "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam \
+                         WHERE i.indrelid = $1 AND i.indkey[0] = $2 AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree')",
+        &[relation.into(), attnum.into()],
+    )
+}
+
+/// The name of a relation; `None` where it is gone.
+pub fn qualified_name(relation: pg_sys::Oid) -> Result<Option<QualifiedName>, Error> {
+    db::row(
+        "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1",
+        &[relation.into()],
+        |row| {
+            Ok(QualifiedName {
+                schema: row.get(1)?,
+                name: row.get(2)?,
+            })
+        },
+    )
+}
+
 /// The name of a relation, without its schema; `None` where it is gone.
 pub fn name(relation: pg_sys::Oid) -> Result<Option<String>, Error> {
     db::row(
         "SELECT relname::text FROM pg_class WHERE oid = $1",
         &[relation.into()],
         |row| row.get(1),
+    )
+}
+
+/// The name of a relation, without its schema, and its owner; `None` where it is gone.
+pub fn name_and_owner(relation: pg_sys::Oid) -> Result<Option<(String, pg_sys::Oid)>, Error> {
+    db::row(
+        "SELECT relname::text, relowner FROM pg_class WHERE oid = $1",
+        &[relation.into()],
+        |row| Ok((row.get(1)?, row.get(2)?)),
     )
 }
 

@@ -20,7 +20,7 @@ mod indexed_leaf;
 mod layout;
 mod leaves;
 mod onlookers;
-mod prepare;
+pub mod prepare;
 mod probe;
 mod scan;
 mod snapshot;
@@ -472,7 +472,7 @@ fn as_owner<T>(job: &Outline, work: impl FnOnce() -> Result<T, Error>) -> Result
 }
 
 /// Runs a statement of a plan, as the table's owner, or as the grantor that it names.
-fn run_step(step: &Step) -> Result<(), Error> {
+pub fn run_step(step: &Step) -> Result<(), Error> {
     interrupts::check();
     let run = || db::run(&step.statement, &[]).map(drop);
     match step.run_as {

@@ -11,6 +11,7 @@ use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
+use crate::maintain::adopt;
 use crate::pg::depend;
 use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
@@ -120,6 +121,7 @@ pub fn attempt(
             return Err(super::twin_altered(job));
         }
         depend::not_on_extension(twin)?;
+        adopt::converted(twin, &job.plan)?;
         capture::remove(job.source, &job.plan.retired, job.owner)?;
         job::transition(job, Phase::Reversible)?;
         job::set_swapped(job.id, job.plan.undo_window_seconds)?;

@@ -78,6 +78,14 @@ impl Object {
         self.acquire(pg_sys::ExclusiveLock, true, true)
     }
 
+    /// Gives back what [`Object::try_for_session`] took.
+    pub fn release_for_session(self) {
+        // SAFETY: the tag is complete. Only warns where the lock is not held.
+        unsafe {
+            pg_sys::LockRelease(&self.tag(), pg_sys::ExclusiveLock as pg_sys::LOCKMODE, true);
+        }
+    }
+
     /// Locks it until the end of the transaction, beside others who share it; waits for whoever
     /// has it alone.
     pub fn share(self) {
@@ -95,7 +103,16 @@ impl Object {
     }
 
     fn acquire(self, mode: u32, for_session: bool, do_not_wait: bool) -> bool {
-        let tag = pg_sys::LOCKTAG {
+        let tag = self.tag();
+        // SAFETY: the tag is complete; a session lock needs no transaction.
+        let result = unsafe {
+            pg_sys::LockAcquire(&tag, mode as pg_sys::LOCKMODE, for_session, do_not_wait)
+        };
+        result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    }
+
+    fn tag(self) -> pg_sys::LOCKTAG {
+        pg_sys::LOCKTAG {
             // SAFETY: reads a variable that is constant once the process is connected.
             locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
             locktag_field2: self.class.to_u32(),
@@ -103,11 +120,6 @@ impl Object {
             locktag_field4: self.part,
             locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
             locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
-        };
-        // SAFETY: the tag is complete; a session lock needs no transaction.
-        let result = unsafe {
-            pg_sys::LockAcquire(&tag, mode as pg_sys::LOCKMODE, for_session, do_not_wait)
-        };
-        result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+        }
     }
 }

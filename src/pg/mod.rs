@@ -7,6 +7,7 @@ pub mod disk;
 pub mod interrupts;
 mod list;
 pub mod lock;
+pub mod partitions;
 pub mod planner;
 pub mod processor;
 pub mod relation;

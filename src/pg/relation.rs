@@ -82,6 +82,12 @@ impl Relation {
         unsafe { (*(*self.pointer).rd_rel).relfilenode }
     }
 
+    /// Whether it is a table that has a file of its own.
+    pub fn is_plain(&self) -> bool {
+        // SAFETY: rd_rel is never NULL on an open relation.
+        unsafe { (*(*self.pointer).rd_rel).relkind as u8 == pg_sys::RELKIND_RELATION }
+    }
+
     /// The current length of its file, in blocks.
     pub fn blocks(&self) -> u32 {
         // SAFETY: the relation has storage: only tables and indexes are asked.

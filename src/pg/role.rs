@@ -61,6 +61,12 @@ pub fn current() -> pg_sys::Oid {
     unsafe { pg_sys::GetUserId() }
 }
 
+/// Whether the current role has that role's rights without SET ROLE.
+pub fn has_rights_of(role: pg_sys::Oid) -> bool {
+    // SAFETY: reads the catalog of roles, through its cache.
+    unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), role) }
+}
+
 /// The role that logged in, or was set by SET SESSION AUTHORIZATION.
 pub fn session() -> pg_sys::Oid {
     // SAFETY: reads backend-local state.

@@ -102,18 +102,33 @@ pub fn unit<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
     outcome
 }
 
-/// Runs `work` in a subtransaction that is rolled back, with its locks, whether `work` succeeds or
-/// not. What it allocates from PostgreSQL is gone with it; what it returns is Rust's own.
+/// Runs `work` in a subtransaction of its own: it is kept where `work` returns `Ok`, and rolled back,
+/// with its locks, where it does not.
 ///
 /// An ERROR comes back as a [`Failure`], unless it is meant for the whole statement: a cancel, a
 /// shutdown, or the lack of memory.
+pub fn nested<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
+    in_subtransaction(work, true)
+}
+
+/// Runs `work` in a subtransaction that is rolled back, with its locks, whether `work` succeeds or
+/// not. What it allocates from PostgreSQL is gone with it; what it returns is Rust's own.
+///
+/// An ERROR comes back as from [`nested`].
 pub fn rolled_back<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
+    in_subtransaction(work, false)
+}
+
+fn in_subtransaction<T>(
+    work: impl FnOnce() -> Result<T, Error>,
+    is_kept: bool,
+) -> Result<T, Failure> {
     enum End<T> {
         Here(Result<T, Failure>),
         Beyond(CaughtError),
     }
     // SAFETY: inside the transaction of a statement. Memory context and resource owner are put
-    // back afterwards, as RollbackAndReleaseCurrentSubTransaction leaves that to its caller. Role,
+    // back afterwards, as the end of an internal subtransaction leaves that to its caller. Role,
     // settings and snapshots are put back by it.
     let (context, owner) = unsafe {
         let before = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
@@ -121,7 +136,12 @@ pub fn rolled_back<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Fail
         before
     };
     let end = PgTryBuilder::new(AssertUnwindSafe(|| {
-        End::Here(work().map_err(Failure::from))
+        let value = work();
+        if value.is_ok() && is_kept {
+            // SAFETY: nothing is left open by the work.
+            unsafe { pg_sys::ReleaseCurrentSubTransaction() };
+        }
+        End::Here(value.map_err(Failure::from))
     }))
     .catch_others(|caught| match concerns_all(&caught) {
         true => End::Beyond(caught),
@@ -130,7 +150,9 @@ pub fn rolled_back<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Fail
     .execute();
     // SAFETY: the counterpart of the above.
     unsafe {
-        pg_sys::RollbackAndReleaseCurrentSubTransaction();
+        if !is_kept || !matches!(end, End::Here(Ok(_))) {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+        }
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
     }

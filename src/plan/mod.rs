@@ -8,7 +8,7 @@ pub mod carry;
 mod comments;
 pub mod estimate;
 pub mod facts;
-mod grants;
+pub mod grants;
 pub mod horizon;
 pub mod indexes;
 pub mod interval;
@@ -37,6 +37,8 @@ pub struct Request {
     /// Zone in which calendar bounds were computed; for timestamptz only.
     pub time_zone: Option<String>,
     pub default_partition: bool,
+    /// Partitions ahead: made by the conversion, and then kept up.
+    pub premake: u32,
     pub copy_workers: u32,
     pub undo_window_seconds: Option<f64>,
     pub settings: Vec<(String, String)>,
@@ -52,6 +54,8 @@ pub struct Plan {
     pub identity: Option<Identity>,
     pub interval: PartitionInterval,
     pub time_zone: Option<String>,
+    /// For the policy of the result.
+    pub premake: u32,
     pub copy_workers: u32,
     pub undo_window_seconds: Option<f64>,
     /// Settings of the session that asked, for the worker: names and values.
@@ -175,6 +179,7 @@ pub fn make(
         key: partition_key,
         interval: request.interval,
         time_zone: request.time_zone.clone(),
+        premake: request.premake,
         copy_workers: request.copy_workers,
         undo_window_seconds: request.undo_window_seconds,
         settings: request.settings.clone(),

@@ -1,13 +1,14 @@
-//! With `shared_preload_libraries`: finds jobs that have lost their worker.
+//! With `shared_preload_libraries`: finds jobs that have lost their worker, and maintenance that is due.
 //!
 //! The launcher itself is connected to no database. Every so often it starts, one after the
-//! other, a short-lived worker in each database, which looks for jobs and is gone again: nothing
+//! other, a short-lived worker in each database, which looks for work and is gone again: nothing
 //! stays connected to a database that has no work, so that it can be dropped.
 #![allow(
     unsafe_code,
     reason = "registers a background worker; scans a shared catalog"
 )]
 
+use super::maintenance;
 use super::start::{Assignment, Task, start};
 use crate::catalog::job;
 use crate::catalog::job::JobId;
@@ -16,10 +17,20 @@ use crate::pg::transaction::unit;
 use crate::pg::{interrupts, signals};
 use pgrx::bgworkers::{BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::pg_sys;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// Whether there is a launcher; set in the postmaster, and inherited by every process.
+static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
+
+/// Time between two runs of maintenance over a table; `None` where none is run by itself.
+pub fn maintenance_interval() -> Option<Duration> {
+    guc::maintenance_interval().filter(|_| IS_REGISTERED.load(Ordering::Relaxed))
+}
 
 /// Registers the launcher. Called while shared libraries are being preloaded.
 pub fn register() {
+    IS_REGISTERED.store(true, Ordering::Relaxed);
     BackgroundWorkerBuilder::new("pg_partman_rs launcher")
         .set_type("pg_partman_rs launcher")
         .set_library("pg_partman_rs")
@@ -113,8 +124,9 @@ fn databases() -> Vec<u32> {
     found
 }
 
-/// Looks for jobs of this database that should have a worker, and starts one for each. A job
-/// that has a worker already is left alone: the second one finds the first one's lock, and ends.
+/// Looks for jobs of this database that should have a worker, and starts one for each; then does
+/// what maintenance is due. A job that has a worker already is left alone: the second one finds
+/// the first one's lock, and ends.
 pub fn look() {
     let due = unit(|| match crate::catalog::is_installed() {
         true => job::due(),
@@ -128,5 +140,8 @@ pub fn look() {
         if let Err(failure) = started {
             pgrx::log!("pg_partman_rs maintenance: {}", failure.message);
         }
+    }
+    if let Err(failure) = maintenance::run() {
+        pgrx::log!("pg_partman_rs maintenance: {}", failure.message);
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod entry;
 pub mod launcher;
+mod maintenance;
 mod mover;
 pub mod start;

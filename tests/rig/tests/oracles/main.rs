@@ -11,6 +11,7 @@ mod copy_races;
 mod estimates;
 mod keyless;
 mod maintenance;
+mod maintenance_of_partitions;
 mod open_transactions;
 mod partition_values;
 mod query_pruning;

@@ -1,0 +1,126 @@
+//! `partman_rs.run` and `partman_rs.maintenance`: what maintenance did, and when it last looked.
+
+use super::as_bookkeeper;
+use crate::db;
+use crate::error::Error;
+use crate::guc;
+use crate::maintain::ensure::Outcome;
+use pgrx::{JsonB, pg_sys};
+use serde_json::json;
+use std::time::Duration;
+
+/// Of a notification, which has room for 8000 bytes.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// Records an action that was done, or failed, and notifies who listens. In the transaction of the
+/// action itself: neither is there without the other.
+pub fn note(outcome: &Outcome, taken: Duration) -> Result<(), Error> {
+    let failure = outcome.failure.as_ref();
+    let sqlstate = failure.map(|failure| failure.sqlstate.clone());
+    let error = failure.map(|failure| failure.message.clone());
+    let short: Option<String> = error
+        .as_ref()
+        .map(|error| error.chars().take(LONGEST_MESSAGE).collect());
+    let payload = JsonB(json!({
+        "parent": outcome.relation,
+        "action": outcome.action,
+        "partition": outcome.partition,
+        "outcome": outcome.kind(),
+        "sqlstate": sqlstate,
+        "error": short,
+    }));
+    as_bookkeeper(|| {
+        db::run(
+            "INSERT INTO partman_rs.run (parent, relation_name, owner, action, partition, outcome, sqlstate, error, started_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() - make_interval(secs => $9))",
+            &[
+                outcome.parent.into(),
+                outcome.relation.as_str().into(),
+                outcome.owner.into(),
+                outcome.action.into(),
+                outcome.partition.clone().into(),
+                outcome.kind().into(),
+                sqlstate.into(),
+                error.into(),
+                taken.as_secs_f64().into(),
+            ],
+        )?;
+        db::run(
+            "SELECT pg_notify('partman_rs', $1::text)",
+            &[payload.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Counts a run before it begins: one that ends its process, or the server, has failed.
+pub fn began(parent: pg_sys::Oid) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "INSERT INTO partman_rs.maintenance (parent, last_run_at, failures) VALUES ($1, clock_timestamp(), 1) \
+             ON CONFLICT (parent) DO UPDATE SET last_run_at = excluded.last_run_at, failures = maintenance.failures + 1",
+            &[parent.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Whether a run was counted when it began.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    Before,
+    Now,
+}
+
+/// Records that a run over a table has ended, and how.
+pub fn ended(parent: pg_sys::Oid, outcomes: &[Outcome], counted: Counted) -> Result<(), Error> {
+    let failure = outcomes.iter().find_map(|outcome| outcome.failure.as_ref());
+    let failures = match (failure, counted) {
+        (None, _) => 0,
+        (Some(_), Counted::Before) => 1,
+        (Some(_), Counted::Now) => 2,
+    };
+    as_bookkeeper(|| {
+        db::run(
+            "INSERT INTO partman_rs.maintenance (parent, last_run_at, failures, last_error, last_sqlstate) \
+             VALUES ($1, clock_timestamp(), least($2, 1), $3, $4) \
+             ON CONFLICT (parent) DO UPDATE \
+                SET last_run_at = excluded.last_run_at, last_error = excluded.last_error, last_sqlstate = excluded.last_sqlstate, \
+                    failures = CASE WHEN $2 = 0 THEN 0 ELSE maintenance.failures + $2 - 1 END",
+            &[
+                parent.into(),
+                failures.into(),
+                failure.map(|failure| failure.message.clone()).into(),
+                failure.map(|failure| failure.sqlstate.clone()).into(),
+            ],
+        )
+        .map(drop)
+    })
+}
+
+/// Forgets what is about tables that are gone, and runs of long ago. What another session is just
+/// writing to is left for the next time.
+pub fn tidy() -> Result<(), Error> {
+    as_bookkeeper(|| {
+        for sql in [
+            "DELETE FROM partman_rs.policy p WHERE p.ctid = ANY (ARRAY( \
+                SELECT g.ctid FROM partman_rs.policy g WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.parent) \
+                   FOR UPDATE SKIP LOCKED))",
+            "DELETE FROM partman_rs.pin p WHERE p.ctid = ANY (ARRAY( \
+                SELECT g.ctid FROM partman_rs.pin g WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.partition) \
+                   FOR UPDATE SKIP LOCKED))",
+            "DELETE FROM partman_rs.maintenance m WHERE m.ctid = ANY (ARRAY( \
+                SELECT g.ctid FROM partman_rs.maintenance g WHERE NOT EXISTS (SELECT FROM partman_rs.policy p WHERE p.parent = g.parent) \
+                   FOR UPDATE SKIP LOCKED))",
+        ] {
+            db::run(sql, &[])?;
+        }
+        db::run(
+            "DELETE FROM partman_rs.run r WHERE r.ctid = ANY (ARRAY( \
+                SELECT g.ctid FROM partman_rs.run g WHERE g.ended_at < now() - make_interval(secs => $1) \
+                   FOR UPDATE SKIP LOCKED))",
+            &[guc::run_history().as_secs_f64().into()],
+        )
+        .map(drop)
+    })
+}

@@ -1,0 +1,216 @@
+//! `partman_rs.policy`: how partitioned tables are to be kept.
+
+use super::as_bookkeeper;
+use crate::db;
+use crate::error::Error;
+use crate::pg::{lock, relation};
+use pgrx::pg_sys;
+
+/// A policy, as its row has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    pub parent: pg_sys::Oid,
+    /// As `set_partition_policy` takes it.
+    pub partition_interval: String,
+    pub premake: i32,
+    /// How long keys are kept: an interval, or a number of integers.
+    pub retention: Option<String>,
+    pub retention_partitions: Option<i32>,
+    pub retention_bytes: Option<i64>,
+    pub retention_action: Action,
+    /// For timestamp with time zone.
+    pub time_zone: Option<String>,
+}
+
+/// What becomes of a partition that is retired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Drop,
+    Detach,
+}
+
+impl Action {
+    pub const ALL: [Action; 2] = [Action::Drop, Action::Detach];
+
+    /// The word for it in SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Action::Drop => "drop",
+            Action::Detach => "detach",
+        }
+    }
+
+    /// The action of that name.
+    pub fn from_name(name: &str) -> Option<Action> {
+        Action::ALL.into_iter().find(|action| action.name() == name)
+    }
+}
+
+fn decode(row: &db::Row) -> Result<Policy, Error> {
+    let action: String = row.get(7)?;
+    Ok(Policy {
+        parent: row.get(1)?,
+        partition_interval: row.get(2)?,
+        premake: row.get(3)?,
+        retention: row.find(4)?,
+        retention_partitions: row.find(5)?,
+        retention_bytes: row.find(6)?,
+        retention_action: Action::from_name(&action)
+            .ok_or_else(|| Error::Internal(format!("unknown retention action {action}")))?,
+        time_zone: row.find(8)?,
+    })
+}
+
+const COLUMNS: &str = "SELECT p.parent::oid, p.partition_interval, p.premake, p.retention, p.retention_partitions, \
+     p.retention_bytes, p.retention_action, p.time_zone FROM partman_rs.policy p ";
+
+/// The policy of a table, if it has one.
+pub fn find(parent: pg_sys::Oid) -> Result<Option<Policy>, Error> {
+    let sql = format!("{COLUMNS} WHERE p.parent = $1");
+    as_bookkeeper(|| db::row(&sql, &[parent.into()], decode))
+}
+
+/// The lock on the maintenance of a table: two at once would only be in each other's way.
+pub fn lock(parent: pg_sys::Oid) -> Result<lock::Object, Error> {
+    Ok(lock::Object {
+        class: policy_table()?,
+        number: parent.to_u32(),
+        part: 0,
+    })
+}
+
+/// The lock of the worker that maintains this database: tables that foreign keys link are never
+/// taken in hand by two at once.
+pub fn worker_lock() -> Result<lock::Object, Error> {
+    lock(pg_sys::InvalidOid)
+}
+
+fn policy_table() -> Result<pg_sys::Oid, Error> {
+    relation::find(c"partman_rs", c"policy")
+        .ok_or_else(|| Error::Internal("extension pg_partman_rs is not installed here".to_owned()))
+}
+
+/// A table with a policy, and how its maintenance went.
+pub struct Standing {
+    pub parent: pg_sys::Oid,
+    pub seconds_since: Option<f64>,
+    pub failures: u32,
+    pub last_error: Option<String>,
+}
+
+/// All tables with a policy, those first whose turn was the longest ago.
+pub fn standings() -> Result<Vec<Standing>, Error> {
+    as_bookkeeper(|| {
+        db::rows(
+            "SELECT p.parent::oid, extract(epoch FROM clock_timestamp() - m.last_run_at)::float8, coalesce(m.failures, 0), m.last_error \
+               FROM partman_rs.policy p LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent \
+              ORDER BY m.last_run_at NULLS FIRST, p.parent",
+            &[],
+            |row| {
+                Ok(Standing {
+                    parent: row.get(1)?,
+                    seconds_since: row.find(2)?,
+                    failures: u32::try_from(row.get::<i32>(3)?).unwrap_or(0),
+                    last_error: row.find(4)?,
+                })
+            },
+        )
+    })
+}
+
+/// All policies of tables that are there, whose owners `role` may act as, by OID.
+pub fn of_role(role: pg_sys::Oid) -> Result<Vec<Policy>, Error> {
+    let sql = format!(
+        "{COLUMNS} JOIN pg_class c ON c.oid = p.parent \
+          WHERE pg_has_role($1, c.relowner, CASE WHEN current_setting('server_version_num')::int >= 160000 \
+                                                 THEN 'SET' ELSE 'MEMBER' END) \
+          ORDER BY c.oid"
+    );
+    as_bookkeeper(|| db::rows(&sql, &[role.into()], decode))
+}
+
+/// Writes a policy, in place of the one that there was.
+pub fn set(policy: &Policy) -> Result<(), Error> {
+    insert(
+        policy,
+        "DO UPDATE \
+            SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone) \
+              = (excluded.partition_interval, excluded.premake, excluded.retention, excluded.retention_partitions, \
+                 excluded.retention_bytes, excluded.retention_action, excluded.time_zone)",
+    )
+}
+
+/// Writes a policy, unless there is one.
+pub fn set_if_none(policy: &Policy) -> Result<(), Error> {
+    insert(policy, "DO NOTHING")
+}
+
+fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
+    let sql = format!(
+        "INSERT INTO partman_rs.policy (parent, partition_interval, premake, retention, retention_partitions, \
+                                        retention_bytes, retention_action, time_zone) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (parent) {on_conflict}"
+    );
+    as_bookkeeper(|| {
+        db::run(
+            &sql,
+            &[
+                policy.parent.into(),
+                policy.partition_interval.as_str().into(),
+                policy.premake.into(),
+                policy.retention.clone().into(),
+                policy.retention_partitions.into(),
+                policy.retention_bytes.into(),
+                policy.retention_action.name().into(),
+                policy.time_zone.clone().into(),
+            ],
+        )
+        .map(drop)
+    })
+}
+
+/// Forgets a policy; `false` where there was none.
+pub fn remove(parent: pg_sys::Oid) -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "DELETE FROM partman_rs.policy WHERE parent = $1",
+            &[parent.into()],
+        )
+        .map(|rows| rows > 0)
+    })
+}
+
+/// The partitions of a table that must be kept.
+pub fn pinned(parent: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
+    as_bookkeeper(|| {
+        db::rows(
+            "SELECT p.partition::oid FROM partman_rs.pin p JOIN pg_inherits i ON i.inhrelid = p.partition \
+              WHERE i.inhparent = $1",
+            &[parent.into()],
+            |row| row.get(1),
+        )
+    })
+}
+
+/// Pins a partition; once more does no harm.
+pub fn pin(partition: pg_sys::Oid, reason: Option<&str>, role: pg_sys::Oid) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "INSERT INTO partman_rs.pin (partition, reason, pinned_by) VALUES ($1, $2, $3) \
+             ON CONFLICT (partition) DO UPDATE SET reason = excluded.reason",
+            &[partition.into(), reason.into(), role.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Takes a pin away; `false` where there was none.
+pub fn unpin(partition: pg_sys::Oid) -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "DELETE FROM partman_rs.pin WHERE partition = $1",
+            &[partition.into()],
+        )
+        .map(|rows| rows > 0)
+    })
+}

@@ -1,0 +1,243 @@
+//! Policies: made for a table that is there, and changed.
+
+use super::{infer, read};
+use crate::catalog::policy::{self, Action, Policy};
+use crate::catalog::table;
+use crate::db;
+use crate::error::Error;
+use crate::pg::role;
+use crate::plan::Plan;
+use crate::plan::interval::KeyType;
+use crate::request::{self, SessionZone};
+use pgrx::pg_sys;
+
+/// What the caller wants of a policy; what is left out stays as it is, or is read from the table.
+#[derive(Default)]
+pub struct Wish {
+    pub partition_interval: Option<String>,
+    pub premake: Option<i32>,
+    pub retention: Option<String>,
+    pub retention_partitions: Option<i32>,
+    pub retention_size: Option<String>,
+    pub retention_action: Option<String>,
+    pub time_zone: Option<String>,
+}
+
+/// Takes a limit away.
+const NONE: &str = "none";
+
+/// Partitions ahead, where nobody says how many.
+const PREMAKE: i32 = 4;
+
+/// Makes or changes the policy of a table that the caller may act for.
+pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
+    let subject = read::subject(parent, false)?;
+    may_steer(subject.owner, &subject.name.name)?;
+    let key = subject.set.key;
+    let before = policy::find(parent)?;
+    let refuse = |message: String, hint: &str| Error::Argument {
+        message,
+        detail: None,
+        hint: Some(hint.to_owned()),
+    };
+    let time_zone = match (&wish.time_zone, key) {
+        (Some(zone), KeyType::TimestampTz) => {
+            db::value::<bool>(
+                "SELECT now() AT TIME ZONE $1 IS NOT NULL",
+                &[zone.as_str().into()],
+            )?;
+            Some(zone.clone())
+        }
+        (Some(_), _) => {
+            return Err(refuse(
+                format!(
+                    "time_zone has no meaning for a column of type {}",
+                    key.sql_name()
+                ),
+                "It applies to timestamp with time zone only. Leave it out.",
+            ));
+        }
+        (None, KeyType::TimestampTz) => Some(
+            match before.as_ref().and_then(|policy| policy.time_zone.clone()) {
+                Some(zone) => zone,
+                None => db::value("SELECT current_setting('TimeZone')", &[])?,
+            },
+        ),
+        (None, _) => None,
+    };
+    let interval = match (&wish.partition_interval, &before) {
+        (Some(given), _) => {
+            request::interval(given, key)?;
+            given.clone()
+        }
+        (None, Some(before)) => before.partition_interval.clone(),
+        (None, None) => {
+            let zone = SessionZone::named(time_zone.as_deref())?;
+            let found =
+                infer::interval(&subject.set, &zone).map_err(|error| Error::Internal(error.0))?;
+            found
+                .ok_or_else(|| {
+                    refuse(
+                        format!(
+                            "cannot tell the partition interval of table \"{}\"",
+                            subject.name.name
+                        ),
+                        "Pass partition_interval: its partitions have no width in common that one is made with.",
+                    )
+                })?
+                .to_string()
+        }
+    };
+    let premake = wish
+        .premake
+        .or(before.as_ref().map(|policy| policy.premake))
+        .unwrap_or(PREMAKE);
+    if !(0..=100_000).contains(&premake) {
+        return Err(refuse(
+            format!("premake must be between 0 and 100000, not {premake}"),
+            "It is the number of partitions to make ahead of now.",
+        ));
+    }
+    let retention = match wish.retention.as_deref() {
+        Some(NONE) => None,
+        Some(given) => Some(checked_retention(given, key)?),
+        None => before.as_ref().and_then(|policy| policy.retention.clone()),
+    };
+    let retention_partitions = wish.retention_partitions.or(before
+        .as_ref()
+        .and_then(|policy| policy.retention_partitions));
+    if retention_partitions.is_some_and(|most| most < 0) {
+        return Err(refuse(
+            "retention_partitions must not be negative".to_owned(),
+            "It is the number of partitions to keep. Zero takes the limit away.",
+        ));
+    }
+    let retention_bytes = match wish.retention_size.as_deref() {
+        Some(NONE) => None,
+        Some(given) => Some(db::value("SELECT pg_size_bytes($1)", &[given.into()])?),
+        None => before.as_ref().and_then(|policy| policy.retention_bytes),
+    };
+    if retention_bytes.is_some_and(|bytes| bytes <= 0) {
+        return Err(refuse(
+            "retention_size must be positive".to_owned(),
+            "It is a size as '100 GB', or 'none'.",
+        ));
+    }
+    let retention_action = match &wish.retention_action {
+        Some(given) => Action::from_name(given).ok_or_else(|| {
+            refuse(
+                format!("unknown retention action \"{given}\""),
+                "It is \"drop\" or \"detach\".",
+            )
+        })?,
+        None => before.map_or(Action::Detach, |policy| policy.retention_action),
+    };
+    let policy = Policy {
+        parent,
+        partition_interval: interval,
+        premake,
+        retention,
+        retention_partitions: retention_partitions.filter(|most| *most > 0),
+        retention_bytes,
+        retention_action,
+        time_zone,
+    };
+    policy::set(&policy)?;
+    Ok(policy)
+}
+
+/// Gives the result of a conversion its policy: partitions go on as they were begun, nothing is ever
+/// retired. One that somebody has given it already stays.
+pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
+    policy::set_if_none(&Policy {
+        parent,
+        partition_interval: plan.interval.to_string(),
+        premake: i32::try_from(plan.premake).unwrap_or(PREMAKE),
+        retention: None,
+        retention_partitions: None,
+        retention_bytes: None,
+        retention_action: Action::Detach,
+        time_zone: plan.time_zone.clone(),
+    })
+}
+
+/// An interval, or a number of integers, that is positive.
+fn checked_retention(given: &str, key: KeyType) -> Result<String, Error> {
+    let sql = match key.is_time() {
+        true => {
+            "SELECT $1::text::interval > interval '0' AND isfinite($1::text::interval) AND justify_interval($1::text::interval) < interval '10000 years'"
+        }
+        false => "SELECT $1 ~ '^[0-9]{1,18}$' AND $1 <> '0'",
+    };
+    match db::value::<bool>(sql, &[given.into()])? {
+        true => Ok(given.to_owned()),
+        false => Err(Error::Argument {
+            message: format!("invalid retention \"{given}\""),
+            detail: None,
+            hint: Some(match key.is_time() {
+                true => "It is a positive interval, as '90 days', or 'none'.".to_owned(),
+                false => format!(
+                    "For a column of type {} it is how many keys below the newest one are kept, digits only, or 'none'.",
+                    key.sql_name()
+                ),
+            }),
+        }),
+    }
+}
+
+/// Forgets the policy of a table; its partitions stay as they are.
+pub fn forget(parent: pg_sys::Oid) -> Result<(), Error> {
+    let (name, owner) = named(parent)?;
+    may_steer(owner, &name)?;
+    match policy::remove(parent)? {
+        true => Ok(()),
+        false => Err(Error::NoPolicy { relation: name }),
+    }
+}
+
+/// The policies that a run is about: of one table, or of all that the caller may act for.
+pub fn chosen(parent: Option<pg_sys::Oid>) -> Result<Vec<Policy>, Error> {
+    let Some(parent) = parent else {
+        return policy::of_role(role::current());
+    };
+    let (name, owner) = named(parent)?;
+    may_steer(owner, &name)?;
+    match policy::find(parent)? {
+        Some(policy) => Ok(vec![policy]),
+        None => Err(Error::NoPolicy { relation: name }),
+    }
+}
+
+/// Keeps a partition, whatever its age, or no longer.
+pub fn pin(partition: pg_sys::Oid, reason: Option<&str>, is_pinned: bool) -> Result<(), Error> {
+    let (name, owner) = named(partition)?;
+    may_steer(owner, &name)?;
+    let is_partition: bool = db::value(
+        "SELECT relispartition FROM pg_class WHERE oid = $1",
+        &[partition.into()],
+    )?;
+    match (is_pinned, is_partition) {
+        (true, true) => policy::pin(partition, reason, role::current()),
+        (true, false) => Err(Error::NotManaged {
+            relation: name,
+            detail: "It is not a partition.".to_owned(),
+        }),
+        (false, _) => policy::unpin(partition).map(drop),
+    }
+}
+
+fn named(relation: pg_sys::Oid) -> Result<(String, pg_sys::Oid), Error> {
+    table::name_and_owner(relation)?.ok_or_else(|| Error::NoRelation {
+        oid: relation.to_u32(),
+    })
+}
+
+fn may_steer(owner: pg_sys::Oid, relation: &str) -> Result<(), Error> {
+    match table::may_act_as(role::current(), owner)? {
+        true => Ok(()),
+        false => Err(Error::NotOwner {
+            relation: relation.to_owned(),
+            owner: table::role_name(owner)?,
+        }),
+    }
+}

@@ -1,0 +1,158 @@
+//! How a table and its maintenance fare: reads, and has it judged.
+
+use super::health::{self, Finding, Next, Seen, Verdict};
+use super::{ensure, read, retire};
+use crate::catalog::policy::{self, Policy, Standing};
+use crate::catalog::table;
+use crate::error::Error;
+use crate::guc;
+use crate::pg::lock::{self, Mode};
+use crate::pg::transaction::{Failure, nested};
+use crate::pg::{interrupts, role};
+use crate::plan::interval::KeyType;
+use crate::plan::sql::Sql;
+use crate::request::SessionZone;
+use crate::worker::launcher;
+use pgrx::pg_sys;
+
+/// What is known of a table.
+pub struct Checkup {
+    pub parent: pg_sys::Oid,
+    pub verdict: Verdict,
+    /// A line each.
+    pub reason: Option<String>,
+    pub next_command: Option<String>,
+    /// Nothing of it where the table could not be looked at.
+    pub numbers: Option<Numbers>,
+}
+
+const MICROS_A_DAY: i64 = 86_400_000_000;
+
+/// What was counted.
+pub struct Numbers {
+    pub ahead: u32,
+    /// Microseconds; for keys that are times.
+    pub runway: Option<i64>,
+    /// For integers.
+    pub keys_left: Option<i64>,
+    pub default_has_rows: bool,
+    pub gaps: u32,
+    pub overdue: u32,
+}
+
+/// All tables with a policy whose owners' rights the caller has.
+pub fn all_of_caller() -> Result<Vec<Checkup>, Error> {
+    let mut found = Vec::new();
+    for standing in policy::standings()? {
+        interrupts::check();
+        let Some((_, owner)) = table::name_and_owner(standing.parent)? else {
+            continue;
+        };
+        if let Some(policy) = policy::find(standing.parent)?
+            && role::has_rights_of(owner)
+        {
+            found.push(of(&policy, &standing));
+        }
+    }
+    Ok(found)
+}
+
+/// Looks at a table. What cannot be looked at is told, and stops no other.
+fn of(policy: &Policy, standing: &Standing) -> Checkup {
+    match nested(|| look(policy, standing)) {
+        Ok(checkup) => checkup,
+        Err(failure) => unseen(policy, &failure),
+    }
+}
+
+fn unseen(policy: &Policy, failure: &Failure) -> Checkup {
+    Checkup {
+        parent: policy.parent,
+        verdict: match failure.is_transient() {
+            true => Verdict::Warning,
+            false => Verdict::Critical,
+        },
+        reason: Some(format!("it cannot be looked at: {}", failure.message)),
+        next_command: failure.hint.clone(),
+        numbers: None,
+    }
+}
+
+fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
+    // ACCESS SHARE on the table, until the end of the transaction. Who looks after all tables must
+    // not wait for one that is locked.
+    lock::relation(policy.parent, Mode::AccessShare, guc::swap_lock_timeout());
+    let subject = read::subject(policy.parent, policy.retention_bytes.is_some())?;
+    let zone = SessionZone::named(policy.time_zone.as_deref())?;
+    let position = subject.position(&zone)?;
+    let keep_from = ensure::keep_from(policy, &subject, position, &zone)?;
+    let fuse = guc::retention_fuse();
+    let limits = ensure::limits(policy, keep_from, u32::MAX);
+    let overdue = retire::decide(&subject.set, &limits, position).leaves.len();
+    let key = subject.set.key;
+    let runway = health::runway(&subject.set, position);
+    let numbers = Numbers {
+        ahead: health::ahead(&subject.set, position),
+        runway: runway.filter(|_| key.is_time()).map(|units| match key {
+            KeyType::Date => units.saturating_mul(MICROS_A_DAY),
+            _ => units,
+        }),
+        keys_left: runway.filter(|_| !key.is_time()),
+        default_has_rows: subject.default_has_rows()?,
+        gaps: health::gaps(&subject.set, keep_from),
+        overdue: u32::try_from(overdue).unwrap_or(u32::MAX),
+    };
+    let findings = health::judge(&Seen {
+        premake: u32::try_from(policy.premake).unwrap_or(0),
+        ahead: numbers.ahead,
+        is_endless: subject
+            .set
+            .leaves
+            .last()
+            .is_some_and(|last| last.upper.is_none()),
+        takes_present: health::takes_present(&subject.set, position),
+        has_default: subject.default.is_some(),
+        default_has_rows: numbers.default_has_rows,
+        gaps: numbers.gaps,
+        overdue: numbers.overdue,
+        fuse,
+        is_scheduled: launcher::maintenance_interval().is_some(),
+        failures: standing.failures,
+        last_error: standing.last_error.clone(),
+    });
+    let reasons: Vec<&str> = findings
+        .iter()
+        .map(|finding| finding.reason.as_str())
+        .collect();
+    Ok(Checkup {
+        parent: policy.parent,
+        verdict: findings.first().map_or(Verdict::Ok, |first| first.verdict),
+        reason: (!reasons.is_empty()).then(|| reasons.join("\n")),
+        next_command: findings
+            .first()
+            .map(|first| next_command(&subject, first))
+            .transpose()?,
+        numbers: Some(numbers),
+    })
+}
+
+fn next_command(subject: &read::Subject, finding: &Finding) -> Result<String, Error> {
+    let name = subject.name.to_string();
+    let call = |template| Sql::template(template).literal("name", &name).build();
+    Ok(match (finding.next, subject.default) {
+        (Next::LookAtDefault, Some(default)) => {
+            let gone = || Error::NoRelation {
+                oid: default.to_u32(),
+            };
+            let default = table::qualified_name(default)?.ok_or_else(gone)?;
+            Sql::template("SELECT min({column}), max({column}), count(*) FROM {default};")
+                .ident("column", &subject.column)
+                .name("default", &default)
+                .build()
+        }
+        (Next::LookAtRuns, _) => call(
+            "SELECT * FROM partman_rs.runs WHERE relation = {name}::regclass ORDER BY started_at DESC;",
+        ),
+        _ => call("SELECT * FROM ensure_partitions({name});"),
+    })
+}

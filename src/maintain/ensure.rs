@@ -1,0 +1,351 @@
+//! One run of maintenance over a table: what it needs is decided, then done action by action.
+
+use super::act::Creation;
+use super::read::{self, Subject};
+use super::set::{Leaf, Position};
+use super::{act, premake, retire};
+use crate::catalog::policy::{Action, Policy};
+use crate::catalog::{history, table};
+use crate::error::Error;
+use crate::guc;
+use crate::pg::interrupts;
+use crate::pg::transaction::Failure;
+use crate::plan::bounds::{RangeBound, Span};
+use crate::plan::names::QualifiedName;
+use crate::request::{self, SessionZone};
+use pgrx::pg_sys;
+use std::time::{Duration, Instant};
+
+/// One action, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub parent: pg_sys::Oid,
+    pub relation: String,
+    pub owner: pg_sys::Oid,
+    pub action: &'static str,
+    pub partition: Option<String>,
+    pub lower: Option<String>,
+    pub upper: Option<String>,
+    /// What was done; or `skipped: ` and why.
+    pub outcome: String,
+    pub failure: Option<Failed>,
+}
+
+/// How an action failed.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    pub sqlstate: String,
+    pub message: String,
+}
+
+impl Outcome {
+    /// What came of it, in a word.
+    pub fn kind(&self) -> &str {
+        match self.failure {
+            Some(_) => "failed",
+            None => &self.outcome,
+        }
+    }
+
+    /// What came of it, with the reason.
+    pub fn in_words(&self) -> String {
+        match &self.failure {
+            Some(failed) => format!("failed: {} {}", failed.sqlstate, failed.message),
+            None => self.outcome.clone(),
+        }
+    }
+
+    /// Whether a partition was retired, under a lock that everybody waits for.
+    pub fn has_retired(&self) -> bool {
+        matches!(self.kind(), "dropped" | "detached")
+    }
+
+    fn failed(self, failure: &Failure) -> Outcome {
+        Outcome {
+            failure: Some(Failed {
+                sqlstate: failure.sqlstate(),
+                message: failure.message.clone(),
+            }),
+            ..self
+        }
+    }
+}
+
+/// Runs a piece of work by itself: it is kept, or taken back, whatever becomes of the others.
+pub type Alone = fn(&mut dyn FnMut() -> Result<(), Error>) -> Result<(), Failure>;
+
+enum Task {
+    Create(Span),
+    /// A partition, its name, and what becomes of it.
+    Retire(Leaf, String, Action),
+}
+
+struct Decision {
+    subject: Subject,
+    tasks: Vec<Task>,
+    skipped: Vec<Outcome>,
+}
+
+/// Brings one table into the shape of its policy; a row for each action. With `is_dry` nothing is
+/// done.
+///
+/// What goes wrong with one action is told in its row, and stops no other. A lock that others hold is
+/// asked for so many times.
+pub fn table(policy: &Policy, is_dry: bool, tries: u32, alone: Alone) -> Vec<Outcome> {
+    let mut decision = None;
+    let decided = alone(&mut || {
+        decision = Some(decide(policy)?);
+        Ok(())
+    });
+    let decision = match (decided, decision) {
+        (Ok(()), Some(decision)) => decision,
+        (Ok(()), None) => return Vec::new(),
+        (Err(failure), _) => {
+            let mut outcome = unread(policy.parent).failed(&failure);
+            // What cannot be maintained may well have a name and an owner, or be gone.
+            let named = alone(&mut || {
+                if let Some((name, owner)) = table::name_and_owner(policy.parent)? {
+                    outcome.relation = name;
+                    outcome.owner = owner;
+                }
+                Ok(())
+            });
+            if named.is_ok() && !is_dry {
+                note_failure(&outcome, Duration::ZERO, alone);
+            }
+            return vec![outcome];
+        }
+    };
+    let mut outcomes = Vec::new();
+    for task in &decision.tasks {
+        interrupts::check();
+        let outcome = match is_dry {
+            true => task.outcome(&decision.subject, "to be done".to_owned()),
+            false => attempt(&decision.subject, task, tries, alone),
+        };
+        outcomes.push(outcome);
+    }
+    outcomes.extend(decision.skipped);
+    outcomes
+}
+
+fn decide(policy: &Policy) -> Result<Decision, Error> {
+    let subject = read::subject(policy.parent, policy.retention_bytes.is_some())?;
+    let key = subject.set.key;
+    let zone = SessionZone::named(policy.time_zone.as_deref())?;
+    let position = subject.position(&zone)?;
+    let keep_from = keep_from(policy, &subject, position, &zone)?;
+    let wish = premake::Wish {
+        interval: request::interval(&policy.partition_interval, key)?,
+        premake: u32::try_from(policy.premake).unwrap_or(0),
+        most: guc::max_partitions(),
+    };
+    let mut premade = premake::decide(&subject.set, &wish, position, keep_from, &zone)?;
+    if !premade.spans.is_empty() && subject.has_two_levels()? {
+        premade.spans.clear();
+        premade.skipped.push(
+            "its partitions are partitioned themselves, and such are not made yet".to_owned(),
+        );
+    }
+    let limits = limits(policy, keep_from, guc::retention_fuse());
+    let retired = retire::decide(&subject.set, &limits, position);
+    let skip = |action, leaf: Option<(&Leaf, String)>, why: &str| Outcome {
+        lower: leaf
+            .as_ref()
+            .and_then(|(leaf, _)| literal(&subject, leaf.lower)),
+        upper: leaf
+            .as_ref()
+            .and_then(|(leaf, _)| literal(&subject, leaf.upper)),
+        partition: leaf.map(|(_, name)| name),
+        ..outcome(&subject, action, format!("skipped: {why}"))
+    };
+    let mut skipped: Vec<Outcome> = premade
+        .skipped
+        .iter()
+        .map(|why| skip("create", None, why))
+        .collect();
+    for (leaf, why) in &retired.spared {
+        let named = (*leaf, name_of(leaf)?);
+        skipped.push(skip(policy.retention_action.name(), Some(named), why));
+    }
+    let mut tasks: Vec<Task> = premade.spans.into_iter().map(Task::Create).collect();
+    for leaf in retired.leaves {
+        let name = name_of(leaf)?;
+        tasks.push(Task::Retire(leaf.clone(), name, policy.retention_action));
+    }
+    Ok(Decision {
+        subject,
+        tasks,
+        skipped,
+    })
+}
+
+/// What a policy says about old partitions.
+pub fn limits(policy: &Policy, keep_from: Option<i64>, fuse: u32) -> retire::Wish {
+    retire::Wish {
+        keep_from,
+        most_partitions: policy
+            .retention_partitions
+            .and_then(|most| u32::try_from(most).ok()),
+        most_bytes: policy.retention_bytes,
+        fuse,
+    }
+}
+
+/// The key below which all is old.
+pub fn keep_from(
+    policy: &Policy,
+    subject: &Subject,
+    position: Position,
+    zone: &SessionZone,
+) -> Result<Option<i64>, Error> {
+    let (Some(retention), Some(present)) = (&policy.retention, position.present()) else {
+        return Ok(None);
+    };
+    request::earlier(subject.set.key, present, retention, zone).map(Some)
+}
+
+/// So often, and so far apart, a lock is asked for that others hold.
+pub const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(50);
+
+fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone) -> Outcome {
+    let mut tried = 1;
+    let began = Instant::now();
+    loop {
+        let mut outcome = task.outcome(subject, "skipped: somebody else did it".to_owned());
+        let done = alone(&mut || {
+            outcome = match task.run(subject)? {
+                Done::Made(name) => Outcome {
+                    partition: Some(name.to_string()),
+                    ..task.outcome(subject, task.done().to_owned())
+                },
+                Done::Retired => task.outcome(subject, task.done().to_owned()),
+                Done::NotTried(why) => {
+                    outcome.outcome = format!("skipped: {why}");
+                    return Ok(());
+                }
+                Done::Nothing => return Ok(()),
+            };
+            history::note(&outcome, began.elapsed())
+        });
+        return match done {
+            Err(failure) if failure.is_transient() && tried < tries => {
+                interrupts::nap(PAUSE * tried);
+                tried += 1;
+                continue;
+            }
+            Err(failure) => {
+                let outcome = task.outcome(subject, String::new()).failed(&failure);
+                note_failure(&outcome, began.elapsed(), alone);
+                outcome
+            }
+            Ok(()) => outcome,
+        };
+    }
+}
+
+/// What was rolled back could not record its own failure.
+fn note_failure(outcome: &Outcome, taken: Duration, alone: Alone) {
+    if let Err(failure) = alone(&mut || history::note(outcome, taken)) {
+        pgrx::log!(
+            "maintenance of table \"{}\" cannot be recorded: {}",
+            outcome.relation,
+            failure.message
+        );
+    }
+}
+
+/// The outcome where another process is just about it.
+pub fn held_by_another(parent: pg_sys::Oid) -> Result<Outcome, Error> {
+    Ok(Outcome {
+        relation: table::name(parent)?.unwrap_or_default(),
+        outcome: "skipped: another process maintains it".to_owned(),
+        ..unread(parent)
+    })
+}
+
+/// The outcome of a look that failed; the table may be gone.
+fn unread(parent: pg_sys::Oid) -> Outcome {
+    Outcome {
+        parent,
+        relation: String::new(),
+        owner: pg_sys::InvalidOid,
+        action: "look",
+        partition: None,
+        lower: None,
+        upper: None,
+        outcome: String::new(),
+        failure: None,
+    }
+}
+
+/// What a task came to.
+enum Done {
+    Made(QualifiedName),
+    Retired,
+    NotTried(&'static str),
+    /// Somebody else has done it meanwhile.
+    Nothing,
+}
+
+impl Task {
+    fn run(&self, subject: &Subject) -> Result<Done, Error> {
+        Ok(match self {
+            Task::Create(span) => match act::create(subject, span)? {
+                Creation::Made(name) => Done::Made(name),
+                Creation::AlreadyThere => Done::Nothing,
+                Creation::NotTried(why) => Done::NotTried(why),
+            },
+            Task::Retire(leaf, _, action) => match act::retire(subject, leaf, *action)? {
+                true => Done::Retired,
+                false => Done::Nothing,
+            },
+        })
+    }
+
+    fn outcome(&self, subject: &Subject, told: String) -> Outcome {
+        match self {
+            Task::Create(span) => Outcome {
+                lower: Some(span.lower.literal.clone()),
+                upper: Some(span.upper.literal.clone()),
+                ..outcome(subject, "create", told)
+            },
+            Task::Retire(leaf, name, action) => Outcome {
+                partition: Some(name.clone()),
+                lower: literal(subject, leaf.lower),
+                upper: literal(subject, leaf.upper),
+                ..outcome(subject, action.name(), told)
+            },
+        }
+    }
+
+    fn done(&self) -> &'static str {
+        match self {
+            Task::Create(_) => "created",
+            Task::Retire(_, _, Action::Drop) => "dropped",
+            Task::Retire(_, _, Action::Detach) => "detached",
+        }
+    }
+}
+
+fn outcome(subject: &Subject, action: &'static str, told: String) -> Outcome {
+    Outcome {
+        relation: subject.name.name.clone(),
+        owner: subject.owner,
+        action,
+        outcome: told,
+        ..unread(subject.parent)
+    }
+}
+
+fn name_of(leaf: &Leaf) -> Result<String, Error> {
+    let name = table::qualified_name(pg_sys::Oid::from(leaf.oid))?;
+    Ok(name.map_or_else(String::new, |name| name.to_string()))
+}
+
+fn literal(subject: &Subject, bound: Option<i64>) -> Option<String> {
+    RangeBound::at(subject.set.key, bound?)
+        .ok()
+        .map(|bound| bound.literal)
+}

@@ -1,0 +1,212 @@
+//! Which partitions to make: pure.
+
+use super::set::{PartitionSet, Position};
+use crate::plan::bounds::{BoundsError, Coverage, RangeBound, Span, Zone, range_spans};
+use crate::plan::interval::PartitionInterval;
+
+/// What a policy says about partitions to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    pub interval: PartitionInterval,
+    /// Intervals ahead of the one that is in use.
+    pub premake: u32,
+    /// Most partitions made in one go.
+    pub most: u32,
+}
+
+/// Partitions to be made, and what is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Premade {
+    pub spans: Vec<Span>,
+    /// Why some were not made, in sentences.
+    pub skipped: Vec<String>,
+}
+
+/// Decides. `keep_from` is the key below which partitions are retired: what is missing there stays
+/// missing.
+///
+/// Partitions that are there keep their bounds, regular or not; new ones fill what they leave, by
+/// the calendar.
+pub fn decide(
+    set: &PartitionSet,
+    wish: &Wish,
+    position: Position,
+    keep_from: Option<i64>,
+    zone: &dyn Zone,
+) -> Result<Premade, BoundsError> {
+    let mut premade = Premade::default();
+    let Some(reach) = position.reach() else {
+        // Integers, and no data yet: the first range is that of zero, if there is none at all.
+        if set.leaves.is_empty() {
+            premade.spans = ahead_of(set, wish, 0, zone)?;
+        }
+        return Ok(premade);
+    };
+    if set.leaves.is_empty() {
+        premade.spans = ahead_of(set, wish, reach, zone)?;
+        return Ok(premade);
+    }
+    // All partitions that there are lie ahead: rows of today have no place.
+    if let Some(first) = set.leaves.first().and_then(|leaf| leaf.lower)
+        && reach < first
+    {
+        let cover = Coverage {
+            first: reach,
+            last: first - 1,
+        };
+        let spans = range_spans(set.key, wish.interval, cover, first - 1, 0, wish.most, zone)?;
+        premade
+            .spans
+            .extend(cut(set, spans, set.key.smallest(), Some(first))?);
+    }
+    for gap in set.gaps() {
+        let of_gap = match gap {
+            (from, Some(to)) if keep_from.is_none_or(|keep| keep < to) => {
+                between(set, wish, from.max(keep_from.unwrap_or(from)), to, zone)
+            }
+            (_, Some(_)) => continue,
+            (from, None) => tail(set, wish, from, reach, &mut premade, zone),
+        };
+        match of_gap {
+            Ok(spans) => premade.spans.extend(spans),
+            Err(error @ BoundsError::TooMany { .. }) => premade.skipped.push(error.message()),
+            Err(error) => return Err(error),
+        }
+    }
+    if premade.spans.len() > wish.most as usize {
+        premade.skipped.push(format!(
+            "{} partitions more are wanted than are made in one go",
+            premade.spans.len() - wish.most as usize
+        ));
+        // The last ones are those that are needed next.
+        premade
+            .spans
+            .drain(..premade.spans.len() - wish.most as usize);
+    }
+    Ok(premade)
+}
+
+/// From the interval of `reach` on, where nothing is in the way.
+fn ahead_of(
+    set: &PartitionSet,
+    wish: &Wish,
+    reach: i64,
+    zone: &dyn Zone,
+) -> Result<Vec<Span>, BoundsError> {
+    let cover = Coverage {
+        first: reach,
+        last: reach,
+    };
+    range_spans(
+        set.key,
+        wish.interval,
+        cover,
+        reach,
+        wish.premake,
+        wish.most,
+        zone,
+    )
+}
+
+/// The whole of a gap, its outermost intervals cut to it.
+fn between(
+    set: &PartitionSet,
+    wish: &Wish,
+    from: i64,
+    to: i64,
+    zone: &dyn Zone,
+) -> Result<Vec<Span>, BoundsError> {
+    let cover = Coverage {
+        first: from,
+        last: to - 1,
+    };
+    let spans = range_spans(set.key, wish.interval, cover, to - 1, 0, wish.most, zone)?;
+    cut(set, spans, from, Some(to))
+}
+
+/// Behind the last partition.
+fn tail(
+    set: &PartitionSet,
+    wish: &Wish,
+    end: i64,
+    reach: i64,
+    premade: &mut Premade,
+    zone: &dyn Zone,
+) -> Result<Vec<Span>, BoundsError> {
+    let ahead = set
+        .leaves
+        .iter()
+        .filter(|leaf| leaf.lower.is_some_and(|lower| lower > reach))
+        .count();
+    let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
+    if end > reach {
+        // The last one holds the present, or lies ahead of it.
+        let Some(missing) = wish
+            .premake
+            .checked_sub(ahead)
+            .filter(|missing| *missing > 0)
+        else {
+            return Ok(Vec::new());
+        };
+        let cover = Coverage {
+            first: end,
+            last: end,
+        };
+        let spans = range_spans(
+            set.key,
+            wish.interval,
+            cover,
+            end,
+            missing - 1,
+            wish.most,
+            zone,
+        )?;
+        return cut(set, spans, end, None);
+    }
+    let cover = Coverage {
+        first: end,
+        last: reach,
+    };
+    match range_spans(
+        set.key,
+        wish.interval,
+        cover,
+        reach,
+        wish.premake,
+        wish.most,
+        zone,
+    ) {
+        Ok(spans) => cut(set, spans, end, None),
+        // A table that lay still for long: what is needed now comes first, and alone.
+        Err(error @ BoundsError::TooMany { .. }) => {
+            premade.skipped.push(error.message());
+            let spans = ahead_of(set, wish, reach, zone)?;
+            cut(set, spans, end, None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Cuts spans to a range; those outside are left out.
+fn cut(
+    set: &PartitionSet,
+    spans: Vec<Span>,
+    from: i64,
+    to: Option<i64>,
+) -> Result<Vec<Span>, BoundsError> {
+    spans
+        .into_iter()
+        .filter_map(|span| {
+            let lower = span.lower.key.max(from);
+            let upper = to.map_or(span.upper.key, |to| span.upper.key.min(to));
+            (lower < upper).then_some((span, lower, upper))
+        })
+        .map(|(span, lower, upper)| {
+            Ok(Span {
+                lower: RangeBound::at(set.key, lower)?,
+                upper: RangeBound::at(set.key, upper)?,
+                label: span.label,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,66 @@
+//! Which partitions to retire: pure.
+
+use super::set::{Leaf, PartitionSet, Position};
+
+/// What a policy says about old partitions. Each limit counts by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Keys below are old.
+    pub keep_from: Option<i64>,
+    /// Most partitions that hold data, or could by now.
+    pub most_partitions: Option<u32>,
+    pub most_bytes: Option<i64>,
+    /// Most partitions that one run retires.
+    pub fuse: u32,
+}
+
+/// Partitions to retire, the oldest first, and those that are spared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Retired<'a> {
+    pub leaves: Vec<&'a Leaf>,
+    /// Each with the reason, in a few words.
+    pub spared: Vec<(&'a Leaf, String)>,
+}
+
+/// Decides, by nothing but the partitions' real upper bounds: however wide a partition is, it goes
+/// only when all that it could hold is old. What could still be written to by the clock, or lies
+/// at the end of the data, is never old.
+pub fn decide<'a>(set: &'a PartitionSet, wish: &Wish, position: Position) -> Retired<'a> {
+    let mut retired = Retired::default();
+    let Some(present) = position.present() else {
+        return retired;
+    };
+    let in_use = set
+        .leaves
+        .iter()
+        .filter(|leaf| leaf.lower.is_none_or(|lower| lower <= present))
+        .count();
+    let surplus = wish
+        .most_partitions
+        .map_or(0, |most| in_use.saturating_sub(most as usize));
+    let mut bytes: i64 = set.leaves.iter().map(|leaf| leaf.bytes).sum();
+    for (place, leaf) in set.leaves.iter().enumerate() {
+        // All that it could hold lies before the present.
+        let Some(upper) = leaf.upper.filter(|upper| *upper <= present) else {
+            break;
+        };
+        let is_old = wish.keep_from.is_some_and(|keep| upper <= keep);
+        let is_surplus = place < surplus;
+        let is_large = wish.most_bytes.is_some_and(|most| bytes > most);
+        if !(is_old || is_surplus || is_large) {
+            break;
+        }
+        if leaf.is_pinned {
+            retired.spared.push((leaf, "it is pinned".to_owned()));
+            continue;
+        }
+        bytes -= leaf.bytes;
+        if retired.leaves.len() >= wish.fuse as usize {
+            let why = format!("no more than {} are retired in one run", wish.fuse);
+            retired.spared.push((leaf, why));
+            continue;
+        }
+        retired.leaves.push(leaf);
+    }
+    retired
+}

@@ -1,0 +1,73 @@
+//! Maintenance that is due in a database: table by table, each action in a transaction of its own.
+//!
+//! The worker is connected as the bootstrap superuser, as autovacuum's are. Whatever touches a
+//! table is done as the table's owner, restricted (see [`crate::maintain::read::Subject::as_owner`]).
+
+use crate::catalog::history::{self, Counted};
+use crate::catalog::{is_installed, policy};
+use crate::guc;
+use crate::maintain::ensure;
+use crate::maintain::schedule;
+use crate::pg::interrupts;
+use crate::pg::transaction::{Failure, unit};
+use pgrx::pg_sys;
+use std::time::Duration;
+
+/// Maintains all tables whose turn it is. One that fails stops no other.
+pub fn run() -> Result<(), Failure> {
+    let Some(interval) = guc::maintenance_interval() else {
+        return Ok(());
+    };
+    for parent in unit(|| due(interval))? {
+        interrupts::check();
+        if let Err(failure) = maintain(parent) {
+            pgrx::log!(
+                "maintenance of table {} fails: {}",
+                parent.to_u32(),
+                failure.message
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The tables whose turn it is; none where another worker is still busy with those before.
+fn due(interval: Duration) -> Result<Vec<pg_sys::Oid>, crate::error::Error> {
+    // Held until this process ends, which is soon.
+    if !is_installed() || !policy::worker_lock()?.try_for_session() {
+        return Ok(Vec::new());
+    }
+    history::tidy()?;
+    let standings = policy::standings()?;
+    let due = standings
+        .iter()
+        .filter(|table| schedule::is_due(interval, table.seconds_since, table.failures));
+    Ok(due.map(|table| table.parent).collect())
+}
+
+fn maintain(parent: pg_sys::Oid) -> Result<(), Failure> {
+    let taken = unit(|| {
+        let lock = policy::lock(parent)?;
+        if !lock.try_for_session() {
+            return Ok(None);
+        }
+        // Read under the lock: it may have been changed, or dropped, since it was found due.
+        let policy = policy::find(parent)?;
+        if policy.is_some() {
+            history::began(parent)?;
+        }
+        Ok(Some((lock, policy)))
+    })?;
+    let Some((lock, policy)) = taken else {
+        return Ok(());
+    };
+    let done = match policy {
+        Some(policy) => {
+            let outcomes = ensure::table(&policy, false, ensure::TRIES, |work| unit(work));
+            unit(|| history::ended(parent, &outcomes, Counted::Before))
+        }
+        None => Ok(()),
+    };
+    lock.release_for_session();
+    done
+}
