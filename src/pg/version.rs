@@ -93,61 +93,56 @@ pub unsafe fn insert_index_entries(
 /// What PostgreSQL calls for each node of a tree; it returns true to end the walk.
 pub type Walker = unsafe extern "C-unwind" fn(*mut pg_sys::Node, *mut c_void) -> bool;
 
-#[cfg(feature = "pg15")]
 unsafe extern "C-unwind" {
-    // Bound without the arguments that a walker gets. They may raise an ERROR, and are called only
-    // through `guarded`.
-    #[link_name = "query_tree_walker"]
+    // Not pgrx's own, which would turn an ERROR into a panic and back at each level of a tree.
+    #[cfg_attr(feature = "pg15", link_name = "query_tree_walker")]
+    #[cfg_attr(not(feature = "pg15"), link_name = "query_tree_walker_impl")]
     fn walk_query(
         query: *mut pg_sys::Query,
         walker: Walker,
         context: *mut c_void,
         flags: std::ffi::c_int,
     ) -> bool;
-    #[link_name = "expression_tree_walker"]
+    #[cfg_attr(feature = "pg15", link_name = "expression_tree_walker")]
+    #[cfg_attr(not(feature = "pg15"), link_name = "expression_tree_walker_impl")]
     fn walk_expression(node: *mut pg_sys::Node, walker: Walker, context: *mut c_void) -> bool;
+}
+
+/// Calls `walker` for `root`. An ERROR jumps from any depth to here, and becomes a panic: the stack
+/// is limited, and walkers check it.
+///
+/// # Safety
+/// `root` is live, and `walker` takes `context`. The walker has no guard of its own, and holds
+/// nothing that is to be dropped while it goes on with one of the two below.
+pub unsafe fn walk(root: *mut pg_sys::Node, walker: Walker, context: *mut c_void) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { super::guarded(|| walker(root, context)) }
 }
 
 /// Calls `walker` for all that a query consists of, subqueries among it.
 ///
 /// # Safety
-/// `query` is live, and `walker` takes `context`.
+/// Only from a walker below [`walk`]. `query` is live, and `walker` takes `context`.
 pub unsafe fn query_tree_walker(
     query: *mut pg_sys::Query,
     walker: Walker,
     context: *mut c_void,
 ) -> bool {
     // SAFETY: the caller's promise.
-    #[cfg(feature = "pg15")]
-    unsafe {
-        super::guarded(|| walk_query(query, walker, context, 0))
-    }
-    // SAFETY: as above.
-    #[cfg(not(feature = "pg15"))]
-    unsafe {
-        pg_sys::query_tree_walker_impl(query, Some(walker), context, 0)
-    }
+    unsafe { walk_query(query, walker, context, 0) }
 }
 
 /// Calls `walker` for all that an expression consists of.
 ///
 /// # Safety
-/// `node` is live, and `walker` takes `context`.
+/// Only from a walker below [`walk`]. `node` is live, and `walker` takes `context`.
 pub unsafe fn expression_tree_walker(
     node: *mut pg_sys::Node,
     walker: Walker,
     context: *mut c_void,
 ) -> bool {
     // SAFETY: the caller's promise.
-    #[cfg(feature = "pg15")]
-    unsafe {
-        super::guarded(|| walk_expression(node, walker, context))
-    }
-    // SAFETY: as above.
-    #[cfg(not(feature = "pg15"))]
-    unsafe {
-        pg_sys::expression_tree_walker_impl(node, Some(walker), context)
-    }
+    unsafe { walk_expression(node, walker, context) }
 }
 
 /// Makes what a query asks of privileges on one relation be asked on another. Until 15 that stands

@@ -59,7 +59,7 @@ pub fn make(pattern: &Pattern) -> Result<Rc<Stand>, Error> {
         )?;
         leaves.push(oid_of(&partition.name)?);
     }
-    for check in &facts.checks {
+    for check in facts.checks.iter().filter(|check| !check.no_inherit) {
         let sql = Sql::template("ALTER TABLE {twin} ADD CONSTRAINT {name} {definition}")
             .name("twin", &names.twin())
             .ident("name", &check.name)

@@ -164,7 +164,6 @@ unsafe fn constant(expression: *mut pg_sys::Expr, stand: &Stand) -> *mut pg_sys:
 /// # Safety
 /// `node` is live.
 unsafe fn has_parameter(node: *mut pg_sys::Node) -> bool {
-    #[pgrx::pg_guard]
     unsafe extern "C-unwind" fn find(
         node: *mut pg_sys::Node,
         context: *mut std::ffi::c_void,
@@ -177,7 +176,7 @@ unsafe fn has_parameter(node: *mut pg_sys::Node) -> bool {
         }
     }
     // SAFETY: the caller's promise.
-    unsafe { find(node, std::ptr::null_mut()) }
+    unsafe { crate::pg::version::walk(node, find, std::ptr::null_mut()) }
 }
 
 fn type_of(key_type: KeyType) -> pg_sys::Oid {

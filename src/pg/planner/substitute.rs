@@ -3,7 +3,6 @@
 use super::{Stand, members};
 use crate::pg::version;
 use pgrx::pg_sys;
-use pgrx::prelude::*;
 use std::ffi::c_void;
 
 /// Whether a query reads or writes a relation anywhere, below views too.
@@ -46,7 +45,7 @@ impl Search<'_> {
     fn begin(&mut self, query: *mut pg_sys::Query) {
         let context: *mut Search = self;
         // SAFETY: a query from the rewriter; the context lives as long as the call.
-        unsafe { visit(query.cast(), context.cast()) };
+        unsafe { version::walk(query.cast(), visit, context.cast()) };
     }
 
     /// # Safety
@@ -95,8 +94,7 @@ impl Search<'_> {
     }
 }
 
-/// PostgreSQL calls this for each node of a tree.
-#[pg_guard]
+/// PostgreSQL calls this for each node of a tree, below `version::walk`.
 unsafe extern "C-unwind" fn visit(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
     if node.is_null() {
         return false;

@@ -202,6 +202,14 @@ RESET ROLE;
 CREATE TEMPORARY TABLE deals (id int, at timestamptz);
 SELECT statement, calls, partitions_after AS after, note FROM query_pruning('public.deals', 'at', '1 month') WHERE statement ~ 'SELECT id' ORDER BY statement COLLATE "C";
 DROP TABLE pg_temp.deals;
+-- A statement that is nested deeply; and a constraint that a partitioned table cannot have is left out.
+ALTER TABLE deals ADD CONSTRAINT here_only CHECK (id > 0) NO INHERIT;
+SELECT 'SELECT count(*) FROM deals WHERE at = ''2090-05-05'' AND id < ' || repeat('id + ', 1000) || 'id' AS deep \gset
+\o /dev/null
+:deep;
+\o
+SELECT partitions_after AS after, pruned, note FROM query_pruning('deals', 'at', '1 month') WHERE length(statement) > 5000;
+ALTER TABLE deals DROP CONSTRAINT here_only;
 -- A statement that takes long to plan can be cancelled.
 CREATE FUNCTION slow() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(current_setting('tests.nap', true)::float8); RETURN 5; END $$;
 \o /dev/null
