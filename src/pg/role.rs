@@ -29,7 +29,7 @@ impl Drop for Switched {
     }
 }
 
-/// Runs `work` as `role`, with `search_path` pinned; settings made within do not outlive it.
+/// Runs `work` as `role`, with `search_path` and how strings are read pinned; settings made within do not outlive it.
 ///
 /// The caller has checked that the role may be assumed.
 pub fn acting_as<T>(role: pg_sys::Oid, restriction: Restriction, work: impl FnOnce() -> T) -> T {
@@ -49,6 +49,8 @@ pub fn acting_as<T>(role: pg_sys::Oid, restriction: Restriction, work: impl FnOn
         pg_sys::SetUserIdAndSecContext(role, saved.context | flag as i32);
     }
     super::settings::set_local(c"search_path", c"pg_catalog, pg_temp");
+    // Definitions that PostgreSQL wrote down are read back as it wrote them.
+    super::settings::set_local(c"standard_conforming_strings", c"on");
     let guard = saved;
     let value = work();
     drop(guard);

@@ -32,13 +32,14 @@ fn set(name: &CStr, value: &CStr, action: pg_sys::GucAction::Type) {
 
 /// How PostgreSQL writes expressions and values down, whatever the session prefers: so that the
 /// same definition gives the same text in every session.
-pub const AS_WRITTEN: [(&CStr, &CStr); 7] = [
+pub const AS_WRITTEN: [(&CStr, &CStr); 8] = [
     (c"TimeZone", c"UTC"),
     (c"DateStyle", c"ISO, YMD"),
     (c"IntervalStyle", c"postgres"),
     (c"extra_float_digits", c"1"),
     (c"bytea_output", c"hex"),
     (c"quote_all_identifiers", c"off"),
+    (c"standard_conforming_strings", c"on"),
     (c"search_path", c"pg_catalog, pg_temp"),
 ];
 

@@ -2,7 +2,7 @@
 
 use super::judge::{self, Fate, Report, Shape};
 use super::twin::{self, Pattern};
-use super::usage::{Statement, Usage};
+use super::usage::{self, Statement, Usage};
 use super::words;
 use crate::analyze::facts::{ColumnFacts, ServerFacts};
 use crate::error::Error;
@@ -80,7 +80,10 @@ pub fn report(subject: &Subject, usage: &Usage) -> Result<Report, Failure> {
 
 fn fate(statement: &Statement, stand: &Rc<Stand>, shape: &Shape) -> Result<Fate, String> {
     let way = statement.way.as_ref().map_err(words::unplanned)?;
-    match way.actor.tries(|| planner::plan(&way.parsed, stand)) {
+    match way
+        .actor
+        .tries(|| planner::plan(&way.parsed, stand, usage::is_trusted))
+    {
         Ok(Ok(Some(planned))) => Ok(judge::fate(&planned, shape)),
         Ok(Ok(None)) => Err("It was altered meanwhile.".to_owned()),
         Ok(Err(unfit)) => Err(words::unfit(unfit)),

@@ -44,6 +44,9 @@ pub fn make(pattern: &Pattern) -> Result<Rc<Stand>, Error> {
     } = pattern;
     // What event triggers have to say is nobody's concern.
     settings::set_local(c"client_min_messages", c"error");
+    // What the caller's session prefers for new tables, the owner may have no right to.
+    settings::set_local(c"default_tablespace", c"");
+    settings::set_local(c"default_table_access_method", c"heap");
     let source = pg_sys::Oid::from(facts.oid);
     let names = Names::of(facts);
     let leaf_attnums = create(facts, column, &names.twin())?;

@@ -12,6 +12,9 @@ pub fn unfit(unfit: Unfit) -> String {
         Unfit::Empty => "Its text was lost.",
         Unfit::Several => "Its text is several statements.",
         Unfit::Utility => "It is a command that has no plan.",
+        Unfit::Untrusted => {
+            "It calls a function whose owner may not act as the role that ran it: planning could run it with that role's rights."
+        }
     }
     .to_owned()
 }

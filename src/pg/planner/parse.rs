@@ -23,6 +23,9 @@ pub enum Unfit {
     Several,
     /// A command that is not planned: COPY, TRUNCATE, VACUUM …
     Utility,
+    /// It calls a function of somebody who may not act as the role that ran it. In that role's
+    /// sessions the name may have meant another one.
+    Untrusted,
 }
 
 /// Parses, analyses and rewrites a statement whose parameters are of unknown type. Relations that

@@ -175,6 +175,27 @@ SELECT statement, partitions_after AS after, pruned, note FROM query_pruning('de
 SELECT (SELECT is_called FROM ran_as_bob) AS as_bob, (SELECT is_called FROM ran_as_another) AS as_another, (SELECT is_called FROM under_strong_lock) AS under_strong_lock, (SELECT count(*) FROM seen) AS written;
 SELECT current_user, session_user;
 RESET tests.attack;
+-- A name that meant another function when the statement was run: bob's is not run with the rights of who ran it.
+SELECT setval('ran_as_another', 1, false) \g /dev/null
+CREATE SCHEMA trusted;
+CREATE FUNCTION trusted.lim() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 5';
+SET search_path = trusted, public;
+\o /dev/null
+SELECT count(*) FROM deals WHERE id = lim();
+SELECT count(*) FROM deals WHERE id = trusted.lim();
+\o
+RESET search_path;
+GRANT CREATE ON SCHEMA public TO bob;
+SET ROLE bob;
+CREATE FUNCTION public.lim() RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('public.ran_as_another'); RETURN 5; END $$;
+RESET ROLE;
+SET enable_partition_pruning = off; -- what the caller's session plans with is not what others do
+SELECT statement, partitions_after AS after, pruned, note FROM query_pruning('deals', 'id', '1000') WHERE statement ~ 'lim\(\)' ORDER BY statement COLLATE "C";
+RESET enable_partition_pruning;
+SELECT is_called AS as_another FROM ran_as_another;
+DROP FUNCTION public.lim();
+DROP SCHEMA trusted CASCADE;
+REVOKE CREATE ON SCHEMA public FROM bob;
 -- The owner may neither see bob's statements, nor act as bob.
 SELECT setval('ran_as_bob', 1, false) \g /dev/null
 SET ROLE alice;
