@@ -278,11 +278,12 @@ fn a_killed_worker_leaves_nothing_half_done() {
                 "SELECT count(*) FROM pg_inherits WHERE inhparent = 'flow'::regclass",
             )
         };
-        poll::expect("the worker at work", PATIENCE, || {
-            number(&mut admin, worker) != 0 && made(&mut admin) > wanted - MANY + 20
-        });
         let before = cluster.incarnation().expect("the server runs");
-        let pid = number(&mut admin, worker);
+        let pid = poll::until(PATIENCE, || {
+            let is_making = made(&mut admin) > wanted - MANY + 20;
+            Some(number(&mut admin, worker)).filter(|pid| is_making && *pid > 0)
+        });
+        let pid = pid.expect("the worker is at work");
         cluster.sigkill(i32::try_from(pid).expect("a process number"));
         cluster.await_crash_restart(&before);
         admin = cluster.connect();
