@@ -45,10 +45,8 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
         if let Some(why) = now.default_in_the_way(span)? {
             return Ok(Creation::NotTried(why));
         }
-        let facts = table::facts(subject.parent)?.ok_or_else(|| Error::NoRelation {
-            oid: subject.parent.to_u32(),
-        })?;
-        let parent = facts.qualified_name();
+        let facts = subject.facts()?;
+        let parent = now.name.clone();
         let name = free_name(&parent, &span.label)?;
         let sibling = sibling(subject)?;
         settings::set_local(c"default_tablespace", c"");
@@ -66,7 +64,7 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
         ))?;
         let oid = oid_of(&name)?;
         prepare::revoke_foreign(oid, &name, "TABLE")?;
-        for step in grants::steps(&facts, &name, &[], &[]) {
+        for step in grants::steps(facts, &name, &[], &[]) {
             run_step(&step)?;
         }
         if facts.row_security {

@@ -11,11 +11,13 @@ use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::settings;
 use crate::plan::bounds::Span;
+use crate::plan::facts::Facts;
 use crate::plan::interval::KeyType;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use crate::request::{self, SessionZone};
 use pgrx::pg_sys;
+use std::cell::OnceCell;
 
 /// A partitioned table whose partitions can be managed.
 pub struct Subject {
@@ -27,6 +29,7 @@ pub struct Subject {
     pub attnum: i16,
     pub set: PartitionSet,
     pub default: Option<pg_sys::Oid>,
+    facts: OnceCell<Facts>,
 }
 
 /// The name, number and type of a partition column, and whether it is in the type's usual order.
@@ -105,6 +108,7 @@ pub fn subject(parent: pg_sys::Oid, with_sizes: bool) -> Result<Subject, Error> 
         attnum,
         set: PartitionSet { key, leaves },
         default,
+        facts: OnceCell::new(),
     })
 }
 
@@ -118,6 +122,19 @@ fn as_number(key: KeyType) -> fn(pg_sys::Datum) -> i64 {
 }
 
 impl Subject {
+    /// What new partitions take over from the table: read once for all that a run makes.
+    pub fn facts(&self) -> Result<&Facts, Error> {
+        if self.facts.get().is_none() {
+            let facts = table::facts(self.parent)?.ok_or_else(|| Error::NoRelation {
+                oid: self.parent.to_u32(),
+            })?;
+            let _ = self.facts.set(facts);
+        }
+        self.facts
+            .get()
+            .ok_or_else(|| Error::Internal("facts of a table are gone".to_owned()))
+    }
+
     /// Where the clock and the data are.
     pub fn position(&self, zone: &SessionZone) -> Result<Position, Error> {
         Ok(Position {

@@ -255,6 +255,9 @@ fn strays(admin: &mut Client) -> i64 {
     )
 }
 
+/// So many that the worker has not made all of them before it is killed.
+const MANY: i64 = 400;
+
 /// The worker is killed in the middle of making many partitions: what was made stays, nothing is
 /// half made, and the next run makes the rest.
 #[test]
@@ -263,7 +266,7 @@ fn a_killed_worker_leaves_nothing_half_done() {
     let mut admin = cluster.connect();
     must(&mut admin, TABLE);
     for round in 1..=3i64 {
-        let wanted = 200 * round;
+        let wanted = MANY * round;
         must(
             &mut admin,
             &format!("SELECT set_partition_policy('flow', premake => {wanted})"),
@@ -275,16 +278,17 @@ fn a_killed_worker_leaves_nothing_half_done() {
                 "SELECT count(*) FROM pg_inherits WHERE inhparent = 'flow'::regclass",
             )
         };
-        poll::expect("the worker at work", PATIENCE, || {
-            number(&mut admin, worker) != 0 && made(&mut admin) > wanted - 190
-        });
-        let pid = number(&mut admin, worker);
         let before = cluster.incarnation().expect("the server runs");
-        if pid != 0 {
-            cluster.sigkill(i32::try_from(pid).expect("a process number"));
-            cluster.await_crash_restart(&before);
-            admin = cluster.connect();
-        }
+        let pid = poll::until(PATIENCE, || {
+            let is_making = made(&mut admin) > wanted - MANY + 20;
+            Some(number(&mut admin, worker)).filter(|pid| is_making && *pid > 0)
+        });
+        let pid = pid.expect("the worker is at work");
+        cluster.sigkill(i32::try_from(pid).expect("a process number"));
+        cluster.await_crash_restart(&before);
+        admin = cluster.connect();
+        let left = wanted + 1 - made(&mut admin);
+        assert!(left > 0, "it was killed too late");
         poll::expect("the rest", Duration::from_secs(40), || {
             made(&mut admin) == wanted + 1
         });
