@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
 use crate::plan::carry;
 use crate::plan::facts::Facts;
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 /// Carries over what has changed by now: before the lock of the swap is asked for, since it takes
 /// tens of milliseconds where there are hundreds of leaves. `true`: the twin was altered, and the
@@ -19,7 +19,21 @@ use pgrx::pg_sys;
 /// Only where no helper is at work on the leaves: two who alter one of them at a time would be in
 /// each other's way.
 pub fn ahead(job: &Job, memory: &mut Memory) -> Result<bool, Failure> {
-    let (now, is_altered) = unit(|| {
+    let mut brought = look_and_bring(job, memory);
+    // A role that was just dropped, with what it had been granted: another look does not find it.
+    if let Err(failure) = &brought
+        && failure.code == PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT
+    {
+        brought = look_and_bring(job, memory);
+    }
+    let (now, is_altered) = brought?;
+    memory.carried = now.or(memory.carried.take());
+    Ok(is_altered)
+}
+
+/// What the source is defined as where that was carried over, and whether it changed the twin.
+fn look_and_bring(job: &Job, memory: &Memory) -> Result<(Option<Facts>, bool), Failure> {
+    unit(|| {
         check_twin(job)?;
         let now = definition_now(job)?;
         if memory.carried.as_ref() == Some(&now) || compare_definitions(job, &now).is_err() {
@@ -30,9 +44,7 @@ pub fn ahead(job: &Job, memory: &mut Memory) -> Result<bool, Failure> {
             job::set_twin_shape(job.id, &table::twin_shape(twin(job))?)?;
         }
         Ok((Some(now), is_altered))
-    })?;
-    memory.carried = now.or(memory.carried.take());
-    Ok(is_altered)
+    })
 }
 
 /// Brings the twin to what the source is by `now`, which is defined as before in all else. `false`:
