@@ -38,23 +38,19 @@ pub fn decide(
     let Some(reach) = position.reach() else {
         // Integers, and no data yet: the first range is that of zero, if there is none at all.
         if set.leaves.is_empty() {
-            premade.spans = ahead_of(set, wish, 0, zone)?;
+            premade.spans = spans(set, wish, (0, 0), wish.premake, zone)?;
         }
         return Ok(premade);
     };
     if set.leaves.is_empty() {
-        premade.spans = ahead_of(set, wish, reach, zone)?;
+        premade.spans = spans(set, wish, (reach, reach), wish.premake, zone)?;
         return Ok(premade);
     }
     // All partitions that there are lie ahead: rows of today have no place.
     if let Some(first) = set.leaves.first().and_then(|leaf| leaf.lower)
         && reach < first
     {
-        let cover = Coverage {
-            first: reach,
-            last: first - 1,
-        };
-        let spans = range_spans(set.key, wish.interval, cover, first - 1, 0, wish.most, zone)?;
+        let spans = spans(set, wish, (reach, first - 1), 0, zone)?;
         premade
             .spans
             .extend(cut(set, spans, set.key.smallest(), Some(first))?);
@@ -86,26 +82,16 @@ pub fn decide(
     Ok(premade)
 }
 
-/// From the interval of `reach` on, where nothing is in the way.
-fn ahead_of(
+/// The intervals that hold these keys, from the first to the last, and so many more.
+fn spans(
     set: &PartitionSet,
     wish: &Wish,
-    reach: i64,
+    (first, last): (i64, i64),
+    more: u32,
     zone: &dyn Zone,
 ) -> Result<Vec<Span>, BoundsError> {
-    let cover = Coverage {
-        first: reach,
-        last: reach,
-    };
-    range_spans(
-        set.key,
-        wish.interval,
-        cover,
-        reach,
-        wish.premake,
-        wish.most,
-        zone,
-    )
+    let cover = Coverage { first, last };
+    range_spans(set.key, wish.interval, cover, last, more, wish.most, zone)
 }
 
 /// The whole of a gap, its outermost intervals cut to it.
@@ -116,11 +102,7 @@ fn between(
     to: i64,
     zone: &dyn Zone,
 ) -> Result<Vec<Span>, BoundsError> {
-    let cover = Coverage {
-        first: from,
-        last: to - 1,
-    };
-    let spans = range_spans(set.key, wish.interval, cover, to - 1, 0, wish.most, zone)?;
+    let spans = spans(set, wish, (from, to - 1), 0, zone)?;
     cut(set, spans, from, Some(to))
 }
 
@@ -148,39 +130,15 @@ fn tail(
         else {
             return Ok(Vec::new());
         };
-        let cover = Coverage {
-            first: end,
-            last: end,
-        };
-        let spans = range_spans(
-            set.key,
-            wish.interval,
-            cover,
-            end,
-            missing - 1,
-            wish.most,
-            zone,
-        )?;
+        let spans = spans(set, wish, (end, end), missing - 1, zone)?;
         return cut(set, spans, end, None);
     }
-    let cover = Coverage {
-        first: end,
-        last: reach,
-    };
-    match range_spans(
-        set.key,
-        wish.interval,
-        cover,
-        reach,
-        wish.premake,
-        wish.most,
-        zone,
-    ) {
+    match spans(set, wish, (end, reach), wish.premake, zone) {
         Ok(spans) => cut(set, spans, end, None),
         // A table that lay still for long: what is needed now comes first, and alone.
         Err(error @ BoundsError::TooMany { .. }) => {
             premade.skipped.push(error.message());
-            let spans = ahead_of(set, wish, reach, zone)?;
+            let spans = spans(set, wish, (reach, reach), wish.premake, zone)?;
             cut(set, spans, end, None)
         }
         Err(error) => Err(error),
