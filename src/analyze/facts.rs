@@ -239,6 +239,17 @@ impl Statistics {
     }
 }
 
+/// The share of the rows that belongs to each range, by the share that lies below each bound; and
+/// last what no range takes.
+pub fn shares(ranges: impl Iterator<Item = (i64, i64)>, below: impl Fn(i64) -> f64) -> Vec<f64> {
+    let mut shares: Vec<f64> = ranges
+        .map(|(lower, upper)| (below(upper) - below(lower)).max(0.0))
+        .collect();
+    let taken: f64 = shares.iter().sum();
+    shares.push((1.0 - taken).max(0.0));
+    shares
+}
+
 impl ColumnFacts {
     /// First and last key: through an index, else those of the sample.
     pub fn range(&self) -> Option<(i64, i64)> {

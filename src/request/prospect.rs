@@ -42,18 +42,11 @@ fn shares(facts: &Facts, plan: &Plan) -> Result<Vec<f64>, Error> {
     let Some(statistics) = statistics else {
         return Ok(even_shares(plan.partitions.len()));
     };
-    let mut in_ranges = 0.0_f64;
-    let mut shares = Vec::with_capacity(plan.partitions.len());
-    for partition in &plan.partitions {
-        let share = match &partition.range {
-            Some((lower, upper)) => {
-                statistics.share_below(upper.key) - statistics.share_below(lower.key)
-            }
-            // The last one takes what the others leave.
-            None => (1.0 - in_ranges).max(0.0),
-        };
-        in_ranges += share;
-        shares.push(share);
-    }
+    // The default partition comes last, and takes what the others leave.
+    let partitions = plan.partitions.iter();
+    let ranges = partitions.filter_map(|partition| partition.range.as_ref());
+    let ranges = ranges.map(|(lower, upper)| (lower.key, upper.key));
+    let mut shares = analyze::facts::shares(ranges, |key| statistics.share_below(key));
+    shares.truncate(plan.partitions.len());
     Ok(shares)
 }

@@ -2,7 +2,7 @@
 
 use super::usage::Usage;
 use super::words;
-use crate::analyze::facts::Statistics;
+use crate::analyze::facts::{self, Statistics};
 use crate::pg::planner::Planned;
 use crate::plan::bounds::Span;
 use serde_json::{Value, json};
@@ -238,13 +238,8 @@ pub fn shares(statistics: Option<&Statistics>, ends: (i64, i64), spans: &[Span])
             ((key as f64 - first) / (last - first)).clamp(0.0, 1.0)
         }
     };
-    let mut shares: Vec<f64> = spans
-        .iter()
-        .map(|span| (below(span.upper.key) - below(span.lower.key)).max(0.0))
-        .collect();
-    let taken: f64 = shares.iter().sum();
-    shares.push((1.0 - taken).max(0.0));
-    shares
+    let ranges = spans.iter().map(|span| (span.lower.key, span.upper.key));
+    facts::shares(ranges, below)
 }
 
 #[cfg(test)]
