@@ -1,6 +1,7 @@
 //! `partman_rs.policy`: how partitioned tables are to be kept.
 
 use super::as_bookkeeper;
+use super::table::TO_ACT_AS;
 use crate::db;
 use crate::error::Error;
 use crate::pg::{lock, relation};
@@ -122,8 +123,7 @@ pub fn standings() -> Result<Vec<Standing>, Error> {
 pub fn of_role(role: pg_sys::Oid) -> Result<Vec<Policy>, Error> {
     let sql = format!(
         "{COLUMNS} JOIN pg_class c ON c.oid = p.parent \
-          WHERE pg_has_role($1, c.relowner, CASE WHEN current_setting('server_version_num')::int >= 160000 \
-                                                 THEN 'SET' ELSE 'MEMBER' END) \
+          WHERE pg_has_role($1, c.relowner, {TO_ACT_AS}) \
           ORDER BY c.oid"
     );
     as_bookkeeper(|| db::rows(&sql, &[role.into()], decode))

@@ -89,11 +89,14 @@ pub fn rows(relation: pg_sys::Oid) -> Result<i64, Error> {
     .map(|found| found.unwrap_or(0))
 }
 
-/// Whether `role` may act as `owner`: what SET ROLE asks for.
+/// What `pg_has_role` is to be asked for to know who may act as whom: what SET ROLE asks for.
+pub const TO_ACT_AS: &str =
+    "CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END";
+
+/// Whether `role` may act as `owner`.
 pub fn may_act_as(role: pg_sys::Oid, owner: pg_sys::Oid) -> Result<bool, Error> {
     db::value(
-        "SELECT pg_has_role($1, $2, CASE WHEN current_setting('server_version_num')::int >= 160000 \
-                                         THEN 'SET' ELSE 'MEMBER' END)",
+        &format!("SELECT pg_has_role($1, $2, {TO_ACT_AS})"),
         &[role.into(), owner.into()],
     )
 }

@@ -2,7 +2,7 @@
 
 use super::recorded::{self, Recorded, Unknown};
 use super::{text, words};
-use crate::catalog::table::may_act_as;
+use crate::catalog::table::{TO_ACT_AS, may_act_as};
 use crate::db;
 use crate::error::Error;
 use crate::guc;
@@ -259,13 +259,12 @@ impl Search {
 /// Whether all these functions belong to superusers, to the present role, or to roles that may act as
 /// it: nobody else is to have code of his run with its rights, whatever a name means today.
 pub fn is_trusted(functions: &[pg_sys::Oid]) -> bool {
-    let found = db::value::<bool>(
+    let sql = format!(
         "SELECT NOT EXISTS (SELECT FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner \
                              WHERE p.oid = ANY ($1) AND NOT r.rolsuper \
-                               AND NOT pg_has_role(r.oid, current_user, CASE WHEN current_setting('server_version_num')::int >= 160000 \
-                                                                             THEN 'SET' ELSE 'MEMBER' END))",
-        &[functions.to_vec().into()],
+                               AND NOT pg_has_role(r.oid, current_user, {TO_ACT_AS}))"
     );
+    let found = db::value::<bool>(&sql, &[functions.to_vec().into()]);
     found.unwrap_or(false)
 }
 
