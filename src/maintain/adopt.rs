@@ -26,9 +26,6 @@ pub struct Wish {
 /// Takes a limit away.
 const NONE: &str = "none";
 
-/// Partitions ahead, where nobody says how many.
-const PREMAKE: i32 = 4;
-
 /// Makes or changes the policy of a table that the caller may act for.
 pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
     let subject = read::subject(parent, false)?;
@@ -91,7 +88,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
     let premake = wish
         .premake
         .or(before.as_ref().map(|policy| policy.premake))
-        .unwrap_or(PREMAKE);
+        .unwrap_or(request::PREMAKE as i32);
     if !(0..=100_000).contains(&premake) {
         return Err(refuse(
             format!("premake must be between 0 and 100000, not {premake}"),
@@ -152,7 +149,7 @@ pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
     policy::set_if_none(&Policy {
         parent,
         partition_interval: plan.interval.to_string(),
-        premake: i32::try_from(plan.premake).unwrap_or(PREMAKE),
+        premake: i32::try_from(plan.premake).unwrap_or(i32::MAX),
         retention: None,
         retention_partitions: None,
         retention_bytes: None,
