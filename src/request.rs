@@ -2,7 +2,10 @@
 
 mod choice;
 mod hash;
+mod key;
 mod prospect;
+
+pub use key::{SessionZone, as_key, earlier, interval, key_type, now, zone_without_meaning};
 
 use crate::analyze;
 use crate::catalog::{job, table};
@@ -12,10 +15,10 @@ use crate::guc;
 use crate::pg::disk;
 use crate::pg::role::{self, Restriction, acting_as};
 use crate::plan::blockers::{self, Blocker};
-use crate::plan::bounds::{Coverage, RangeBound, Span, Zone, ZoneError, range_spans};
+use crate::plan::bounds::{Coverage, RangeBound, Span, range_spans};
 use crate::plan::estimate::Estimate;
 use crate::plan::facts::{Column, Facts};
-use crate::plan::interval::{IntervalError, KeyType, PartitionInterval};
+use crate::plan::interval::{KeyType, PartitionInterval};
 use crate::plan::names::quote_ident;
 use crate::plan::sql::Sql;
 use crate::plan::{self, Plan, Request};
@@ -68,9 +71,7 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
     let chosen = choice::complete(arguments, &facts)?;
     let (column, key_type) = key_column(&facts, &chosen.column, arguments.default_partition)?;
     let interval = interval(&chosen.interval, key_type)?;
-    let zone = SessionZone {
-        name: zone_name(arguments, key_type)?,
-    };
+    let zone = zone(arguments, key_type)?;
     let spans = spans(arguments, &facts, &column, key_type, interval, &zone)?;
     let request = Request {
         key_type,
@@ -156,9 +157,7 @@ pub fn default_spans(
     cover: Coverage,
 ) -> Result<Vec<Span>, Error> {
     let interval = interval(partition_interval, key_type)?;
-    let zone = SessionZone {
-        name: session_zone()?,
-    };
+    let zone = SessionZone::named(None)?;
     let from = now(key_type, &zone)?.unwrap_or(cover.last).max(cover.last);
     Ok(range_spans(
         key_type,
@@ -258,110 +257,10 @@ fn check_simple(arguments: &Arguments) -> Result<(), Error> {
     Ok(())
 }
 
-/// What a type is as a partition key; `None` where no ranges are made of it.
-pub fn key_type(type_oid: u32) -> Option<KeyType> {
-    match pg_sys::Oid::from(type_oid) {
-        pg_sys::TIMESTAMPTZOID => Some(KeyType::TimestampTz),
-        pg_sys::TIMESTAMPOID => Some(KeyType::Timestamp),
-        pg_sys::DATEOID => Some(KeyType::Date),
-        pg_sys::INT2OID => Some(KeyType::SmallInt),
-        pg_sys::INT4OID => Some(KeyType::Integer),
-        pg_sys::INT8OID => Some(KeyType::BigInt),
-        _ => None,
-    }
-}
-
-/// An interval as the caller wrote it.
-pub fn interval(text: &str, key_type: KeyType) -> Result<PartitionInterval, Error> {
-    if !key_type.is_time() {
-        return Ok(PartitionInterval::from_width(text, key_type)?);
-    }
-    // PostgreSQL's own parser decides what an interval is; its error is the user's error. Since 17
-    // it knows infinite ones, which have no months, days and microseconds to ask for.
-    let finite: bool = db::value("SELECT isfinite($1::text::interval)", &[text.into()])?;
-    if !finite {
-        return Err(IntervalError::Infinite.into());
-    }
-    let (months, days, micros) = db::row(
-        "SELECT (extract(year FROM i) * 12 + extract(month FROM i))::bigint, extract(day FROM i)::bigint, \
-                (extract(epoch FROM i - make_interval(months => (extract(year FROM i) * 12 + extract(month FROM i))::int, \
-                                                      days => extract(day FROM i)::int)) * 1000000)::bigint \
-           FROM (SELECT $1::text::interval AS i) AS given",
-        &[text.into()],
-        |row| Ok((row.get::<i64>(1)?, row.get::<i64>(2)?, row.get::<i64>(3)?)),
-    )?
-    .unwrap_or_default();
-    let whole = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
-    Ok(PartitionInterval::from_calendar(
-        whole(months),
-        whole(days),
-        micros,
-        key_type,
-    )?)
-}
-
-fn zone_name(arguments: &Arguments, key_type: KeyType) -> Result<String, Error> {
+fn zone(arguments: &Arguments, key_type: KeyType) -> Result<SessionZone, Error> {
     match &arguments.time_zone {
-        Some(_) if key_type != KeyType::TimestampTz => Err(Error::Argument {
-            message: format!(
-                "time_zone has no meaning for a column of type {}",
-                key_type.sql_name()
-            ),
-            detail: None,
-            hint: Some("It applies to timestamp with time zone only. Leave it out.".to_owned()),
-        }),
-        Some(name) => Ok(name.clone()),
-        None => session_zone(),
-    }
-}
-
-fn session_zone() -> Result<String, Error> {
-    db::value("SELECT current_setting('TimeZone')", &[])
-}
-
-/// PostgreSQL's own rules about a time zone.
-pub struct SessionZone {
-    name: String,
-}
-
-impl SessionZone {
-    /// Of that name; else of the session.
-    pub fn named(name: Option<&str>) -> Result<SessionZone, Error> {
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => db::value("SELECT current_setting('TimeZone')", &[])?,
-        };
-        Ok(SessionZone { name })
-    }
-}
-
-/// Microseconds since 2000-01-01, the zero of PostgreSQL's clocks, of a timestamp `t`.
-const MICROS: &str = "((extract(epoch FROM t) - 946684800) * 1000000)::bigint";
-
-impl Zone for SessionZone {
-    fn to_local(&self, utc_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
-        self.convert("'2000-01-01 00:00:00+00'::timestamptz", utc_micros)
-    }
-
-    fn to_utc(&self, local_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
-        self.convert("'2000-01-01 00:00:00'::timestamp", local_micros)
-    }
-}
-
-impl SessionZone {
-    /// Times since `zero`, written with a zone or without, as the other kind has them.
-    fn convert(&self, zero: &str, micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
-        let sql = format!(
-            "SELECT {MICROS} FROM (SELECT ({zero} + u.micros * interval '1 microsecond') AT TIME ZONE $2, u.place \
-                                     FROM unnest($1) WITH ORDINALITY AS u(micros, place)) AS given(t, place) \
-             ORDER BY place"
-        );
-        db::rows(
-            &sql,
-            &[micros.to_vec().into(), self.name.as_str().into()],
-            |row| row.get(1),
-        )
-        .map_err(|error| ZoneError(error.wording().message))
+        Some(_) if key_type != KeyType::TimestampTz => Err(zone_without_meaning(key_type)),
+        given => SessionZone::named(given.as_deref()),
     }
 }
 
@@ -496,52 +395,6 @@ fn holds_infinity(facts: &Facts, column: &Column) -> Result<bool, Error> {
 fn as_owner_of<T>(facts: &Facts, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let owner = pg_sys::Oid::from(facts.owner);
     acting_as(owner, Restriction::SecurityRestricted, work)
-}
-
-/// The key value of this moment; `None` for integers, which have no clock.
-pub fn now(key_type: KeyType, zone: &SessionZone) -> Result<Option<i64>, Error> {
-    let now = match key_type {
-        KeyType::TimestampTz => "now()",
-        KeyType::Timestamp => "now() AT TIME ZONE $1",
-        KeyType::Date => "(now() AT TIME ZONE $1)::date",
-        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => return Ok(None),
-    };
-    let sql = format!(
-        "SELECT {} FROM (SELECT {now}, $1::text) AS given(t)",
-        as_key(key_type)
-    );
-    db::value(&sql, &[zone.name.as_str().into()]).map(Some)
-}
-
-/// The key that lies by an interval, or by a number of integers, before another one; by the clock of
-/// the zone.
-pub fn earlier(key_type: KeyType, key: i64, by: &str, zone: &SessionZone) -> Result<i64, Error> {
-    let value = match key_type {
-        KeyType::TimestampTz => {
-            "(('2000-01-01 00:00:00+00'::timestamptz + $1 * interval '1 microsecond') AT TIME ZONE $3 - $2::text::interval) AT TIME ZONE $3"
-        }
-        KeyType::Timestamp => {
-            "'2000-01-01 00:00:00'::timestamp + $1 * interval '1 microsecond' - $2::text::interval"
-        }
-        KeyType::Date => "('2000-01-01'::date + $1::int - $2::text::interval)::date",
-        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => {
-            "greatest($1::numeric - $2::text::numeric, -9223372036854775808)"
-        }
-    };
-    let sql = format!(
-        "SELECT {} FROM (SELECT {value}, $3::text) AS given(t)",
-        as_key(key_type)
-    );
-    db::value(&sql, &[key.into(), by.into(), zone.name.as_str().into()])
-}
-
-/// The number that a key is compared by, of a value `t`.
-pub fn as_key(key_type: KeyType) -> &'static str {
-    match key_type {
-        KeyType::TimestampTz | KeyType::Timestamp => MICROS,
-        KeyType::Date => "(t - '2000-01-01'::date)::bigint",
-        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => "t::bigint",
-    }
 }
 
 fn bound_argument(

@@ -45,15 +45,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
             )?;
             Some(zone.clone())
         }
-        (Some(_), _) => {
-            return Err(refuse(
-                format!(
-                    "time_zone has no meaning for a column of type {}",
-                    key.sql_name()
-                ),
-                "It applies to timestamp with time zone only. Leave it out.",
-            ));
-        }
+        (Some(_), _) => return Err(request::zone_without_meaning(key)),
         (None, KeyType::TimestampTz) => Some(
             match before.as_ref().and_then(|policy| policy.time_zone.clone()) {
                 Some(zone) => zone,

@@ -1,0 +1,153 @@
+//! Keys as PostgreSQL reads them: their types and intervals, the present moment, and zones.
+
+use crate::db;
+use crate::error::Error;
+use crate::plan::bounds::{Zone, ZoneError};
+use crate::plan::interval::{IntervalError, KeyType, PartitionInterval};
+use pgrx::pg_sys;
+
+/// What a type is as a partition key; `None` where no ranges are made of it.
+pub fn key_type(type_oid: u32) -> Option<KeyType> {
+    match pg_sys::Oid::from(type_oid) {
+        pg_sys::TIMESTAMPTZOID => Some(KeyType::TimestampTz),
+        pg_sys::TIMESTAMPOID => Some(KeyType::Timestamp),
+        pg_sys::DATEOID => Some(KeyType::Date),
+        pg_sys::INT2OID => Some(KeyType::SmallInt),
+        pg_sys::INT4OID => Some(KeyType::Integer),
+        pg_sys::INT8OID => Some(KeyType::BigInt),
+        _ => None,
+    }
+}
+
+/// An interval as the caller wrote it.
+pub fn interval(text: &str, key_type: KeyType) -> Result<PartitionInterval, Error> {
+    if !key_type.is_time() {
+        return Ok(PartitionInterval::from_width(text, key_type)?);
+    }
+    // PostgreSQL's own parser decides what an interval is; its error is the user's error. Since 17
+    // it knows infinite ones, which have no months, days and microseconds to ask for.
+    let finite: bool = db::value("SELECT isfinite($1::text::interval)", &[text.into()])?;
+    if !finite {
+        return Err(IntervalError::Infinite.into());
+    }
+    let (months, days, micros) = db::row(
+        "SELECT (extract(year FROM i) * 12 + extract(month FROM i))::bigint, extract(day FROM i)::bigint, \
+                (extract(epoch FROM i - make_interval(months => (extract(year FROM i) * 12 + extract(month FROM i))::int, \
+                                                      days => extract(day FROM i)::int)) * 1000000)::bigint \
+           FROM (SELECT $1::text::interval AS i) AS given",
+        &[text.into()],
+        |row| Ok((row.get::<i64>(1)?, row.get::<i64>(2)?, row.get::<i64>(3)?)),
+    )?
+    .unwrap_or_default();
+    let whole = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
+    Ok(PartitionInterval::from_calendar(
+        whole(months),
+        whole(days),
+        micros,
+        key_type,
+    )?)
+}
+
+/// PostgreSQL's own rules about a time zone.
+pub struct SessionZone {
+    pub name: String,
+}
+
+impl SessionZone {
+    /// Of that name; else of the session.
+    pub fn named(name: Option<&str>) -> Result<SessionZone, Error> {
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => db::value("SELECT current_setting('TimeZone')", &[])?,
+        };
+        Ok(SessionZone { name })
+    }
+}
+
+/// Microseconds since 2000-01-01, the zero of PostgreSQL's clocks, of a timestamp `t`.
+const MICROS: &str = "((extract(epoch FROM t) - 946684800) * 1000000)::bigint";
+
+impl Zone for SessionZone {
+    fn to_local(&self, utc_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
+        self.convert("'2000-01-01 00:00:00+00'::timestamptz", utc_micros)
+    }
+
+    fn to_utc(&self, local_micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
+        self.convert("'2000-01-01 00:00:00'::timestamp", local_micros)
+    }
+}
+
+impl SessionZone {
+    /// Times since `zero`, written with a zone or without, as the other kind has them.
+    fn convert(&self, zero: &str, micros: &[i64]) -> Result<Vec<i64>, ZoneError> {
+        let sql = format!(
+            "SELECT {MICROS} FROM (SELECT ({zero} + u.micros * interval '1 microsecond') AT TIME ZONE $2, u.place \
+                                     FROM unnest($1) WITH ORDINALITY AS u(micros, place)) AS given(t, place) \
+             ORDER BY place"
+        );
+        db::rows(
+            &sql,
+            &[micros.to_vec().into(), self.name.as_str().into()],
+            |row| row.get(1),
+        )
+        .map_err(|error| ZoneError(error.wording().message))
+    }
+}
+
+/// The key value of this moment; `None` for integers, which have no clock.
+pub fn now(key_type: KeyType, zone: &SessionZone) -> Result<Option<i64>, Error> {
+    let now = match key_type {
+        KeyType::TimestampTz => "now()",
+        KeyType::Timestamp => "now() AT TIME ZONE $1",
+        KeyType::Date => "(now() AT TIME ZONE $1)::date",
+        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => return Ok(None),
+    };
+    let sql = format!(
+        "SELECT {} FROM (SELECT {now}, $1::text) AS given(t)",
+        as_key(key_type)
+    );
+    db::value(&sql, &[zone.name.as_str().into()]).map(Some)
+}
+
+/// The key that lies by an interval, or by a number of integers, before another one; by the clock of
+/// the zone.
+pub fn earlier(key_type: KeyType, key: i64, by: &str, zone: &SessionZone) -> Result<i64, Error> {
+    let value = match key_type {
+        KeyType::TimestampTz => {
+            "(('2000-01-01 00:00:00+00'::timestamptz + $1 * interval '1 microsecond') AT TIME ZONE $3 - $2::text::interval) AT TIME ZONE $3"
+        }
+        KeyType::Timestamp => {
+            "'2000-01-01 00:00:00'::timestamp + $1 * interval '1 microsecond' - $2::text::interval"
+        }
+        KeyType::Date => "('2000-01-01'::date + $1::int - $2::text::interval)::date",
+        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => {
+            "greatest($1::numeric - $2::text::numeric, -9223372036854775808)"
+        }
+    };
+    let sql = format!(
+        "SELECT {} FROM (SELECT {value}, $3::text) AS given(t)",
+        as_key(key_type)
+    );
+    db::value(&sql, &[key.into(), by.into(), zone.name.as_str().into()])
+}
+
+/// The number that a key is compared by, of a value `t`.
+pub fn as_key(key_type: KeyType) -> &'static str {
+    match key_type {
+        KeyType::TimestampTz | KeyType::Timestamp => MICROS,
+        KeyType::Date => "(t - '2000-01-01'::date)::bigint",
+        KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => "t::bigint",
+    }
+}
+
+/// A zone was given for a key that has none.
+pub fn zone_without_meaning(key_type: KeyType) -> Error {
+    Error::Argument {
+        message: format!(
+            "time_zone has no meaning for a column of type {}",
+            key_type.sql_name()
+        ),
+        detail: None,
+        hint: Some("It applies to timestamp with time zone only. Leave it out.".to_owned()),
+    }
+}
