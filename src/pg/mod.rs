@@ -14,6 +14,7 @@ pub mod relation;
 pub mod role;
 pub mod settings;
 pub mod signals;
+pub mod top_level;
 pub mod transaction;
 pub mod tuple;
 pub mod version;

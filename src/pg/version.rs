@@ -250,3 +250,22 @@ pub fn parent_indexes_locked(indexes: usize) -> usize {
         false => indexes,
     }
 }
+
+/// Runs a portal to its end, as a session's own statement.
+///
+/// # Safety
+/// The portal is started; whatever its statement needs outlives transactions.
+pub unsafe fn run_portal(portal: pg_sys::Portal, receiver: *mut pg_sys::DestReceiver) {
+    let all = std::ffi::c_long::MAX;
+    let none = std::ptr::null_mut();
+    // SAFETY: the caller's promise.
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        pg_sys::PortalRun(portal, all, true, true, receiver, receiver, none);
+    }
+    // SAFETY: as above.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        pg_sys::PortalRun(portal, all, true, receiver, receiver, none);
+    }
+}
