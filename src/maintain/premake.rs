@@ -42,42 +42,66 @@ pub fn decide(
         }
         return Ok(premade);
     };
+    let present = position.now.unwrap_or(reach);
     if set.leaves.is_empty() {
-        premade.spans = spans(set, wish, (reach, reach), wish.premake, zone)?;
+        premade.spans = spans(set, wish, (present, reach), wish.premake, zone)?;
         return Ok(premade);
     }
     // All partitions that there are lie ahead: rows of today have no place.
     if let Some(first) = set.leaves.first().and_then(|leaf| leaf.lower)
-        && reach < first
+        && present < first
     {
-        let spans = spans(set, wish, (reach, first - 1), 0, zone)?;
-        premade
-            .spans
-            .extend(cut(set, spans, set.key.smallest(), Some(first))?);
-    }
-    for gap in set.gaps() {
-        let of_gap = match gap {
-            (from, Some(to)) if keep_from.is_none_or(|keep| keep < to) => {
-                between(set, wish, from.max(keep_from.unwrap_or(from)), to, zone)
+        match spans(set, wish, (present, first - 1), 0, zone) {
+            Ok(spans) => premade
+                .spans
+                .extend(cut(set, spans, set.key.smallest(), Some(first))?),
+            Err(error @ BoundsError::TooMany { .. }) => {
+                premade.skipped.push(error.message());
+                let from = set.key.smallest();
+                let around = around(set, wish, present, (from, first), zone)?;
+                premade.spans.extend(around);
             }
-            (_, Some(_)) => continue,
-            (from, None) => tail(set, wish, from, reach, &mut premade, zone),
-        };
-        match of_gap {
-            Ok(spans) => premade.spans.extend(spans),
-            Err(error @ BoundsError::TooMany { .. }) => premade.skipped.push(error.message()),
             Err(error) => return Err(error),
         }
     }
-    if premade.spans.len() > wish.most as usize {
+    for gap in set.gaps() {
+        let spans = match gap {
+            (from, Some(to)) if keep_from.is_none_or(|keep| keep < to) => {
+                let from = from.max(keep_from.unwrap_or(from));
+                match between(set, wish, from, to, zone) {
+                    Err(error @ BoundsError::TooMany { .. }) => {
+                        premade.skipped.push(error.message());
+                        around(set, wish, present, (from, to), zone)?
+                    }
+                    spans => spans?,
+                }
+            }
+            (_, Some(_)) => continue,
+            (from, None) => match tail(set, wish, from, reach, &mut premade, zone) {
+                Err(error @ BoundsError::TooMany { .. }) => {
+                    premade.skipped.push(error.message());
+                    continue;
+                }
+                spans => spans?,
+            },
+        };
+        premade.spans.extend(spans);
+    }
+    let most = wish.most as usize;
+    if premade.spans.len() > most {
         premade.skipped.push(format!(
             "{} partitions more are wanted than are made in one go",
-            premade.spans.len() - wish.most as usize
+            premade.spans.len() - most
         ));
-        // The last ones are those that are needed next.
-        premade
-            .spans
-            .drain(..premade.spans.len() - wish.most as usize);
+        // What takes rows of the present and of the time to come is needed first, then what is
+        // nearest to it.
+        let behind = |span: &Span| span.upper.key <= present;
+        premade.spans.sort_by_key(|span| match behind(span) {
+            false => (false, i128::from(span.lower.key)),
+            true => (true, -i128::from(span.lower.key)),
+        });
+        premade.spans.truncate(most);
+        premade.spans.sort_by_key(|span| span.lower.key);
     }
     Ok(premade)
 }
@@ -106,6 +130,19 @@ fn between(
     cut(set, spans, from, Some(to))
 }
 
+/// Of a gap that is too wide to be filled: the interval of the present, and those ahead of it.
+fn around(
+    set: &PartitionSet,
+    wish: &Wish,
+    present: i64,
+    (from, to): (i64, i64),
+    zone: &dyn Zone,
+) -> Result<Vec<Span>, BoundsError> {
+    let ahead = wish.premake.min(wish.most.saturating_sub(1));
+    let spans = spans(set, wish, (present, present), ahead, zone)?;
+    cut(set, spans, from, Some(to))
+}
+
 /// Behind the last partition.
 fn tail(
     set: &PartitionSet,
@@ -115,11 +152,9 @@ fn tail(
     premade: &mut Premade,
     zone: &dyn Zone,
 ) -> Result<Vec<Span>, BoundsError> {
-    let ahead = set
-        .leaves
-        .iter()
-        .filter(|leaf| leaf.lower.is_some_and(|lower| lower > reach))
-        .count();
+    let there = set.leaves.iter().filter_map(|leaf| leaf.lower);
+    let to_be = premade.spans.iter().map(|span| span.lower.key);
+    let ahead = there.chain(to_be).filter(|lower| *lower > reach).count();
     let ahead = u32::try_from(ahead).unwrap_or(u32::MAX);
     if end > reach {
         // The last one holds the present, or lies ahead of it.

@@ -163,6 +163,67 @@ fn a_long_silence_is_not_filled_but_the_present_is() {
 }
 
 #[test]
+fn the_present_has_a_partition_however_far_ahead_all_lie() {
+    let wish = premake::Wish {
+        most: 10,
+        ..weekly(2)
+    };
+    let decide = |ranges_before: &[(i64, i64)], position| {
+        let before = set(KeyType::Date, ranges_before);
+        let premade = premake::decide(&before, &wish, position, None, &NoZone).unwrap();
+        assert!(!premade.skipped.is_empty());
+        ranges(&premade)
+    };
+    let far = (7002, 7009);
+    let near = [(9, 16), (16, 23), (23, 30)];
+    assert_eq!(decide(&[far], at(10, None)), near[..]);
+    // So it goes on when the clock has come into the gap that is left.
+    let before = [near[0], near[1], near[2], far];
+    assert_eq!(decide(&before, at(24, None)), [(30, 37), (37, 44)]);
+    assert_eq!(
+        decide(&before, at(38, None)),
+        [(37, 44), (44, 51), (51, 58)]
+    );
+    // Data in what lies ahead keeps nobody from writing today.
+    let premade = premake::decide(
+        &set(KeyType::Date, &[far]),
+        &wish,
+        at(10, Some(7003)),
+        None,
+        &NoZone,
+    );
+    assert_eq!(
+        ranges(&premade.unwrap()),
+        [near[0], near[1], near[2], (7009, 7016), (7016, 7023)]
+    );
+}
+
+#[test]
+fn what_is_needed_first_is_made_first() {
+    // Seven weeks are missing before the present, the present itself, and two ahead.
+    let set = set(KeyType::Date, &[(2, 9), (58, 65)]);
+    let wish = |most| premake::Wish { most, ..weekly(2) };
+    let premade = |most| {
+        let premade = premake::decide(&set, &wish(most), at(59, None), None, &NoZone).unwrap();
+        assert_eq!(premade.skipped.len(), 1, "{:?}", premade.skipped);
+        ranges(&premade)
+    };
+    assert_eq!(
+        premade(8),
+        [
+            (16, 23),
+            (23, 30),
+            (30, 37),
+            (37, 44),
+            (44, 51),
+            (51, 58),
+            (65, 72),
+            (72, 79)
+        ]
+    );
+}
+
+#[test]
 fn what_was_retired_is_not_made_again() {
     let set = set(KeyType::Date, &[(2, 9), (30, 37)]);
     let premade = premake::decide(&set, &weekly(0), at(31, None), Some(25), &NoZone).unwrap();

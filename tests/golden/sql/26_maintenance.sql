@@ -119,7 +119,15 @@ DO $$ BEGIN
 END $$;
 INSERT INTO far VALUES ('5221-01-01');
 SELECT set_partition_policy('far', '1 day', premake => 1);
-SELECT action, partition, lower_bound, upper_bound, regexp_replace(outcome, '\d+ days|\d{5,}', '…', 'g') AS outcome FROM ensure_partitions('far');
+SELECT action, lower_bound::date = current_date + 1 AS tomorrow, upper_bound = '5221-01-03' AS far, regexp_replace(outcome, '\d{5,}', '…', 'g') AS outcome FROM ensure_partitions('far');
+DROP TABLE far;
+-- Nor where all partitions lie far ahead, with data or without: rows of today have a place.
+CREATE TABLE far (at date NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE far_far PARTITION OF far FOR VALUES FROM ('5221-01-01') TO ('5221-01-02');
+SELECT set_partition_policy('far', '1 day', premake => 1);
+SELECT action, lower_bound::date - current_date AS days_ahead, regexp_replace(outcome, '\d{5,}', '…', 'g') AS outcome FROM ensure_partitions('far');
+INSERT INTO far VALUES (current_date), ('5221-01-01');
+SELECT verdict, reason FROM partman_rs.health WHERE parent = 'far'::regclass;
 DROP TABLE far;
 
 -- (3) Retention: only by the real upper bound, never what is in use. The first partition is an old table, far wider than the interval.
