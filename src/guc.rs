@@ -29,6 +29,10 @@ static ANALYZE_SLOT_LAG_KB: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024
 static ANALYZE_CORRELATION: GucSetting<f64> = GucSetting::<f64>::new(0.8);
 static ANALYZE_QUERIES: GucSetting<i32> = GucSetting::<i32>::new(50);
 static ANALYZE_NULL_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(5);
+/// Read by [`crate::clock`].
+#[cfg(feature = "failpoints")]
+static TEST_CLOCK: GucSetting<Option<std::ffi::CString>> =
+    GucSetting::<Option<std::ffi::CString>>::new(Some(c""));
 
 /// Defines the settings and reserves their prefix.
 pub fn define() {
@@ -127,6 +131,15 @@ pub fn define() {
         GucFlags::UNIT_MIN,
     );
     define_analysis();
+    #[cfg(feature = "failpoints")]
+    GucRegistry::define_string_guc(
+        c"pg_partman_rs.test_clock",
+        c"Moment that maintenance takes for the present, as 2013-03-31 00:30:00+00. Empty: the server's clock.",
+        c"For tests; other builds do not have it.",
+        &TEST_CLOCK,
+        GucContext::Suset,
+        GucFlags::NO_SHOW_ALL,
+    );
     #[allow(unsafe_code, reason = "a call into PostgreSQL")]
     // SAFETY: called while the library is being loaded, after its settings were defined.
     unsafe {

@@ -8,6 +8,7 @@
 mod analyze;
 mod api;
 mod catalog;
+mod clock;
 mod convert;
 mod db;
 mod error;

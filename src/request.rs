@@ -76,7 +76,7 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
     let request = Request {
         key_type,
         interval,
-        time_zone: (key_type == KeyType::TimestampTz).then(|| zone.name.clone()),
+        time_zone: key_type.is_time().then(|| zone.name.clone()),
         default_partition: arguments.default_partition,
         premake: u32::try_from(arguments.premake).unwrap_or(0),
         copy_workers: arguments

@@ -204,7 +204,7 @@ COMMENT ON COLUMN partman_rs.policies.retention IS 'age from which on a partitio
 COMMENT ON COLUMN partman_rs.policies.retention_partitions IS 'most partitions in use; null where their number is no limit';
 COMMENT ON COLUMN partman_rs.policies.retention_bytes IS 'most bytes of all partitions, with indexes and TOAST; null where size is no limit';
 COMMENT ON COLUMN partman_rs.policies.retention_action IS 'drop or detach';
-COMMENT ON COLUMN partman_rs.policies.time_zone IS 'zone whose calendar the bounds follow; for timestamp with time zone only';
+COMMENT ON COLUMN partman_rs.policies.time_zone IS 'zone whose calendar the bounds of timestamp with time zone follow, and by whose clock it is today; null for integers';
 COMMENT ON COLUMN partman_rs.policies.last_run_at IS 'when maintenance last looked at the table';
 COMMENT ON COLUMN partman_rs.policies.next_run_at IS 'when the worker will look next; null where none will: the library is not preloaded, or pg_partman_rs.maintenance_interval is 0';
 

@@ -1,6 +1,7 @@
 //! `partman_rs.run` and `partman_rs.maintenance`: what maintenance did, and when it last looked.
 
 use super::as_bookkeeper;
+use crate::clock::MOMENT;
 use crate::db;
 use crate::error::Error;
 use crate::guc;
@@ -56,12 +57,11 @@ pub fn note(outcome: &Outcome, taken: Duration) -> Result<(), Error> {
 /// Counts a run before it begins: one that ends its process, or the server, has failed.
 pub fn began(parent: pg_sys::Oid) -> Result<(), Error> {
     as_bookkeeper(|| {
-        db::run(
-            "INSERT INTO partman_rs.maintenance (parent, last_run_at, failures) VALUES ($1, clock_timestamp(), 1) \
-             ON CONFLICT (parent) DO UPDATE SET last_run_at = excluded.last_run_at, failures = maintenance.failures + 1",
-            &[parent.into()],
-        )
-        .map(drop)
+        let sql = format!(
+            "INSERT INTO partman_rs.maintenance (parent, last_run_at, failures) VALUES ($1, {MOMENT}, 1) \
+             ON CONFLICT (parent) DO UPDATE SET last_run_at = excluded.last_run_at, failures = maintenance.failures + 1"
+        );
+        db::run(&sql, &[parent.into()]).map(drop)
     })
 }
 
@@ -81,12 +81,15 @@ pub fn ended(parent: pg_sys::Oid, outcomes: &[Outcome], counted: Counted) -> Res
         (Some(_), Counted::Now) => 2,
     };
     as_bookkeeper(|| {
-        db::run(
+        let sql = format!(
             "INSERT INTO partman_rs.maintenance (parent, last_run_at, failures, last_error, last_sqlstate) \
-             VALUES ($1, clock_timestamp(), least($2, 1), $3, $4) \
+             VALUES ($1, {MOMENT}, least($2, 1), $3, $4) \
              ON CONFLICT (parent) DO UPDATE \
                 SET last_run_at = excluded.last_run_at, last_error = excluded.last_error, last_sqlstate = excluded.last_sqlstate, \
-                    failures = CASE WHEN $2 = 0 THEN 0 ELSE maintenance.failures + $2 - 1 END",
+                    failures = CASE WHEN $2 = 0 THEN 0 ELSE maintenance.failures + $2 - 1 END"
+        );
+        db::run(
+            &sql,
             &[
                 parent.into(),
                 failures.into(),

@@ -2,6 +2,7 @@
 
 use super::as_bookkeeper;
 use super::table::TO_ACT_AS;
+use crate::clock::MOMENT;
 use crate::db;
 use crate::error::Error;
 use crate::pg::{lock, relation};
@@ -19,7 +20,7 @@ pub struct Policy {
     pub retention_partitions: Option<i32>,
     pub retention_bytes: Option<i64>,
     pub retention_action: Action,
-    /// For timestamp with time zone.
+    /// By whose clock bounds begin, and it is today; for keys that are times.
     pub time_zone: Option<String>,
 }
 
@@ -102,20 +103,19 @@ pub struct Standing {
 /// All tables with a policy, those first whose turn was the longest ago.
 pub fn standings() -> Result<Vec<Standing>, Error> {
     as_bookkeeper(|| {
-        db::rows(
-            "SELECT p.parent::oid, extract(epoch FROM clock_timestamp() - m.last_run_at)::float8, coalesce(m.failures, 0), m.last_error \
+        let sql = format!(
+            "SELECT p.parent::oid, extract(epoch FROM {MOMENT} - m.last_run_at)::float8, coalesce(m.failures, 0), m.last_error \
                FROM partman_rs.policy p LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent \
-              ORDER BY m.last_run_at NULLS FIRST, p.parent",
-            &[],
-            |row| {
-                Ok(Standing {
-                    parent: row.get(1)?,
-                    seconds_since: row.find(2)?,
-                    failures: u32::try_from(row.get::<i32>(3)?).unwrap_or(0),
-                    last_error: row.find(4)?,
-                })
-            },
-        )
+              ORDER BY m.last_run_at NULLS FIRST, p.parent"
+        );
+        db::rows(&sql, &[], |row| {
+            Ok(Standing {
+                parent: row.get(1)?,
+                seconds_since: row.find(2)?,
+                failures: u32::try_from(row.get::<i32>(3)?).unwrap_or(0),
+                last_error: row.find(4)?,
+            })
+        })
     })
 }
 

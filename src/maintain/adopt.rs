@@ -38,7 +38,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         hint: Some(hint.to_owned()),
     };
     let time_zone = match (&wish.time_zone, key) {
-        (Some(zone), KeyType::TimestampTz) => {
+        (Some(zone), key) if key.is_time() => {
             db::value::<bool>(
                 "SELECT now() AT TIME ZONE $1 IS NOT NULL",
                 &[zone.as_str().into()],
@@ -46,7 +46,9 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
             Some(zone.clone())
         }
         (Some(_), _) => return Err(request::zone_without_meaning(key)),
-        (None, KeyType::TimestampTz) => Some(
+        // Of date and timestamp no bound depends on it, but what "now" is does: the worker and all
+        // sessions are to agree about that.
+        (None, key) if key.is_time() => Some(
             match before.as_ref().and_then(|policy| policy.time_zone.clone()) {
                 Some(zone) => zone,
                 None => db::value("SELECT current_setting('TimeZone')", &[])?,

@@ -34,7 +34,7 @@ use step::Step;
 pub struct Request {
     pub key_type: KeyType,
     pub interval: PartitionInterval,
-    /// Zone in which calendar bounds were computed; for timestamptz only.
+    /// Zone by whose clock bounds and the present were computed; for keys that are times.
     pub time_zone: Option<String>,
     pub default_partition: bool,
     /// Partitions ahead: made by the conversion, and then kept up.

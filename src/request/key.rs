@@ -1,5 +1,6 @@
 //! Keys as PostgreSQL reads them: their types and intervals, the present moment, and zones.
 
+use crate::clock::NOW;
 use crate::db;
 use crate::error::Error;
 use crate::plan::bounds::{Zone, ZoneError};
@@ -97,9 +98,9 @@ impl SessionZone {
 /// The key value of this moment; `None` for integers, which have no clock.
 pub fn now(key_type: KeyType, zone: &SessionZone) -> Result<Option<i64>, Error> {
     let now = match key_type {
-        KeyType::TimestampTz => "now()",
-        KeyType::Timestamp => "now() AT TIME ZONE $1",
-        KeyType::Date => "(now() AT TIME ZONE $1)::date",
+        KeyType::TimestampTz => NOW.to_owned(),
+        KeyType::Timestamp => format!("{NOW} AT TIME ZONE $1"),
+        KeyType::Date => format!("({NOW} AT TIME ZONE $1)::date"),
         KeyType::SmallInt | KeyType::Integer | KeyType::BigInt => return Ok(None),
     };
     let sql = format!(
@@ -148,6 +149,9 @@ pub fn zone_without_meaning(key_type: KeyType) -> Error {
             key_type.sql_name()
         ),
         detail: None,
-        hint: Some("It applies to timestamp with time zone only. Leave it out.".to_owned()),
+        hint: Some(match key_type.is_time() {
+            true => "It applies to timestamp with time zone only. Leave it out.".to_owned(),
+            false => "Integers have no clock. Leave it out.".to_owned(),
+        }),
     }
 }

@@ -245,7 +245,7 @@ SELECT a, tests.refusal(format('SELECT set_partition_policy(%s)', a)) FROM unnes
     'NULL', $$'months', '0 days'$$, $$'months', '1 month 1 day'$$, $$'months', 'x'$$, $$'n', '1 day'$$, $$'n', '-1'$$, $$'months', premake => -1$$,
     $$'months', retention => '-1 day'$$, $$'n', retention => '1 day'$$, $$'n', retention => '0'$$, $$'months', retention_partitions => -1$$,
     $$'months', retention_size => 'x'$$, $$'months', retention_size => '0'$$, $$'months', retention_action => 'burn'$$,
-    $$'months', time_zone => 'Mars/Olympus'$$, $$'weeks', time_zone => 'UTC'$$, $$4000000000::oid::regclass$$]) a;
+    $$'months', time_zone => 'Mars/Olympus'$$, $$'weeks', time_zone => 'Mars/Olympus'$$, $$'n', time_zone => 'UTC'$$, $$4000000000::oid::regclass$$]) a;
 SELECT tests.refusal($$SELECT ensure_partitions('n', NULL)$$);
 SELECT tests.refusal($$SELECT ensure_partitions('n_p0')$$);
 SELECT tests.refusal($$SELECT drop_partition_policy('n_p0')$$);

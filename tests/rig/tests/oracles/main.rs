@@ -5,11 +5,13 @@
 
 mod at_each_point;
 mod cancel;
+mod clock;
 mod columns;
 mod constraints;
 mod copy_races;
 mod estimates;
 mod keyless;
+mod maintained;
 mod maintenance;
 mod maintenance_of_partitions;
 mod open_transactions;

@@ -10,28 +10,13 @@ use partman_rig::cluster::{Cluster, Login};
 use partman_rig::{fault, poll};
 use postgres::Client;
 
-const PRELOADED: (&str, &str) = ("shared_preload_libraries", "pg_partman_rs");
+use crate::maintained::{must, number};
+
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server whose worker maintains each table every second.
 fn maintained() -> Cluster {
-    Cluster::builder()
-        .setting(PRELOADED.0, PRELOADED.1)
-        .setting("pg_partman_rs.launcher_naptime", "1s")
-        .setting("pg_partman_rs.maintenance_interval", "1s")
-        .start()
-}
-
-fn must(client: &mut Client, sql: &str) {
-    client
-        .batch_execute(sql)
-        .unwrap_or_else(|e| panic!("{sql}: {}", fault::describe(&e)));
-}
-
-fn number(client: &mut Client, sql: &str) -> i64 {
-    let row = client.query_one(sql, &[]);
-    row.unwrap_or_else(|e| panic!("{sql}: {}", fault::describe(&e)))
-        .get(0)
+    crate::maintained::builder("1s").start()
 }
 
 /// Pain 13: nobody calls anything, nobody writes; and pain 14: one table cannot be maintained.
