@@ -330,7 +330,7 @@ fn any_ranges() -> impl Strategy<Value = Vec<(i64, i64)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(50_000))]
 
     /// Afterwards there is no gap from the first partition to the present and premake intervals
     /// beyond; nothing overlaps; and a second run has nothing to do.

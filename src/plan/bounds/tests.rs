@@ -11,6 +11,7 @@ use PartitionInterval::*;
 
 mod domain;
 mod properties;
+mod transitions;
 mod zones;
 
 /// Microseconds between the epochs of Unix and PostgreSQL.

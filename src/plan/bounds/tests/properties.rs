@@ -131,7 +131,7 @@ fn holders(spans: &[Span], value: i64) -> Vec<usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(13_000))]
 
     #[test]
     fn spans_are_contiguous_and_ascend(case in any_case(), zone in any_zone()) {
