@@ -18,6 +18,7 @@ mod open_transactions;
 mod partition_values;
 mod query_pruning;
 mod readers;
+mod routing;
 mod steering;
 mod tpcb;
 mod truncate;
