@@ -5,7 +5,9 @@ mod hash;
 mod key;
 mod prospect;
 
-pub use key::{SessionZone, as_key, earlier, interval, key_type, now, zone_without_meaning};
+pub use key::{
+    SessionZone, as_key, earlier, interval, key_type, lattice, now, zone_without_meaning,
+};
 
 use crate::analyze;
 use crate::catalog::{job, table};

@@ -110,7 +110,8 @@ CREATE TABLE partman_rs.policy (
     retention_partitions integer,
     retention_bytes bigint,
     retention_action text NOT NULL CHECK (retention_action IN ('drop', 'detach')),
-    time_zone text
+    time_zone text,
+    partition_offset text
 );
 -- Of tables that are gone nothing is dumped: their numbers would mean others.
 SELECT pg_catalog.pg_extension_config_dump('partman_rs.policy', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');

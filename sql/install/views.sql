@@ -189,7 +189,8 @@ SELECT p.parent,
        p.retention_action,
        p.time_zone,
        m.last_run_at,
-       coalesce(m.last_run_at, now()) + make_interval(secs => partman_rs.maintenance_delay(coalesce(m.failures, 0))) * (m.parent IS NOT NULL)::int AS next_run_at
+       coalesce(m.last_run_at, now()) + make_interval(secs => partman_rs.maintenance_delay(coalesce(m.failures, 0))) * (m.parent IS NOT NULL)::int AS next_run_at,
+       p.partition_offset
   FROM partman_rs.policy p
   JOIN pg_catalog.pg_class c ON c.oid = p.parent
   LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent
@@ -226,6 +227,8 @@ SELECT h.parent,
   FROM partman_rs.check_policies() h
   JOIN partman_rs.policies p ON p.parent = h.parent
   LEFT JOIN partman_rs.maintenance m ON m.parent = h.parent::oid;
+
+COMMENT ON COLUMN partman_rs.policies.partition_offset IS 'how far bounds are moved from where the interval puts them; null where they are not';
 
 COMMENT ON VIEW partman_rs.health IS
     'whether all is well with the tables that have a policy, and what to do if not; looks at each of them';

@@ -22,6 +22,7 @@ fn set_partition_policy(
     retention_size: Option<String>,
     retention_action: Option<String>,
     time_zone: Option<String>,
+    partition_offset: Option<String>,
 ) -> Result<(), ErrorReport> {
     let was_there = partition_interval.is_some();
     let policy = adopt::set(
@@ -34,11 +35,16 @@ fn set_partition_policy(
             retention_size,
             retention_action,
             time_zone,
+            partition_offset,
         },
     )?;
     if !was_there {
+        let moved = match &policy.partition_offset {
+            Some(offset) => format!(" and an offset of {offset}"),
+            None => String::new(),
+        };
         notice!(
-            "partitions are made with an interval of {}, {} ahead",
+            "partitions are made with an interval of {}{moved}, {} ahead",
             policy.partition_interval,
             policy.premake
         );

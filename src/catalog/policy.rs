@@ -22,6 +22,8 @@ pub struct Policy {
     pub retention_action: Action,
     /// By whose clock bounds begin, and it is today; for keys that are times.
     pub time_zone: Option<String>,
+    /// How far bounds are moved from where the interval puts them.
+    pub partition_offset: Option<String>,
 }
 
 /// What becomes of a partition that is retired.
@@ -60,11 +62,12 @@ fn decode(row: &db::Row) -> Result<Policy, Error> {
         retention_action: Action::from_name(&action)
             .ok_or_else(|| Error::Internal(format!("unknown retention action {action}")))?,
         time_zone: row.find(8)?,
+        partition_offset: row.find(9)?,
     })
 }
 
 const COLUMNS: &str = "SELECT p.parent::oid, p.partition_interval, p.premake, p.retention, p.retention_partitions, \
-     p.retention_bytes, p.retention_action, p.time_zone FROM partman_rs.policy p ";
+     p.retention_bytes, p.retention_action, p.time_zone, p.partition_offset FROM partman_rs.policy p ";
 
 /// The policy of a table, if it has one.
 pub fn find(parent: pg_sys::Oid) -> Result<Option<Policy>, Error> {
@@ -134,9 +137,9 @@ pub fn set(policy: &Policy) -> Result<(), Error> {
     insert(
         policy,
         "DO UPDATE \
-            SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone) \
+            SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone, partition_offset) \
               = (excluded.partition_interval, excluded.premake, excluded.retention, excluded.retention_partitions, \
-                 excluded.retention_bytes, excluded.retention_action, excluded.time_zone)",
+                 excluded.retention_bytes, excluded.retention_action, excluded.time_zone, excluded.partition_offset)",
     )
 }
 
@@ -148,8 +151,8 @@ pub fn set_if_none(policy: &Policy) -> Result<(), Error> {
 fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
     let sql = format!(
         "INSERT INTO partman_rs.policy (parent, partition_interval, premake, retention, retention_partitions, \
-                                        retention_bytes, retention_action, time_zone) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (parent) {on_conflict}"
+                                        retention_bytes, retention_action, time_zone, partition_offset) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (parent) {on_conflict}"
     );
     as_bookkeeper(|| {
         db::run(
@@ -163,6 +166,7 @@ fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
                 policy.retention_bytes.into(),
                 policy.retention_action.name().into(),
                 policy.time_zone.clone().into(),
+                policy.partition_offset.clone().into(),
             ],
         )
         .map(drop)

@@ -7,7 +7,7 @@ use crate::db;
 use crate::error::Error;
 use crate::pg::role;
 use crate::plan::Plan;
-use crate::plan::interval::KeyType;
+use crate::plan::interval::{KeyType, PartitionOffset};
 use crate::request::{self, SessionZone};
 use pgrx::pg_sys;
 
@@ -21,6 +21,7 @@ pub struct Wish {
     pub retention_size: Option<String>,
     pub retention_action: Option<String>,
     pub time_zone: Option<String>,
+    pub partition_offset: Option<String>,
 }
 
 /// Takes a limit away.
@@ -56,29 +57,54 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         ),
         (None, _) => None,
     };
-    let interval = match (&wish.partition_interval, &before) {
-        (Some(given), _) => {
-            request::interval(given, key)?;
-            given.clone()
+    let interval = wish
+        .partition_interval
+        .as_deref()
+        .map(|given| request::interval(given, key))
+        .transpose()?;
+    let (interval, offset) = match (&wish.partition_interval, interval, &before) {
+        (None, _, Some(before)) => (
+            before.partition_interval.clone(),
+            before.partition_offset.clone(),
+        ),
+        // The same interval keeps its offset; another one begins anew.
+        (Some(given), Some(interval), Some(before)) => {
+            let is_same = interval == request::interval(&before.partition_interval, key)?;
+            let kept = before.partition_offset.clone().filter(|_| is_same);
+            (given.clone(), kept)
         }
-        (None, Some(before)) => before.partition_interval.clone(),
-        (None, None) => {
+        (given, interval, _) => {
             let zone = SessionZone::named(time_zone.as_deref())?;
             let found =
-                infer::interval(&subject.set, &zone).map_err(|error| Error::Internal(error.0))?;
-            found
-                .ok_or_else(|| {
-                    refuse(
+                infer::lattice(&subject.set, &zone).map_err(|error| Error::Internal(error.0))?;
+            let offset = found
+                .filter(|found| interval.is_none_or(|interval| interval == found.interval))
+                .map(|found| found.offset)
+                .filter(|offset| *offset != PartitionOffset::None)
+                .map(|offset| offset.to_string());
+            let interval = match (given, found) {
+                (Some(given), _) => given.clone(),
+                (None, Some(found)) => found.interval.to_string(),
+                (None, None) => {
+                    return Err(refuse(
                         format!(
                             "cannot tell the partition interval of table \"{}\"",
                             subject.name.name
                         ),
                         "Pass partition_interval: its partitions have no width in common that one is made with.",
-                    )
-                })?
-                .to_string()
+                    ));
+                }
+            };
+            (interval, offset)
         }
     };
+    let offset = match wish.partition_offset.as_deref() {
+        None => offset,
+        Some(NONE) => None,
+        Some(given) => Some(given.to_owned()),
+    };
+    let lattice = request::lattice(&interval, offset.as_deref(), key)?;
+    let partition_offset = offset.filter(|_| lattice.offset != PartitionOffset::None);
     let premake = wish
         .premake
         .or(before.as_ref().map(|policy| policy.premake))
@@ -132,6 +158,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         retention_bytes,
         retention_action,
         time_zone,
+        partition_offset,
     };
     policy::set(&policy)?;
     Ok(policy)
@@ -149,6 +176,7 @@ pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
         retention_bytes: None,
         retention_action: Action::Detach,
         time_zone: plan.time_zone.clone(),
+        partition_offset: None,
     })
 }
 

@@ -136,7 +136,11 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
     let position = subject.position(&zone)?;
     let keep_from = keep_from(policy, &subject, position, &zone)?;
     let wish = premake::Wish {
-        interval: request::interval(&policy.partition_interval, key)?,
+        lattice: request::lattice(
+            &policy.partition_interval,
+            policy.partition_offset.as_deref(),
+            key,
+        )?,
         premake: u32::try_from(policy.premake).unwrap_or(0),
         most: guc::max_partitions(),
     };

@@ -2,12 +2,12 @@
 
 use super::set::{PartitionSet, Position};
 use crate::plan::bounds::{BoundsError, Coverage, RangeBound, Span, Zone, range_spans};
-use crate::plan::interval::PartitionInterval;
+use crate::plan::interval::Lattice;
 
 /// What a policy says about partitions to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish {
-    pub interval: PartitionInterval,
+    pub lattice: Lattice,
     /// Intervals ahead of the one that is in use.
     pub premake: u32,
     /// Most partitions made in one go.
@@ -115,7 +115,7 @@ fn spans(
     zone: &dyn Zone,
 ) -> Result<Vec<Span>, BoundsError> {
     let cover = Coverage { first, last };
-    range_spans(set.key, wish.interval, cover, last, more, wish.most, zone)
+    range_spans(set.key, wish.lattice, cover, last, more, wish.most, zone)
 }
 
 /// The whole of a gap, its outermost intervals cut to it.

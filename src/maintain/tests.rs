@@ -3,7 +3,7 @@
 use super::set::{Leaf, PartitionSet, Position};
 use super::{premake, retire};
 use crate::plan::bounds::{Zone, ZoneError};
-use crate::plan::interval::{KeyType, PartitionInterval};
+use crate::plan::interval::{KeyType, Lattice, PartitionInterval, PartitionOffset};
 use proptest::prelude::*;
 
 /// Nobody asks.
@@ -40,7 +40,7 @@ fn set(key: KeyType, ranges: &[(i64, i64)]) -> PartitionSet {
 
 fn weekly(premake: u32) -> premake::Wish {
     premake::Wish {
-        interval: PartitionInterval::Days(7),
+        lattice: PartitionInterval::Days(7).into(),
         premake,
         most: 100,
     }
@@ -111,7 +111,7 @@ fn an_empty_set_begins_with_the_present() {
         leaves: Vec::new(),
     };
     let wish = premake::Wish {
-        interval: PartitionInterval::Width(100),
+        lattice: PartitionInterval::Width(100).into(),
         premake: 1,
         most: 10,
     };
@@ -125,7 +125,7 @@ fn an_empty_set_begins_with_the_present() {
 fn integers_follow_the_data() {
     let set = set(KeyType::BigInt, &[(0, 100), (100, 200)]);
     let wish = premake::Wish {
-        interval: PartitionInterval::Width(100),
+        lattice: PartitionInterval::Width(100).into(),
         premake: 2,
         most: 10,
     };
@@ -343,7 +343,7 @@ proptest! {
         newest in prop::option::of(0i64..500),
     ) {
         let before = set(KeyType::Date, &ranges_before);
-        let wish = premake::Wish { interval: PartitionInterval::Days(days), premake, most: 10_000 };
+        let wish = premake::Wish { lattice: PartitionInterval::Days(days).into(), premake, most: 10_000 };
         let position = at(now, newest);
         let premade = premake::decide(&before, &wish, position, None, &NoZone).unwrap();
         prop_assert!(premade.skipped.is_empty());
@@ -393,28 +393,83 @@ proptest! {
 
 #[test]
 fn intervals_are_read_from_what_is_there() {
-    let infer =
-        |key, ranges: &[(i64, i64)]| super::infer::interval(&set(key, ranges), &NoZone).unwrap();
+    let infer = |key, ranges: &[(i64, i64)]| {
+        let found = super::infer::lattice(&set(key, ranges), &NoZone).unwrap();
+        found.map(|found| (found.interval, found.offset.to_string()))
+    };
+    let regular = |interval| Some((interval, "0".to_owned()));
+    let moved = |interval, offset: &str| Some((interval, offset.to_owned()));
     use PartitionInterval::{Days, Months, Seconds, Width};
     // January and February 2000; the year 2001; a quarter.
-    assert_eq!(infer(KeyType::Date, &[(0, 31), (31, 60)]), Some(Months(1)));
-    assert_eq!(infer(KeyType::Date, &[(366, 731)]), Some(Months(12)));
-    assert_eq!(infer(KeyType::Date, &[(0, 91)]), Some(Months(3)));
-    assert_eq!(infer(KeyType::Date, &[(2, 9), (9, 16)]), Some(Days(7)));
+    assert_eq!(
+        infer(KeyType::Date, &[(0, 31), (31, 60)]),
+        regular(Months(1))
+    );
+    assert_eq!(infer(KeyType::Date, &[(366, 731)]), regular(Months(12)));
+    assert_eq!(infer(KeyType::Date, &[(0, 91)]), regular(Months(3)));
+    assert_eq!(infer(KeyType::Date, &[(2, 9), (9, 16)]), regular(Days(7)));
     let hour = 3_600_000_000;
     assert_eq!(
         infer(KeyType::Timestamp, &[(0, hour), (hour, 2 * hour)]),
-        Some(Seconds(3600))
+        regular(Seconds(3600))
     );
     assert_eq!(
         infer(KeyType::BigInt, &[(0, 1000), (1000, 2000), (2000, 2500)]),
-        Some(Width(1000))
+        regular(Width(1000))
     );
     // An old table that was attached as the first partition does not count for much.
     assert_eq!(
         infer(KeyType::Date, &[(-5000, 0), (0, 31), (31, 60)]),
-        Some(Months(1))
+        regular(Months(1))
     );
     assert_eq!(infer(KeyType::Date, &[]), None);
     assert_eq!(infer(KeyType::Timestamp, &[(0, 7 * hour)]), None);
+
+    // Quarters from February; tax years from 6 April; weeks from Wednesday; days from six; a first id of 1.
+    assert_eq!(
+        infer(KeyType::Date, &[(31, 121), (121, 213)]),
+        moved(Months(3), "1 month")
+    );
+    assert_eq!(
+        infer(KeyType::Date, &[(96, 461), (461, 826)]),
+        moved(Months(12), "3 months 5 days")
+    );
+    assert_eq!(
+        infer(KeyType::Date, &[(4, 11), (11, 18)]),
+        moved(Days(7), "2 days")
+    );
+    assert_eq!(
+        infer(
+            KeyType::Timestamp,
+            &[(6 * hour, 30 * hour), (30 * hour, 54 * hour)]
+        ),
+        moved(Days(1), "6 hours")
+    );
+    assert_eq!(
+        infer(KeyType::BigInt, &[(1, 1001), (1001, 2001)]),
+        moved(Width(1000), "1")
+    );
+    // Where they lie on no lattice in common, new ones follow the calendar.
+    assert_eq!(
+        infer(KeyType::Date, &[(3, 10), (11, 18), (20, 27)]),
+        regular(Days(7))
+    );
+}
+
+proptest! {
+    /// What was made with an offset is recognised, and goes on without a seam.
+    #[test]
+    fn an_offset_is_recognised_again(
+        days in 1u32..15,
+        shift in 0u32..15,
+        first in -3000i64..3000,
+    ) {
+        prop_assume!(shift < days);
+        let offset = PartitionOffset::from_calendar(0, shift as i32, 0).unwrap();
+        let lattice = Lattice { interval: PartitionInterval::Days(days), offset };
+        let wish = premake::Wish { lattice, premake: 11, most: 100 };
+        let made = made(&set(KeyType::Date, &[]), &wish, at(first, None));
+        let found = super::infer::lattice(&set(KeyType::Date, &made), &NoZone).unwrap();
+        prop_assert_eq!(found, Some(lattice));
+    }
 }

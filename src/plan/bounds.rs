@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::interval::{IntervalError, KeyType, PartitionInterval};
+use super::interval::{IntervalError, KeyType, Lattice, PartitionInterval, PartitionOffset};
 
 mod calendar;
 mod error;
@@ -94,18 +94,18 @@ pub struct ZoneError(pub String);
 /// premade.
 ///
 /// Fails, before anything large is allocated, when more than `max_partitions` would be needed;
-/// also when a key value is out of range, `cover` is reversed, the interval does not suit the
+/// also when a key value is out of range, `cover` is reversed, interval or offset do not suit the
 /// key type, or the zone fails.
 pub fn range_spans(
     key: KeyType,
-    interval: PartitionInterval,
+    lattice: impl Into<Lattice>,
     cover: Coverage,
     premake_from: i64,
     premake: u32,
     max_partitions: u32,
     zone: &dyn Zone,
 ) -> Result<Vec<Span>, BoundsError> {
-    let grid = Grid::new(key, interval, zone)?;
+    let grid = Grid::new(key, lattice.into(), zone)?;
     let first = RangeBound::at(key, cover.first)?;
     let last = RangeBound::at(key, cover.last.max(premake_from))?;
     if cover.first > cover.last {

@@ -8,10 +8,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 mod error;
+mod offset;
 #[cfg(test)]
 mod tests;
 
 pub use error::IntervalError;
+pub use offset::{Lattice, PartitionOffset};
 
 const SECONDS_A_DAY: u32 = 86_400;
 const MICROS_A_SECOND: i64 = 1_000_000;
@@ -130,18 +132,8 @@ impl PartitionInterval {
     ///
     /// Fails when the text is no positive whole number, or one that `key` cannot hold.
     pub fn from_width(text: &str, key: KeyType) -> Result<Self, IntervalError> {
-        let text = text.trim();
-        let given = text.to_owned();
-        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(IntervalError::NotWhole { given, key });
-        }
-        match text.parse() {
-            Ok(width) => Self::Width(width).check(key).map(|()| Self::Width(width)),
-            // Nothing but digits, so it can only have left the range of an i64, at either end.
-            Err(_) if text.starts_with('-') => Err(IntervalError::NotPositive { given, key }),
-            Err(_) => Err(IntervalError::TooWide { given, key }),
-        }
+        let width = Self::Width(from_digits(text, key)?);
+        width.check(key).map(|()| width)
     }
 
     /// Whether partitions of this width can be made for a key of type `key`; fails with the
@@ -184,6 +176,21 @@ impl fmt::Display for PartitionInterval {
             Self::Width(width) => width.to_string(),
         })
     }
+}
+
+/// A whole number, as the user typed it.
+fn from_digits(text: &str, key: KeyType) -> Result<i64, IntervalError> {
+    let text = text.trim();
+    let given = text.to_owned();
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(IntervalError::NotWhole { given, key });
+    }
+    text.parse().map_err(|_| match text.starts_with('-') {
+        // Nothing but digits, so it can only have left the range of an i64, at either end.
+        true => IntervalError::NotPositive { given, key },
+        false => IntervalError::TooWide { given, key },
+    })
 }
 
 fn whole_seconds(micros: i64, key: KeyType) -> Result<u32, IntervalError> {

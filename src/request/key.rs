@@ -4,7 +4,7 @@ use crate::clock::NOW;
 use crate::db;
 use crate::error::Error;
 use crate::plan::bounds::{Zone, ZoneError};
-use crate::plan::interval::{IntervalError, KeyType, PartitionInterval};
+use crate::plan::interval::{IntervalError, KeyType, Lattice, PartitionInterval, PartitionOffset};
 use pgrx::pg_sys;
 
 /// What a type is as a partition key; `None` where no ranges are made of it.
@@ -25,6 +25,33 @@ pub fn interval(text: &str, key_type: KeyType) -> Result<PartitionInterval, Erro
     if !key_type.is_time() {
         return Ok(PartitionInterval::from_width(text, key_type)?);
     }
+    let (months, days, micros) = calendar_fields(text)?;
+    Ok(PartitionInterval::from_calendar(
+        months, days, micros, key_type,
+    )?)
+}
+
+/// An interval and an offset as the caller wrote them.
+pub fn lattice(
+    interval_text: &str,
+    offset: Option<&str>,
+    key_type: KeyType,
+) -> Result<Lattice, Error> {
+    let interval = interval(interval_text, key_type)?;
+    let offset = match offset {
+        None => PartitionOffset::None,
+        Some(text) if !key_type.is_time() => PartitionOffset::from_keys(text, key_type)?,
+        Some(text) => {
+            let (months, days, micros) = calendar_fields(text)?;
+            PartitionOffset::from_calendar(months, days, micros)?
+        }
+    };
+    offset.check(interval, key_type)?;
+    Ok(Lattice { interval, offset })
+}
+
+/// Months, days and microseconds of an interval.
+fn calendar_fields(text: &str) -> Result<(i32, i32, i64), Error> {
     // PostgreSQL's own parser decides what an interval is; its error is the user's error. Since 17
     // it knows infinite ones, which have no months, days and microseconds to ask for.
     let finite: bool = db::value("SELECT isfinite($1::text::interval)", &[text.into()])?;
@@ -41,12 +68,7 @@ pub fn interval(text: &str, key_type: KeyType) -> Result<PartitionInterval, Erro
     )?
     .unwrap_or_default();
     let whole = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
-    Ok(PartitionInterval::from_calendar(
-        whole(months),
-        whole(days),
-        micros,
-        key_type,
-    )?)
+    Ok((whole(months), whole(days), micros))
 }
 
 /// PostgreSQL's own rules about a time zone.

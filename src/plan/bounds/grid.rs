@@ -12,11 +12,14 @@ use chrono::Datelike;
 
 use super::calendar::{DAY, moment, month_start, values_a_day};
 use super::text::label;
-use super::{BoundsError, KeyType, PartitionInterval, RangeBound, Span, Zone, ZoneError};
+use super::{
+    BoundsError, KeyType, Lattice, PartitionInterval, PartitionOffset, RangeBound, Span, Zone,
+    ZoneError,
+};
 
 pub(super) struct Grid<'z> {
     key: KeyType,
-    interval: PartitionInterval,
+    lattice: Lattice,
     step: Step,
     /// Present where starts are wall-clock times and keys are instants.
     zone: Option<&'z dyn Zone>,
@@ -24,8 +27,13 @@ pub(super) struct Grid<'z> {
 
 enum Step {
     /// Counted from January of the year 1 BC, so that quarters, years and decades come out as
-    /// those of the calendar.
-    Months(i128),
+    /// those of the calendar: so many at a time, the first one so many later. Each begins so much
+    /// later than its month.
+    Months {
+        months: i128,
+        first: i128,
+        later: i64,
+    },
     Even {
         width: i128,
         origin: i128,
@@ -36,14 +44,37 @@ impl<'z> Grid<'z> {
     /// Fails when the interval does not suit the key type, as one from a catalog row may.
     pub(super) fn new(
         key: KeyType,
-        interval: PartitionInterval,
+        lattice: Lattice,
         zone: &'z dyn Zone,
     ) -> Result<Self, BoundsError> {
-        interval.check(key).map_err(BoundsError::Interval)?;
+        let Lattice { interval, offset } = lattice;
+        interval
+            .check(key)
+            .and_then(|()| offset.check(interval, key))
+            .map_err(BoundsError::Interval)?;
         let day = i128::from(values_a_day(key));
-        let even = |width, origin| Step::Even { width, origin };
+        let (first, later) = match offset {
+            PartitionOffset::None => (0, 0),
+            PartitionOffset::Calendar {
+                months,
+                days,
+                seconds,
+            } => (
+                months,
+                i64::from(days) * values_a_day(key) + i64::from(seconds) * 1_000_000,
+            ),
+            PartitionOffset::Keys(keys) => (0, keys),
+        };
+        let even = |width, origin| Step::Even {
+            width,
+            origin: origin + i128::from(later),
+        };
         let step = match interval {
-            PartitionInterval::Months(months) => Step::Months(months.into()),
+            PartitionInterval::Months(months) => Step::Months {
+                months: months.into(),
+                first: first.into(),
+                later,
+            },
             // Weeks begin on Mondays; 2000-01-03 was one.
             PartitionInterval::Days(days) if days.is_multiple_of(7) => {
                 even(i128::from(days) * day, 2 * day)
@@ -55,7 +86,7 @@ impl<'z> Grid<'z> {
         let zone = (key == KeyType::TimestampTz).then_some(zone);
         Ok(Self {
             key,
-            interval,
+            lattice,
             step,
             zone,
         })
@@ -89,7 +120,12 @@ impl<'z> Grid<'z> {
         let (smallest, largest) = (self.key.smallest(), self.key.largest());
         let end_of_range = if index < 0 { smallest } else { largest };
         match self.step {
-            Step::Months(months) => month_start(self.key, index * months),
+            Step::Months {
+                months,
+                first,
+                later,
+            } => month_start(self.key, index * months + first)
+                .and_then(|month| month.checked_add(later)),
             Step::Even { width, origin } => i64::try_from(index * width + origin).ok(),
         }
         .unwrap_or(end_of_range)
@@ -119,7 +155,7 @@ impl<'z> Grid<'z> {
                 Ok(Span {
                     lower: RangeBound::at(self.key, lower)?,
                     upper: RangeBound::at(self.key, upper)?,
-                    label: label(self.key, self.interval, start)?,
+                    label: label(self.key, self.lattice, start)?,
                 })
             })
             .collect()
@@ -145,9 +181,17 @@ impl<'z> Grid<'z> {
     fn floor(&self, start: i64) -> Result<i128, BoundsError> {
         let start = start.clamp(self.key.smallest(), self.key.largest());
         Ok(match self.step {
-            Step::Months(months) => {
-                let date = moment(self.key, start)?.date();
-                (i128::from(date.year()) * 12 + i128::from(date.month0())).div_euclid(months)
+            Step::Months {
+                months,
+                first,
+                later,
+            } => {
+                let earlier = (start - later).max(self.key.smallest());
+                let date = moment(self.key, earlier)?.date();
+                let month = i128::from(date.year()) * 12 + i128::from(date.month0());
+                let index = (month - first).div_euclid(months);
+                // At the very beginning of the calendar there is no earlier month to be found.
+                index - i128::from(self.start(index) > start)
             }
             Step::Even { width, origin } => (i128::from(start) - origin).div_euclid(width),
         })

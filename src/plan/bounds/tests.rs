@@ -126,6 +126,57 @@ fn dated(key: KeyType, interval: PartitionInterval, first: &str, last: &str) -> 
 }
 
 #[test]
+fn an_offset_moves_bounds_and_names_tell_when_they_begin() {
+    let moved = |key, interval, months, days, seconds: i64, first| {
+        let offset = PartitionOffset::from_calendar(months, days, seconds * 1_000_000).unwrap();
+        let first = at(key, first);
+        let cover = Coverage { first, last: first };
+        let lattice = Lattice { interval, offset };
+        lines(&range_spans(key, lattice, cover, first, 0, 10, &Unasked).unwrap())
+    };
+    // Quarters that begin in February; the British tax year; weeks from Wednesday; a day's shifts.
+    assert_eq!(
+        moved(Date, Months(3), 1, 0, 0, "2013-01-31"),
+        ["p2012_11: 2012-11-01", "2013-02-01"]
+    );
+    assert_eq!(
+        moved(Date, Months(12), 3, 5, 0, "2013-04-06"),
+        ["p2013_04_06: 2013-04-06", "2014-04-06"]
+    );
+    assert_eq!(
+        moved(Date, Months(12), 3, 5, 0, "2013-04-05"),
+        ["p2012_04_06: 2012-04-06", "2013-04-06"]
+    );
+    assert_eq!(
+        moved(Date, Days(7), 0, 2, 0, "2013-01-08"),
+        ["p2013_01_02: 2013-01-02", "2013-01-09"]
+    );
+    assert_eq!(
+        moved(Timestamp, Days(1), 0, 0, 6 * 3600, "2013-01-08 05:59"),
+        [
+            "p2013_01_07_0600: 2013-01-07 06:00:00",
+            "2013-01-08 06:00:00"
+        ]
+    );
+    assert_eq!(
+        moved(Timestamp, Seconds(3600), 0, 0, 90, "2013-01-08 05:00"),
+        [
+            "p2013_01_08_040130: 2013-01-08 04:01:30",
+            "2013-01-08 05:01:30"
+        ]
+    );
+    let cover = Coverage { first: 0, last: 1 };
+    let lattice = Lattice {
+        interval: Width(100),
+        offset: PartitionOffset::Keys(1),
+    };
+    assert_eq!(
+        lines(&range_spans(Integer, lattice, cover, 0, 0, 10, &Unasked).unwrap()),
+        ["pm99: -99", "p1: 1", "101"]
+    );
+}
+
+#[test]
 fn months_align_to_the_calendar() {
     assert_eq!(
         dated(Date, Months(1), "2012-12-31", "2013-01-01"),

@@ -1,9 +1,9 @@
 //! Bounds in writing: SQL literals and parts of names.
 
-use chrono::{Datelike, NaiveDate, Timelike};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, Timelike};
 
 use super::calendar::moment;
-use super::{BoundsError, KeyType, PartitionInterval};
+use super::{BoundsError, KeyType, Lattice, PartitionInterval, PartitionOffset};
 
 /// A key value as PostgreSQL writes it under `DateStyle = ISO` and `TimeZone = UTC`; fails
 /// outside of the key type's range.
@@ -38,13 +38,25 @@ pub(super) fn literal(key: KeyType, value: i64) -> Result<String, BoundsError> {
 }
 
 /// The human part of a partition's name, from the start of its interval, by the wall clock of
-/// the job's zone.
+/// the job's zone. Of one that the calendar has no name for, it tells when it begins.
 pub(super) fn label(
     key: KeyType,
-    interval: PartitionInterval,
+    Lattice { interval, offset }: Lattice,
     start: i64,
 ) -> Result<String, BoundsError> {
     let at = || moment(key, start);
+    if let PartitionOffset::Calendar { days, seconds, .. } = offset {
+        return Ok(match (interval, days, seconds) {
+            (PartitionInterval::Months(_), 0, 0) => month_name(at()?.date()),
+            (PartitionInterval::Months(_) | PartitionInterval::Days(_), _, 0) => {
+                day_label(at()?.date())
+            }
+            (PartitionInterval::Seconds(wide), ..) => {
+                time_label(at()?, wide.is_multiple_of(60) && seconds.is_multiple_of(60))
+            }
+            _ => time_label(at()?, seconds.is_multiple_of(60)),
+        });
+    }
     Ok(match interval {
         PartitionInterval::Width(_) => {
             let sign = if start < 0 { "m" } else { "" };
@@ -56,16 +68,7 @@ pub(super) fn label(
             format!("p{}w{:02}", year_in_name(week.year()), week.week())
         }
         PartitionInterval::Days(_) => day_label(at()?.date()),
-        PartitionInterval::Seconds(seconds) => {
-            let at = at()?;
-            let date = day_label(at.date());
-            let (hour, minute, second) = (at.hour(), at.minute(), at.second());
-            if seconds.is_multiple_of(60) {
-                format!("{date}_{hour:02}{minute:02}")
-            } else {
-                format!("{date}_{hour:02}{minute:02}{second:02}")
-            }
-        }
+        PartitionInterval::Seconds(seconds) => time_label(at()?, seconds.is_multiple_of(60)),
     })
 }
 
@@ -74,7 +77,20 @@ fn month_label(months: u32, date: NaiveDate) -> String {
     match months {
         3 => format!("p{year}_q{}", date.quarter()),
         _ if months.is_multiple_of(12) => format!("p{year}"),
-        _ => format!("p{year}_{:02}", date.month()),
+        _ => month_name(date),
+    }
+}
+
+fn month_name(date: NaiveDate) -> String {
+    format!("p{}_{:02}", year_in_name(date.year()), date.month())
+}
+
+fn time_label(at: NaiveDateTime, is_whole_minute: bool) -> String {
+    let date = day_label(at.date());
+    let (hour, minute, second) = (at.hour(), at.minute(), at.second());
+    match is_whole_minute {
+        true => format!("{date}_{hour:02}{minute:02}"),
+        false => format!("{date}_{hour:02}{minute:02}{second:02}"),
     }
 }
 

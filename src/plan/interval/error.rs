@@ -71,6 +71,23 @@ pub enum IntervalError {
         /// Type of the partition key.
         key: KeyType,
     },
+    /// An offset below zero.
+    OffsetNegative {
+        /// The offset, in words.
+        given: String,
+    },
+    /// An offset as long as the interval, or longer.
+    OffsetTooLong {
+        /// The offset, in words.
+        given: String,
+        /// The interval, in words.
+        interval: String,
+    },
+    /// An offset of a unit by which such bounds cannot be moved.
+    OffsetUnit {
+        /// The offset, in words.
+        given: String,
+    },
 }
 
 impl IntervalError {
@@ -105,6 +122,13 @@ impl IntervalError {
                 let key = key.sql_name();
                 format!("partition interval is out of range for a key of type {key}")
             }
+            Self::OffsetNegative { .. } => "partition offset must not be negative".into(),
+            Self::OffsetTooLong { .. } => {
+                "partition offset must be less than the partition interval".into()
+            }
+            Self::OffsetUnit { .. } => {
+                "partition offset must be of units that the partition interval is made of".into()
+            }
         }
     }
 
@@ -126,6 +150,12 @@ impl IntervalError {
                 key.sql_name(),
                 key.largest()
             )),
+            Self::OffsetTooLong { given, interval } => Some(format!(
+                "The offset given is {given}, the interval {interval}."
+            )),
+            Self::OffsetNegative { given } | Self::OffsetUnit { given } => {
+                Some(format!("The offset given is {given}."))
+            }
             Self::NotPositive { given, .. }
             | Self::Mixed { given }
             | Self::FractionalSeconds { given }
@@ -142,6 +172,15 @@ impl IntervalError {
             Self::Mixed { .. } => "Use one unit, for example '1 month', '7 days' or '6 hours'.",
             Self::Infinite | Self::FractionalSeconds { .. } | Self::TooShort { .. } => {
                 "Use an interval such as '1 month', '1 day', '6 hours' or '15 minutes'."
+            }
+            Self::OffsetNegative { .. } => {
+                "Weeks that begin on Saturdays have an offset of '5 days': it counts from Mondays."
+            }
+            Self::OffsetTooLong { .. } => {
+                "Quarters that begin in February have an offset of '1 month'; days behind months are at most 27."
+            }
+            Self::OffsetUnit { .. } => {
+                "Months move intervals of months; days move those of days too; whole seconds move any but those of a date."
             }
             Self::TooFine { .. } => "Use an interval such as '1 day', '7 days' or '1 month'.",
             Self::TooLong { .. } => "Use a shorter interval, for example '1 year'.",

@@ -348,3 +348,64 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_offset_is_less_than_its_interval_and_of_its_units() {
+    let check = |months, days, micros, interval, key| {
+        PartitionOffset::from_calendar(months, days, micros)
+            .and_then(|offset| offset.check(interval, key).map(|()| offset.to_string()))
+            .map_err(|error| error.message())
+    };
+    use KeyType::*;
+    use PartitionInterval::*;
+    const HOUR: i64 = 3_600_000_000;
+    for (months, days, micros, interval, key, words) in [
+        (1, 0, 0, Months(3), Date, "1 month"),
+        (
+            11,
+            27,
+            23 * HOUR,
+            Months(12),
+            Timestamp,
+            "11 months 27 days 23 hours",
+        ),
+        (0, 6, 0, Days(7), Date, "6 days"),
+        (0, 0, 6 * HOUR, Days(1), TimestampTz, "6 hours"),
+        (0, 0, 0, Days(1), Date, "0"),
+        (0, 0, HOUR / 60, Seconds(3600), Timestamp, "1 minute"),
+    ] {
+        assert_eq!(
+            check(months, days, micros, interval, key),
+            Ok(words.to_owned())
+        );
+    }
+    let too_long = "partition offset must be less than the partition interval";
+    let unit = "partition offset must be of units that the partition interval is made of";
+    let negative = "partition offset must not be negative";
+    for (months, days, micros, interval, key, message) in [
+        (3, 0, 0, Months(3), Date, too_long),
+        (0, 28, 0, Months(3), Date, too_long),
+        (0, 7, 0, Days(7), Date, too_long),
+        (0, 0, 24 * HOUR, Days(1), Timestamp, too_long),
+        (0, 0, HOUR, Seconds(3600), Timestamp, too_long),
+        (1, 0, 0, Days(90), Date, unit),
+        (0, 0, HOUR, Days(1), Date, unit),
+        (0, 0, 1, Days(1), Timestamp, unit),
+        (0, -1, 0, Days(7), Date, negative),
+        (0, 0, -1_000_000, Days(7), Timestamp, negative),
+    ] {
+        assert_eq!(
+            check(months, days, micros, interval, key),
+            Err(message.to_owned())
+        );
+    }
+    let keys = |text| {
+        PartitionOffset::from_keys(text, BigInt)
+            .and_then(|offset| offset.check(Width(100), BigInt).map(|()| offset))
+    };
+    assert_eq!(keys("1"), Ok(PartitionOffset::Keys(1)));
+    assert_eq!(keys("0"), Ok(PartitionOffset::None));
+    for text in ["100", "-1", "x", "1 day", "99999999999999999999"] {
+        assert!(keys(text).is_err(), "{text}");
+    }
+}

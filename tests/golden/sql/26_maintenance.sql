@@ -111,6 +111,38 @@ SELECT bool_and((lower_bound::timestamptz AT TIME ZONE 'America/New_York')::time
   FROM partman_rs.partitions WHERE parent = 'zoned'::regclass;
 SET TimeZone = 'UTC';
 
+-- Weeks from Wednesday, days from six, quarters from February, ids from 1: an offset is read off what is there, or given.
+CREATE TABLE o_week (at date NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE o_week_1 PARTITION OF o_week FOR VALUES FROM ('2026-01-07') TO ('2026-01-14');
+SELECT set_partition_policy('o_week', premake => 1);
+CREATE TABLE o_day (at timestamptz NOT NULL) PARTITION BY RANGE (at);
+SELECT set_partition_policy('o_day', '1 day', premake => 1, time_zone => 'Europe/Berlin', partition_offset => '6 hours');
+CREATE TABLE o_quarter (at timestamp NOT NULL) PARTITION BY RANGE (at);
+SELECT set_partition_policy('o_quarter', '3 months', premake => 3, partition_offset => '1 month');
+CREATE TABLE o_id (id int NOT NULL) PARTITION BY RANGE (id);
+CREATE TABLE o_id_p1 PARTITION OF o_id FOR VALUES FROM (1) TO (101);
+INSERT INTO o_id VALUES (100);
+SELECT set_partition_policy('o_id', premake => 2);
+SELECT parent, action, outcome FROM ensure_partitions() WHERE parent::text LIKE 'o\_%' AND parent <> 'o_week'::regclass ORDER BY parent::text;
+SELECT bool_and(outcome = 'created') AS created FROM ensure_partitions('o_week');
+SELECT parent, count(*) >= 2, bool_and(extract(isodow FROM lower_bound::date) = 3) AS wednesdays, bool_and(partition::text ~ '^o_week_(1|p\d{4}_\d\d_\d\d)$') AS named
+  FROM partman_rs.partitions WHERE parent = 'o_week'::regclass GROUP BY 1;
+SELECT bool_and((lower_bound::timestamptz AT TIME ZONE 'Europe/Berlin')::time = '06:00') AS at_six, bool_and(partition::text ~ '_0600$') AS named, count(*)
+  FROM partman_rs.partitions WHERE parent = 'o_day'::regclass;
+SELECT bool_and(extract(month FROM lower_bound::timestamp) IN (2, 5, 8, 11)) AS from_february, bool_and(partition::text ~ '_(02|05|08|11)$') AS named, count(*)
+  FROM partman_rs.partitions WHERE parent = 'o_quarter'::regclass;
+SELECT * FROM tests.bounds('o_id');
+SELECT parent, partition_interval, partition_offset FROM partman_rs.policies WHERE parent::text LIKE 'o\_%' ORDER BY parent::text;
+-- It stays until another interval, or 'none', takes it away.
+SELECT set_partition_policy('o_week', '1 week', premake => 2);
+SELECT set_partition_policy('o_quarter', '1 year');
+SELECT set_partition_policy('o_day', partition_offset => 'none');
+SELECT parent, partition_interval, partition_offset FROM partman_rs.policies WHERE parent::text LIKE 'o\_%' ORDER BY parent::text;
+SELECT a, tests.refusal(format('SELECT set_partition_policy(%s)', a)) FROM unnest(ARRAY[
+    $$'o_week', '1 week', partition_offset => '7 days'$$, $$'o_week', '1 week', partition_offset => '1 hour'$$, $$'o_week', '1 week', partition_offset => '-1 day'$$,
+    $$'o_day', partition_offset => '1 month'$$, $$'o_id', partition_offset => '100'$$, $$'o_id', partition_offset => '1 day'$$, $$'o_day', partition_offset => 'x'$$]) a;
+DROP TABLE o_week, o_day, o_quarter, o_id;
+
 -- Data ahead of the clock counts; one row far ahead does not make thousands of partitions. Irregular partitions are respected.
 CREATE TABLE far (at date NOT NULL) PARTITION BY RANGE (at);
 DO $$ BEGIN

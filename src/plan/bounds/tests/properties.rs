@@ -62,9 +62,37 @@ fn size(key: KeyType, interval: PartitionInterval) -> i64 {
 struct Case {
     key: KeyType,
     interval: PartitionInterval,
+    offset: PartitionOffset,
     cover: Coverage,
     now: i64,
     premake: u32,
+}
+
+/// An offset that suits, and as often none: three shares of what there is room for.
+fn offset_for(
+    key: KeyType,
+    interval: PartitionInterval,
+    shares: Option<(f64, f64, f64)>,
+) -> PartitionOffset {
+    let Some((months, days, seconds)) = shares else {
+        return PartitionOffset::None;
+    };
+    let part = |share: f64, most: u32| (f64::from(most) * share) as u32;
+    let seconds_of = |most| if key == Date { 0 } else { part(seconds, most) };
+    let (months, days, seconds) = match interval {
+        Width(width) => {
+            let keys = (width as f64 * days) as i64;
+            return match (1..width).contains(&keys) {
+                true => PartitionOffset::Keys(keys),
+                false => PartitionOffset::None,
+            };
+        }
+        Months(wide) => (part(months, wide), part(days, 28), seconds_of(86_400)),
+        Days(wide) => (0, part(days, wide), seconds_of(86_400)),
+        Seconds(wide) => (0, 0, seconds_of(wide)),
+    };
+    PartitionOffset::from_calendar(months as i32, days as i32, i64::from(seconds) * 1_000_000)
+        .unwrap()
 }
 
 /// Anything from one interval to some fifty, in any year or at any number. Zones are of interest
@@ -79,35 +107,39 @@ fn any_case() -> impl Strategy<Value = Case> {
         0.0..50.0_f64,
         0.0..50.0_f64,
         0..5_u32,
+        prop::option::of((0.0..1.0_f64, 0.0..1.0_f64, 0.0..1.0_f64)),
     )
-        .prop_map(|((key, interval), place, recent, length, now, premake)| {
-            let (smallest, largest) = match (key.is_time() && recent, key) {
-                (true, Date) => (at(Date, "1880-01-01"), at(Date, "2030-01-01")),
-                (true, _) => (at(key, "1880-01-01"), at(key, "2030-01-01")),
-                (false, _) => (key.smallest(), key.largest()),
-            };
-            let (domain_first, domain_last) = (key.smallest(), key.largest() - 1);
-            let span = (i128::from(largest) - i128::from(smallest)) as f64;
-            let first = smallest.saturating_add_unsigned((span * place) as u64);
-            let first = first.clamp(domain_first, domain_last);
-            let ahead = |intervals: f64| {
-                let values = (size(key, interval) as f64 * intervals) as i64;
-                first
-                    .saturating_add(values)
-                    .clamp(domain_first, domain_last)
-            };
-            let cover = Coverage {
-                first,
-                last: ahead(length),
-            };
-            Case {
-                key,
-                interval,
-                cover,
-                now: ahead(now),
-                premake,
-            }
-        })
+        .prop_map(
+            |((key, interval), place, recent, length, now, premake, shares)| {
+                let (smallest, largest) = match (key.is_time() && recent, key) {
+                    (true, Date) => (at(Date, "1880-01-01"), at(Date, "2030-01-01")),
+                    (true, _) => (at(key, "1880-01-01"), at(key, "2030-01-01")),
+                    (false, _) => (key.smallest(), key.largest()),
+                };
+                let (domain_first, domain_last) = (key.smallest(), key.largest() - 1);
+                let span = (i128::from(largest) - i128::from(smallest)) as f64;
+                let first = smallest.saturating_add_unsigned((span * place) as u64);
+                let first = first.clamp(domain_first, domain_last);
+                let ahead = |intervals: f64| {
+                    let values = (size(key, interval) as f64 * intervals) as i64;
+                    first
+                        .saturating_add(values)
+                        .clamp(domain_first, domain_last)
+                };
+                let cover = Coverage {
+                    first,
+                    last: ahead(length),
+                };
+                Case {
+                    key,
+                    interval,
+                    offset: offset_for(key, interval, shares),
+                    cover,
+                    now: ahead(now),
+                    premake,
+                }
+            },
+        )
 }
 
 impl Case {
@@ -115,11 +147,13 @@ impl Case {
         let Self {
             key,
             interval,
+            offset,
             cover,
             now,
             premake,
         } = self.clone();
-        range_spans(key, interval, cover, now, premake, 200, zone)
+        let lattice = Lattice { interval, offset };
+        range_spans(key, lattice, cover, now, premake, 200, zone)
     }
 }
 
@@ -233,8 +267,12 @@ proptest! {
             let Seconds(width) = case.interval else { continue };
             let width = i64::from(width) * 1_000_000;
             if !jumps {
-                // A whole number of intervals after the zone's midnight.
-                prop_assert_eq!(clock.rem_euclid(DAY) % width, 0);
+                // A whole number of intervals after the zone's midnight, moved by the offset.
+                let moved = match case.offset {
+                    PartitionOffset::Calendar { seconds, .. } => i64::from(seconds) * 1_000_000,
+                    _ => 0,
+                };
+                prop_assert_eq!((clock - moved).rem_euclid(DAY) % width, 0);
             }
         }
     }
