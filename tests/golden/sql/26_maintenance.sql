@@ -124,7 +124,6 @@ CREATE TABLE o_id_p1 PARTITION OF o_id FOR VALUES FROM (1) TO (101);
 INSERT INTO o_id VALUES (100);
 SELECT set_partition_policy('o_id', premake => 2);
 SELECT parent, action, outcome FROM ensure_partitions() WHERE parent::text LIKE 'o\_%' AND parent <> 'o_week'::regclass ORDER BY parent::text;
-SELECT bool_and(outcome = 'created') AS created FROM ensure_partitions('o_week');
 SELECT parent, count(*) >= 2, bool_and(extract(isodow FROM lower_bound::date) = 3) AS wednesdays, bool_and(partition::text ~ '^o_week_(1|p\d{4}_\d\d_\d\d)$') AS named
   FROM partman_rs.partitions WHERE parent = 'o_week'::regclass GROUP BY 1;
 SELECT bool_and((lower_bound::timestamptz AT TIME ZONE 'Europe/Berlin')::time = '06:00') AS at_six, bool_and(partition::text ~ '_0600$') AS named, count(*)
