@@ -48,7 +48,7 @@ test-oracle: setup ## real workloads, and row-by-row comparison afterwards; and 
 test-crash: setup ## kill and stop at every named point
 	@$(failpoints) scripts/cargo-tier -p partman-rig --test crash
 
-bench: setup ## measure against INSERT … SELECT, idle and under load (ROWS=2000000, BENCH="--quick …")
+bench: setup ## measure against INSERT … SELECT and plain DDL, idle and under load (ROWS=2000000, BENCH="--only i …")
 	@$(plain) scripts/bench $(ROWS) $(BENCH)
 
 lint: ## rustfmt, clippy, rustdoc, shellcheck; warnings are errors

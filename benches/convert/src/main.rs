@@ -1,5 +1,5 @@
-//! Measures a conversion against `INSERT … SELECT`, idle and under load, and prints what is wanted
-//! beside what was found. It fails where data is wrong or a statement failed, never on time.
+//! Measures a conversion against `INSERT … SELECT`, idle and under load, and maintenance against
+//! plain SQL, and prints what is wanted beside what was found. It fails where data is wrong or a statement failed, never on time.
 
 mod bed;
 mod contest;
@@ -8,6 +8,7 @@ mod load;
 mod meter;
 mod report;
 mod trial;
+mod upkeep;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -37,8 +38,12 @@ struct Args {
     #[arg(long, value_enum, default_value = "id")]
     by: By,
     /// Which parts to run.
-    #[arg(long, value_delimiter = ',', default_value = "a,b,c,d,e,f,g,h")]
+    #[arg(long, value_delimiter = ',', default_value = "a,b,c,d,e,f,g,h,i")]
     only: Vec<char>,
+    /// Partitions of the sets that are maintained.
+    #[arg(long, value_delimiter = ',', default_value = "100,1000,5000")]
+    #[arg(value_parser = clap::value_parser!(i64).range(100..=10_000))]
+    sets: Vec<i64>,
     #[arg(long, default_value = "1GB")]
     shared_buffers: String,
 }
@@ -48,6 +53,13 @@ fn main() -> ExitCode {
     if args.quick {
         args.rows = 200_000;
         args.repeat = 1;
+    }
+    if args.only.contains(&'i') {
+        report::load_of_the_machine("at the start");
+        upkeep::measure(&args.sets, &args.shared_buffers);
+    }
+    if args.only == ['i'] {
+        return ExitCode::SUCCESS;
     }
     let mut bed = Bed::prepare(args.rows, &args.shared_buffers);
     report::setting(&bed);

@@ -7,6 +7,7 @@ use crate::contest::Way;
 use crate::forecast;
 use crate::meter::Cost;
 use crate::trial::{Outcome, Spread};
+use crate::upkeep;
 
 const MB: f64 = 1_048_576.0;
 
@@ -215,5 +216,33 @@ pub fn trial(letter: char, name: &str, outcome: &Outcome) {
             "  wanted: it converges; throughput during it {:.0} % of that before",
             100.0 * during.per_second / before.per_second.max(1e-6)
         ),
+    }
+}
+
+/// Maintenance beside plain SQL.
+pub fn upkeep(name: &str, lines: &[upkeep::Line]) {
+    println!(
+        "\n{name}                    longest               longest\n{:<28} ours ms   insert   plain ms   insert   ours/plain",
+        ""
+    );
+    let stall = |took: upkeep::Took| {
+        took.stall
+            .map_or_else(|| "-".to_owned(), |millis| format!("{millis:.1}"))
+    };
+    for line in lines {
+        let (plain, plain_stall, ratio) = match line.plain {
+            Some(plain) => (
+                format!("{:.1}", plain.millis),
+                stall(plain),
+                format!("{:.2}", line.ours.millis / plain.millis),
+            ),
+            None => ("-".to_owned(), "-".to_owned(), "-".to_owned()),
+        };
+        println!(
+            "  {:<26} {:>7.1} {:>8} {plain:>10} {plain_stall:>8} {ratio:>12}",
+            line.what,
+            line.ours.millis,
+            stall(line.ours)
+        );
     }
 }
