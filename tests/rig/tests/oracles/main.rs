@@ -15,6 +15,7 @@ mod maintained;
 mod maintenance;
 mod maintenance_of_partitions;
 mod open_transactions;
+mod pains;
 mod partition_values;
 mod query_pruning;
 mod readers;

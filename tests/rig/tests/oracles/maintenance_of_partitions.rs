@@ -21,7 +21,7 @@ fn maintained() -> Cluster {
 
 /// Pain 13: nobody calls anything, nobody writes; and pain 14: one table cannot be maintained.
 #[test]
-fn a_quiet_table_is_maintained_by_itself_beside_one_that_fails() {
+fn pain_13_14_a_quiet_table_is_maintained_by_itself_beside_one_that_fails() {
     let cluster = maintained();
     let mut admin = cluster.connect();
     must(
@@ -75,7 +75,7 @@ fn a_quiet_table_is_maintained_by_itself_beside_one_that_fails() {
 
 /// Pain 24: policies and pins come back from a dump, and mean the same tables.
 #[test]
-fn policies_survive_a_dump() {
+fn pain_24_policies_survive_a_dump() {
     let cluster = Cluster::builder().start();
     let mut admin = cluster.connect();
     must(
@@ -180,7 +180,7 @@ fn ensurer(login: Login, flow: Arc<Flow>) -> JoinHandle<Vec<String>> {
 /// Pains 4 and 5: no deadlock, no error, nothing twice, while sessions and the worker make and drop
 /// partitions under readers and writers; the worker is killed now and then, and the next run goes on.
 #[test]
-fn readers_and_writers_go_on_while_partitions_come_and_go() {
+fn pain_04_05_readers_and_writers_go_on_while_partitions_come_and_go() {
     let cluster = maintained();
     let mut admin = cluster.connect();
     must(&mut admin, TABLE);
