@@ -3,6 +3,7 @@
 use crate::plan::blockers::Blocker;
 use crate::plan::bounds::BoundsError;
 use crate::plan::interval::IntervalError;
+use crate::plan::names::quote_ident;
 use crate::plan::phase::Phase;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode, function_name};
@@ -37,6 +38,18 @@ pub enum Error {
     NotManaged { relation: String, detail: String },
     /// There is no policy for this table.
     NoPolicy { relation: String },
+    /// There is no such schema.
+    NoSchema { schema: String },
+    /// A table's owner may not put tables into a schema.
+    MayNotCreate { schema: String, owner: String },
+    /// A table is not in the recycle bin.
+    NotRecycled { relation: String },
+    /// A table of the recycle bin cannot be attached again.
+    NotRestorable {
+        relation: String,
+        parent: String,
+        detail: String,
+    },
     /// What the caller left open cannot be advised.
     NoAdvice {
         relation: String,
@@ -212,6 +225,31 @@ impl Error {
                 format!("there is no partition policy for table \"{relation}\""),
             )
             .hint("Call set_partition_policy first."),
+            Error::NoSchema { schema } => Wording::new(
+                Code::ERRCODE_INVALID_SCHEMA_NAME,
+                format!("schema \"{schema}\" does not exist"),
+            )
+            .hint("Create it first, or name another."),
+            Error::MayNotCreate { schema, owner } => Wording::new(
+                Code::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("permission denied for schema \"{schema}\""),
+            )
+            .detail(format!("The table's owner \"{owner}\" may not create tables there."))
+            .hint(format!(
+                "GRANT CREATE ON SCHEMA {} TO {};",
+                quote_ident(&schema),
+                quote_ident(&owner)
+            )),
+            Error::NotRecycled { relation } => Wording::new(
+                Code::ERRCODE_UNDEFINED_OBJECT,
+                format!("table \"{relation}\" is not in the recycle bin"),
+            )
+            .hint("Look at partman_rs.recycle_bin."),
+            Error::NotRestorable { relation, parent, detail } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("cannot restore \"{relation}\" as a partition of table \"{parent}\""),
+            )
+            .detail(detail),
             Error::NoAdvice { relation, column, reasons } => Wording::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 match column {

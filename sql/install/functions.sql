@@ -165,13 +165,15 @@ CREATE FUNCTION set_partition_policy(
     retention_size text DEFAULT NULL,
     retention_action text DEFAULT NULL,
     time_zone text DEFAULT NULL,
-    partition_offset text DEFAULT NULL
+    partition_offset text DEFAULT NULL,
+    retention_schema text DEFAULT NULL,
+    grace_period text DEFAULT NULL
 ) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS 'MODULE_PATHNAME', 'set_partition_policy_wrapper';
-COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text, text) IS
+COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text, text, text, text) IS
     'says how a partitioned table is to be kept: what is left out stays as it is, or is read from its partitions';
 
 CREATE FUNCTION drop_partition_policy(parent regclass) RETURNS void
@@ -192,11 +194,11 @@ CREATE TYPE partman_rs.maintenance_action AS (
 );
 COMMENT ON TYPE partman_rs.maintenance_action IS 'an action of ensure_partitions, and what came of it';
 COMMENT ON COLUMN partman_rs.maintenance_action.parent IS 'the partitioned table';
-COMMENT ON COLUMN partman_rs.maintenance_action.action IS 'create, detach, drop; look: it did not come to that';
-COMMENT ON COLUMN partman_rs.maintenance_action.partition IS 'the partition; null where it was not made';
+COMMENT ON COLUMN partman_rs.maintenance_action.action IS 'create, detach, drop, move, recycle; look: it did not come to that';
+COMMENT ON COLUMN partman_rs.maintenance_action.partition IS 'the partition, as it is called then; null where it was not made';
 COMMENT ON COLUMN partman_rs.maintenance_action.lower_bound IS 'its inclusive lower bound; times in UTC';
 COMMENT ON COLUMN partman_rs.maintenance_action.upper_bound IS 'its exclusive upper bound, likewise';
-COMMENT ON COLUMN partman_rs.maintenance_action.outcome IS 'created, detached, dropped; skipped: and why; failed: SQLSTATE and message; to be done: with dry_run';
+COMMENT ON COLUMN partman_rs.maintenance_action.outcome IS 'created, detached, dropped, moved, recycled; skipped: and why; failed: SQLSTATE and message; to be done: with dry_run';
 
 CREATE FUNCTION ensure_partitions(parent regclass DEFAULT NULL, dry_run boolean DEFAULT false)
 RETURNS SETOF partman_rs.maintenance_action
@@ -222,6 +224,14 @@ SET jit = off
 AS 'MODULE_PATHNAME', 'unpin_partition_wrapper';
 COMMENT ON FUNCTION unpin_partition(regclass) IS
     'lets a partition be retired again when it is old';
+
+CREATE FUNCTION restore_partition(partition regclass) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'restore_partition_wrapper';
+COMMENT ON FUNCTION restore_partition(regclass) IS
+    'takes a partition out of the recycle bin: attaches it again with the bounds it had, and pins it';
 
 CREATE FUNCTION partman_rs.check_policies() RETURNS TABLE (
     parent regclass, verdict text, reason text, next_command text, partitions_ahead bigint, runway_seconds float8,

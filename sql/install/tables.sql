@@ -109,9 +109,12 @@ CREATE TABLE partman_rs.policy (
     retention text,
     retention_partitions integer,
     retention_bytes bigint,
-    retention_action text NOT NULL CHECK (retention_action IN ('drop', 'detach')),
+    retention_action text NOT NULL CHECK (retention_action IN ('drop', 'detach', 'move', 'recycle')),
     time_zone text,
-    partition_offset text
+    partition_offset text,
+    -- By name: regnamespace would keep pg_upgrade from running.
+    retention_schema text,
+    grace_period text
 );
 -- Of tables that are gone nothing is dumped: their numbers would mean others.
 SELECT pg_catalog.pg_extension_config_dump('partman_rs.policy', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');
@@ -124,6 +127,21 @@ CREATE TABLE partman_rs.pin (
     pinned_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 SELECT pg_catalog.pg_extension_config_dump('partman_rs.pin', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = partition)');
+
+-- The recycle bin: partitions that were detached, and are dropped when their grace period has passed.
+CREATE TABLE partman_rs.recycled (
+    partition regclass PRIMARY KEY,
+    parent regclass NOT NULL,
+    -- As PostgreSQL wrote them, and its ends as literals; null where it has none.
+    bounds text NOT NULL,
+    lower_bound text,
+    upper_bound text,
+    -- The CHECK that keeps rows within the bounds. A table without it is no longer ours to drop.
+    constraint_name name NOT NULL,
+    recycled_at timestamptz NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('partman_rs.recycled',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = partition) AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');
 
 -- What maintenance did, or failed to do.
 CREATE TABLE partman_rs.run (

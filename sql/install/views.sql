@@ -160,12 +160,12 @@ SELECT r.id, r.action, r.parent::regclass, r.relation_name, r.started_at, r.ende
 COMMENT ON VIEW partman_rs.runs IS
     'what was done, how it ended, and what it took beside what was estimated';
 COMMENT ON COLUMN partman_rs.runs.run IS 'its number: conversions have theirs, and actions of maintenance theirs';
-COMMENT ON COLUMN partman_rs.runs.action IS 'convert: a conversion by convert_to_partitioned; create, detach, drop: of a partition, by maintenance; look: maintenance that did not come to that';
+COMMENT ON COLUMN partman_rs.runs.action IS 'convert: a conversion by convert_to_partitioned; create, detach, drop, move, recycle: of a partition, by maintenance; restore: by restore_partition; look: maintenance that did not come to that';
 COMMENT ON COLUMN partman_rs.runs.relation IS 'the table; after the swap of a conversion, the partitioned table';
 COMMENT ON COLUMN partman_rs.runs.relation_name IS 'the name it had, without its schema';
 COMMENT ON COLUMN partman_rs.runs.started_at IS 'when it was asked for, or began';
 COMMENT ON COLUMN partman_rs.runs.ended_at IS 'when it had swapped, was done, was taken back or failed; null while it runs';
-COMMENT ON COLUMN partman_rs.runs.outcome IS 'running, swapped, cancelled, failed; created, detached, dropped';
+COMMENT ON COLUMN partman_rs.runs.outcome IS 'running, swapped, cancelled, failed; created, detached, dropped, moved, recycled, restored';
 COMMENT ON COLUMN partman_rs.runs.sqlstate IS 'SQLSTATE of error';
 COMMENT ON COLUMN partman_rs.runs.error IS 'why it failed, or what it last waited for';
 COMMENT ON COLUMN partman_rs.runs.rows_estimate IS 'rows, as estimated before';
@@ -190,7 +190,9 @@ SELECT p.parent,
        p.time_zone,
        m.last_run_at,
        coalesce(m.last_run_at, now()) + make_interval(secs => partman_rs.maintenance_delay(coalesce(m.failures, 0))) * (m.parent IS NOT NULL)::int AS next_run_at,
-       p.partition_offset
+       p.partition_offset,
+       p.retention_schema,
+       p.grace_period
   FROM partman_rs.policy p
   JOIN pg_catalog.pg_class c ON c.oid = p.parent
   LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent
@@ -204,10 +206,36 @@ COMMENT ON COLUMN partman_rs.policies.premake IS 'partitions to have ready ahead
 COMMENT ON COLUMN partman_rs.policies.retention IS 'age from which on a partition is retired: an interval, or a number of integers; null where none is for its age';
 COMMENT ON COLUMN partman_rs.policies.retention_partitions IS 'most partitions in use; null where their number is no limit';
 COMMENT ON COLUMN partman_rs.policies.retention_bytes IS 'most bytes of all partitions, with indexes and TOAST; null where size is no limit';
-COMMENT ON COLUMN partman_rs.policies.retention_action IS 'drop or detach';
+COMMENT ON COLUMN partman_rs.policies.retention_action IS 'drop, detach, move or recycle';
 COMMENT ON COLUMN partman_rs.policies.time_zone IS 'zone whose calendar the bounds of timestamp with time zone follow, and by whose clock it is today; null for integers';
 COMMENT ON COLUMN partman_rs.policies.last_run_at IS 'when maintenance last looked at the table';
 COMMENT ON COLUMN partman_rs.policies.next_run_at IS 'when the worker will look next; null where none will: the library is not preloaded, or pg_partman_rs.maintenance_interval is 0';
+
+COMMENT ON COLUMN partman_rs.policies.retention_schema IS 'schema where retired partitions go; null where they stay in theirs, or are dropped';
+COMMENT ON COLUMN partman_rs.policies.grace_period IS 'how long a recycled partition can be had back before it is dropped';
+
+CREATE VIEW partman_rs.recycle_bin WITH (security_barrier) AS
+SELECT r.partition,
+       r.parent,
+       r.lower_bound,
+       r.upper_bound,
+       r.recycled_at,
+       CASE p.retention_action WHEN 'recycle' THEN r.recycled_at + p.grace_period::interval END AS dropped_from,
+       pg_catalog.pg_total_relation_size(c.oid) AS bytes
+  FROM partman_rs.recycled r
+  JOIN pg_catalog.pg_class c ON c.oid = r.partition AND NOT c.relispartition
+  LEFT JOIN partman_rs.policy p ON p.parent = r.parent
+ WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE');
+
+COMMENT ON VIEW partman_rs.recycle_bin IS
+    'partitions that retention has recycled: restore_partition takes one back, DROP TABLE drops it now';
+COMMENT ON COLUMN partman_rs.recycle_bin.partition IS 'the table that was a partition';
+COMMENT ON COLUMN partman_rs.recycle_bin.parent IS 'the partitioned table that it was detached from';
+COMMENT ON COLUMN partman_rs.recycle_bin.lower_bound IS 'its inclusive lower bound; times in UTC; null where it had none';
+COMMENT ON COLUMN partman_rs.recycle_bin.upper_bound IS 'its exclusive upper bound, likewise';
+COMMENT ON COLUMN partman_rs.recycle_bin.recycled_at IS 'when it was detached';
+COMMENT ON COLUMN partman_rs.recycle_bin.dropped_from IS 'from when on maintenance drops it; null where it does not: the table''s policy is gone, or its action another';
+COMMENT ON COLUMN partman_rs.recycle_bin.bytes IS 'size with indexes and TOAST';
 
 CREATE VIEW partman_rs.health WITH (security_barrier) AS
 SELECT h.parent,
@@ -248,5 +276,5 @@ COMMENT ON COLUMN partman_rs.health.last_error IS 'why the last run failed; null
 COMMENT ON COLUMN partman_rs.health.last_sqlstate IS 'SQLSTATE of last_error';
 
 REVOKE ALL ON ALL TABLES IN SCHEMA partman_rs FROM PUBLIC;
-GRANT SELECT ON partman_rs.conversions, partman_rs.partitions, partman_rs.runs, partman_rs.policies, partman_rs.health TO PUBLIC;
+GRANT SELECT ON partman_rs.conversions, partman_rs.partitions, partman_rs.runs, partman_rs.policies, partman_rs.recycle_bin, partman_rs.health TO PUBLIC;
 GRANT USAGE ON SCHEMA partman_rs TO PUBLIC;

@@ -5,7 +5,7 @@ use crate::catalog::history::{self, Counted};
 use crate::catalog::policy::{self, Policy};
 use crate::maintain::adopt::{self, Wish};
 use crate::maintain::ensure::{self, Outcome};
-use crate::maintain::{checkup, schedule};
+use crate::maintain::{checkup, recycle, schedule};
 use crate::pg::transaction::nested;
 use crate::worker::launcher;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -23,6 +23,8 @@ fn set_partition_policy(
     retention_action: Option<String>,
     time_zone: Option<String>,
     partition_offset: Option<String>,
+    retention_schema: Option<String>,
+    grace_period: Option<String>,
 ) -> Result<(), ErrorReport> {
     let was_there = partition_interval.is_some();
     let policy = adopt::set(
@@ -36,6 +38,8 @@ fn set_partition_policy(
             retention_action,
             time_zone,
             partition_offset,
+            retention_schema,
+            grace_period,
         },
     )?;
     if !was_there {
@@ -72,6 +76,13 @@ fn pin_partition(
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn unpin_partition(partition: Option<pg_sys::Oid>) -> Result<(), ErrorReport> {
     Ok(adopt::pin(given("partition", partition)?, None, false)?)
+}
+
+#[pg_extern(parallel_unsafe, volatile, sql = false)]
+fn restore_partition(partition: Option<pg_sys::Oid>) -> Result<(), ErrorReport> {
+    let restored = recycle::restore(given("partition", partition)?)?;
+    notice!("{restored} is pinned: it is kept, whatever its age, until unpin_partition is called");
+    Ok(())
 }
 
 #[allow(

@@ -112,6 +112,11 @@ pub fn tidy() -> Result<(), Error> {
             "DELETE FROM partman_rs.pin p WHERE p.ctid = ANY (ARRAY( \
                 SELECT g.ctid FROM partman_rs.pin g WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.partition) \
                    FOR UPDATE SKIP LOCKED))",
+            "DELETE FROM partman_rs.recycled r WHERE r.ctid = ANY (ARRAY( \
+                SELECT g.ctid FROM partman_rs.recycled g \
+                 WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.partition AND NOT c.relispartition) \
+                    OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.parent) \
+                   FOR UPDATE SKIP LOCKED))",
             "DELETE FROM partman_rs.maintenance m WHERE m.ctid = ANY (ARRAY( \
                 SELECT g.ctid FROM partman_rs.maintenance g WHERE NOT EXISTS (SELECT FROM partman_rs.policy p WHERE p.parent = g.parent) \
                    FOR UPDATE SKIP LOCKED))",

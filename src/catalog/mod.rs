@@ -7,6 +7,7 @@ pub mod job;
 pub mod leaf;
 pub mod policy;
 pub mod rates;
+pub mod recycled;
 pub mod request;
 pub mod size;
 pub mod table;

@@ -24,6 +24,10 @@ pub struct Policy {
     pub time_zone: Option<String>,
     /// How far bounds are moved from where the interval puts them.
     pub partition_offset: Option<String>,
+    /// Where retired partitions go; by name, as `regnamespace` does not survive pg_upgrade.
+    pub retention_schema: Option<String>,
+    /// How long a recycled partition is kept, as an interval.
+    pub grace_period: Option<String>,
 }
 
 /// What becomes of a partition that is retired.
@@ -31,16 +35,32 @@ pub struct Policy {
 pub enum Action {
     Drop,
     Detach,
+    /// Detached, and put into another schema.
+    Move,
+    /// Detached, and dropped when its grace period has passed.
+    Recycle,
 }
 
 impl Action {
-    pub const ALL: [Action; 2] = [Action::Drop, Action::Detach];
+    pub const ALL: [Action; 4] = [Action::Drop, Action::Detach, Action::Move, Action::Recycle];
 
     /// The word for it in SQL.
     pub const fn name(self) -> &'static str {
         match self {
             Action::Drop => "drop",
             Action::Detach => "detach",
+            Action::Move => "move",
+            Action::Recycle => "recycle",
+        }
+    }
+
+    /// What a partition is then said to be.
+    pub const fn done(self) -> &'static str {
+        match self {
+            Action::Drop => "dropped",
+            Action::Detach => "detached",
+            Action::Move => "moved",
+            Action::Recycle => "recycled",
         }
     }
 
@@ -63,11 +83,13 @@ fn decode(row: &db::Row) -> Result<Policy, Error> {
             .ok_or_else(|| Error::Internal(format!("unknown retention action {action}")))?,
         time_zone: row.find(8)?,
         partition_offset: row.find(9)?,
+        retention_schema: row.find(10)?,
+        grace_period: row.find(11)?,
     })
 }
 
 const COLUMNS: &str = "SELECT p.parent::oid, p.partition_interval, p.premake, p.retention, p.retention_partitions, \
-     p.retention_bytes, p.retention_action, p.time_zone, p.partition_offset FROM partman_rs.policy p ";
+     p.retention_bytes, p.retention_action, p.time_zone, p.partition_offset, p.retention_schema, p.grace_period FROM partman_rs.policy p ";
 
 /// The policy of a table, if it has one.
 pub fn find(parent: pg_sys::Oid) -> Result<Option<Policy>, Error> {
@@ -137,9 +159,11 @@ pub fn set(policy: &Policy) -> Result<(), Error> {
     insert(
         policy,
         "DO UPDATE \
-            SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone, partition_offset) \
+            SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone, \
+                 partition_offset, retention_schema, grace_period) \
               = (excluded.partition_interval, excluded.premake, excluded.retention, excluded.retention_partitions, \
-                 excluded.retention_bytes, excluded.retention_action, excluded.time_zone, excluded.partition_offset)",
+                 excluded.retention_bytes, excluded.retention_action, excluded.time_zone, \
+                 excluded.partition_offset, excluded.retention_schema, excluded.grace_period)",
     )
 }
 
@@ -151,8 +175,9 @@ pub fn set_if_none(policy: &Policy) -> Result<(), Error> {
 fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
     let sql = format!(
         "INSERT INTO partman_rs.policy (parent, partition_interval, premake, retention, retention_partitions, \
-                                        retention_bytes, retention_action, time_zone, partition_offset) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (parent) {on_conflict}"
+                                        retention_bytes, retention_action, time_zone, \
+                                        partition_offset, retention_schema, grace_period) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (parent) {on_conflict}"
     );
     as_bookkeeper(|| {
         db::run(
@@ -167,6 +192,8 @@ fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
                 policy.retention_action.name().into(),
                 policy.time_zone.clone().into(),
                 policy.partition_offset.clone().into(),
+                policy.retention_schema.clone().into(),
+                policy.grace_period.clone().into(),
             ],
         )
         .map(drop)

@@ -181,6 +181,15 @@ pub fn has_index_on(relation: pg_sys::Oid, attnum: i16) -> Result<bool, Error> {
     )
 }
 
+/// The names of a table's indexes, which lie in its schema.
+pub fn indexes(relation: pg_sys::Oid) -> Result<Vec<String>, Error> {
+    db::rows(
+        "SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = $1 ORDER BY c.oid",
+        &[relation.into()],
+        |row| row.get(1),
+    )
+}
+
 /// The name of a relation; `None` where it is gone.
 pub fn qualified_name(relation: pg_sys::Oid) -> Result<Option<QualifiedName>, Error> {
     db::row(

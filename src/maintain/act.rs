@@ -1,15 +1,12 @@
-//! Makes partitions, and retires them: each in a moment, under a lock that is waited for only shortly.
+//! Makes partitions: each in a moment, under a lock that is waited for only shortly.
 
 use super::read::{self, Subject};
-use super::set::Leaf;
-use crate::catalog::policy::Action;
 use crate::catalog::table;
 use crate::convert::{prepare, run_step};
 use crate::db;
 use crate::error::Error;
 use crate::guc;
 use crate::pg::lock::{self, Mode};
-use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::plan::bounds::Span;
 use crate::plan::grants;
@@ -42,7 +39,7 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
         if now.set.overlaps(span.lower.key, span.upper.key) {
             return Ok(Creation::AlreadyThere);
         }
-        if let Some(why) = now.default_in_the_way(span)? {
+        if let Some(why) = now.default_in_the_way(Some(&span.lower.literal), Some(&span.upper.literal))? {
             return Ok(Creation::NotTried(why));
         }
         let facts = subject.facts()?;
@@ -88,7 +85,7 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
 
 /// The table as it is now that it is locked. A new owner is for the next run: what the old one may
 /// do is no measure for it.
-fn unchanged(subject: &Subject) -> Result<Subject, Error> {
+pub fn unchanged(subject: &Subject) -> Result<Subject, Error> {
     let now = read::subject(subject.parent, false)?;
     match now.owner == subject.owner {
         true => Ok(now),
@@ -99,7 +96,7 @@ fn unchanged(subject: &Subject) -> Result<Subject, Error> {
     }
 }
 
-fn run(statement: Sql) -> Result<(), Error> {
+pub fn run(statement: Sql) -> Result<(), Error> {
     db::run(&statement.build(), &[]).map(drop)
 }
 
@@ -156,38 +153,4 @@ fn sibling(subject: &Subject) -> Result<Sibling, Error> {
         },
     )
     .map(Option::unwrap_or_default)
-}
-
-/// Detaches a partition, and drops it if that is wanted; `false` where somebody else has done it
-/// meanwhile.
-pub fn retire(subject: &Subject, leaf: &Leaf, action: Action) -> Result<bool, Error> {
-    subject.as_owner(|| {
-        // ACCESS EXCLUSIVE on the parent, before any partition, until the end of the
-        // (sub)transaction: everybody waits for it, hence the time-out. DETACH wants it, and asking
-        // for the parent first is what queries do: no deadlock.
-        lock::relation(
-            subject.parent,
-            Mode::AccessExclusive,
-            guc::swap_lock_timeout(),
-        );
-        let oid = pg_sys::Oid::from(leaf.oid);
-        let now = unchanged(subject)?;
-        let is_same = |other: &Leaf| {
-            (other.oid, other.lower, other.upper) == (leaf.oid, leaf.lower, leaf.upper)
-                && !other.is_pinned
-        };
-        if !now.set.leaves.iter().any(is_same) {
-            return Ok(false);
-        }
-        let name = Relation::open(oid, Mode::AccessExclusive).name();
-        run(
-            Sql::template("ALTER TABLE {parent} DETACH PARTITION {name}")
-                .name("parent", &now.name)
-                .name("name", &name),
-        )?;
-        if action == Action::Drop {
-            run(Sql::template("DROP TABLE {name}").name("name", &name))?;
-        }
-        Ok(true)
-    })
 }

@@ -1,6 +1,6 @@
 //! Policies: made for a table that is there, and changed.
 
-use super::{infer, read};
+use super::{disposal, infer, read};
 use crate::catalog::policy::{self, Action, Policy};
 use crate::catalog::table;
 use crate::db;
@@ -22,6 +22,8 @@ pub struct Wish {
     pub retention_action: Option<String>,
     pub time_zone: Option<String>,
     pub partition_offset: Option<String>,
+    pub retention_schema: Option<String>,
+    pub grace_period: Option<String>,
 }
 
 /// Takes a limit away.
@@ -144,11 +146,15 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         Some(given) => Action::from_name(given).ok_or_else(|| {
             refuse(
                 format!("unknown retention action \"{given}\""),
-                "It is \"drop\" or \"detach\".",
+                "It is \"drop\", \"detach\", \"move\" or \"recycle\".",
             )
         })?,
-        None => before.map_or(Action::Detach, |policy| policy.retention_action),
+        None => before
+            .as_ref()
+            .map_or(Action::Detach, |policy| policy.retention_action),
     };
+    let (retention_schema, grace_period) =
+        disposal::checked(&wish, before.as_ref(), retention_action, subject.owner)?;
     let policy = Policy {
         parent,
         partition_interval: interval,
@@ -159,6 +165,8 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         retention_action,
         time_zone,
         partition_offset,
+        retention_schema,
+        grace_period,
     };
     policy::set(&policy)?;
     Ok(policy)
@@ -177,6 +185,8 @@ pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
         retention_action: Action::Detach,
         time_zone: plan.time_zone.clone(),
         partition_offset: None,
+        retention_schema: None,
+        grace_period: None,
     })
 }
 
@@ -245,13 +255,15 @@ pub fn pin(partition: pg_sys::Oid, reason: Option<&str>, is_pinned: bool) -> Res
     }
 }
 
-fn named(relation: pg_sys::Oid) -> Result<(String, pg_sys::Oid), Error> {
+/// The name and the owner of a relation that must be there.
+pub fn named(relation: pg_sys::Oid) -> Result<(String, pg_sys::Oid), Error> {
     table::name_and_owner(relation)?.ok_or_else(|| Error::NoRelation {
         oid: relation.to_u32(),
     })
 }
 
-fn may_steer(owner: pg_sys::Oid, relation: &str) -> Result<(), Error> {
+/// Fails where the caller may not act as the owner of a table.
+pub fn may_steer(owner: pg_sys::Oid, relation: &str) -> Result<(), Error> {
     match table::may_act_as(role::current(), owner)? {
         true => Ok(()),
         false => Err(Error::NotOwner {

@@ -99,7 +99,7 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         }),
         keys_left: runway.filter(|_| !key.is_time()),
         default_has_rows: subject.default_has_rows()?,
-        gaps: health::gaps(&subject.set, keep_from),
+        gaps: health::gaps(&subject.set, retire::fill_from(&subject.set, &limits)),
         overdue: u32::try_from(overdue).unwrap_or(u32::MAX),
     };
     let findings = health::judge(&Seen {

@@ -1,10 +1,13 @@
 //! One run of maintenance over a table: what it needs is decided, then done action by action.
 
 use super::act::Creation;
+use super::detach::{self, Disposal};
 use super::read::{self, Subject};
+use super::recycle::{self, Purge};
 use super::set::{Leaf, Position};
 use super::{act, premake, retire};
 use crate::catalog::policy::{Action, Policy};
+use crate::catalog::recycled::{self, Recycled};
 use crate::catalog::{history, table};
 use crate::error::Error;
 use crate::guc;
@@ -57,7 +60,20 @@ impl Outcome {
 
     /// Whether a partition was retired, under a lock that everybody waits for.
     pub fn has_retired(&self) -> bool {
-        matches!(self.kind(), "dropped" | "detached")
+        Action::ALL
+            .iter()
+            .any(|action| action.done() == self.kind())
+    }
+
+    /// What an action on a table came to.
+    pub fn of(subject: &Subject, action: &'static str, told: String) -> Outcome {
+        Outcome {
+            relation: subject.name.name.clone(),
+            owner: subject.owner,
+            action,
+            outcome: told,
+            ..unread(subject.parent)
+        }
     }
 
     fn failed(self, failure: &Failure) -> Outcome {
@@ -77,7 +93,9 @@ pub type Alone = fn(&mut dyn FnMut() -> Result<(), Error>) -> Result<(), Failure
 enum Task {
     Create(Span),
     /// A partition, its name, and what becomes of it.
-    Retire(Leaf, String, Action),
+    Retire(Leaf, String, Disposal),
+    /// A table of the recycle bin, and its name.
+    Purge(Recycled, String),
 }
 
 struct Decision {
@@ -144,14 +162,15 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
         premake: u32::try_from(policy.premake).unwrap_or(0),
         most: guc::max_partitions(),
     };
-    let mut premade = premake::decide(&subject.set, &wish, position, keep_from, &zone)?;
+    let limits = limits(policy, keep_from, guc::retention_fuse());
+    let fill_from = retire::fill_from(&subject.set, &limits);
+    let mut premade = premake::decide(&subject.set, &wish, position, fill_from, &zone)?;
     if !premade.spans.is_empty() && subject.has_two_levels()? {
         premade.spans.clear();
         premade.skipped.push(
             "its partitions are partitioned themselves, and such are not made yet".to_owned(),
         );
     }
-    let limits = limits(policy, keep_from, guc::retention_fuse());
     let retired = retire::decide(&subject.set, &limits, position);
     let skip = |action, leaf: Option<(&Leaf, String)>, why: &str| Outcome {
         lower: leaf
@@ -161,7 +180,7 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
             .as_ref()
             .and_then(|(leaf, _)| literal(&subject, leaf.upper)),
         partition: leaf.map(|(_, name)| name),
-        ..outcome(&subject, action, format!("skipped: {why}"))
+        ..Outcome::of(&subject, action, format!("skipped: {why}"))
     };
     let mut skipped: Vec<Outcome> = premade
         .skipped
@@ -175,7 +194,29 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
     let mut tasks: Vec<Task> = premade.spans.into_iter().map(Task::Create).collect();
     for leaf in retired.leaves {
         let name = name_of(leaf)?;
-        tasks.push(Task::Retire(leaf.clone(), name, policy.retention_action));
+        let disposal = Disposal {
+            action: policy.retention_action,
+            schema: policy.retention_schema.clone(),
+        };
+        tasks.push(Task::Retire(leaf.clone(), name, disposal));
+    }
+    if let Some(grace_period) = &policy.grace_period {
+        let fuse = guc::retention_fuse();
+        let due = recycled::due(policy.parent, grace_period)?;
+        for (number, recycled) in (0..).zip(due) {
+            let name = table::qualified_name(recycled.partition)?;
+            let task = Task::Purge(
+                recycled,
+                name.map_or_else(String::new, |name| name.to_string()),
+            );
+            match number < fuse {
+                true => tasks.push(task),
+                false => {
+                    let why = format!("skipped: no more than {fuse} are dropped in one run");
+                    skipped.push(task.outcome(&subject, why));
+                }
+            }
+        }
     }
     Ok(Decision {
         subject,
@@ -220,11 +261,11 @@ fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone) -> Outcome 
         let mut outcome = task.outcome(subject, "skipped: somebody else did it".to_owned());
         let done = alone(&mut || {
             outcome = match task.run(subject)? {
-                Done::Made(name) => Outcome {
+                Done::Made(name) | Done::Retired(name) => Outcome {
                     partition: Some(name.to_string()),
                     ..task.outcome(subject, task.done().to_owned())
                 },
-                Done::Retired => task.outcome(subject, task.done().to_owned()),
+                Done::Dropped => task.outcome(subject, task.done().to_owned()),
                 Done::NotTried(why) => {
                     outcome.outcome = format!("skipped: {why}");
                     return Ok(());
@@ -287,7 +328,9 @@ fn unread(parent: pg_sys::Oid) -> Outcome {
 /// What a task came to.
 enum Done {
     Made(QualifiedName),
-    Retired,
+    /// With the name that it has then.
+    Retired(QualifiedName),
+    Dropped,
     NotTried(&'static str),
     /// Somebody else has done it meanwhile.
     Nothing,
@@ -301,9 +344,16 @@ impl Task {
                 Creation::AlreadyThere => Done::Nothing,
                 Creation::NotTried(why) => Done::NotTried(why),
             },
-            Task::Retire(leaf, _, action) => match act::retire(subject, leaf, *action)? {
-                true => Done::Retired,
-                false => Done::Nothing,
+            Task::Retire(leaf, _, disposal) => match detach::retire(subject, leaf, disposal)? {
+                Some(name) => Done::Retired(name),
+                None => Done::Nothing,
+            },
+            Task::Purge(recycled, _) => match recycle::purge(subject, recycled)? {
+                Purge::Dropped => Done::Dropped,
+                Purge::Gone => Done::Nothing,
+                Purge::TakenOver => Done::NotTried(
+                    "somebody has taken it over: it has lost its constraint, or has another owner or a parent",
+                ),
             },
         })
     }
@@ -313,13 +363,19 @@ impl Task {
             Task::Create(span) => Outcome {
                 lower: Some(span.lower.literal.clone()),
                 upper: Some(span.upper.literal.clone()),
-                ..outcome(subject, "create", told)
+                ..Outcome::of(subject, "create", told)
             },
-            Task::Retire(leaf, name, action) => Outcome {
+            Task::Retire(leaf, name, disposal) => Outcome {
                 partition: Some(name.clone()),
                 lower: literal(subject, leaf.lower),
                 upper: literal(subject, leaf.upper),
-                ..outcome(subject, action.name(), told)
+                ..Outcome::of(subject, disposal.action.name(), told)
+            },
+            Task::Purge(recycled, name) => Outcome {
+                partition: Some(name.clone()),
+                lower: recycled.lower.clone(),
+                upper: recycled.upper.clone(),
+                ..Outcome::of(subject, Action::Drop.name(), told)
             },
         }
     }
@@ -327,19 +383,9 @@ impl Task {
     fn done(&self) -> &'static str {
         match self {
             Task::Create(_) => "created",
-            Task::Retire(_, _, Action::Drop) => "dropped",
-            Task::Retire(_, _, Action::Detach) => "detached",
+            Task::Retire(_, _, disposal) => disposal.action.done(),
+            Task::Purge(..) => Action::Drop.done(),
         }
-    }
-}
-
-fn outcome(subject: &Subject, action: &'static str, told: String) -> Outcome {
-    Outcome {
-        relation: subject.name.name.clone(),
-        owner: subject.owner,
-        action,
-        outcome: told,
-        ..unread(subject.parent)
     }
 }
 

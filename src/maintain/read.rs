@@ -10,7 +10,6 @@ use crate::pg::partitions;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::settings;
-use crate::plan::bounds::Span;
 use crate::plan::facts::Facts;
 use crate::plan::interval::KeyType;
 use crate::plan::names::QualifiedName;
@@ -208,7 +207,11 @@ impl Subject {
 
     /// Why the default partition keeps a partition of these bounds from being attached, if it does:
     /// ATTACH looks through all of it while nobody can use it, and fails where it finds a row.
-    pub fn default_in_the_way(&self, span: &Span) -> Result<Option<&'static str>, Error> {
+    pub fn default_in_the_way(
+        &self,
+        lower: Option<&str>,
+        upper: Option<&str>,
+    ) -> Result<Option<&'static str>, Error> {
         // ACCESS SHARE on the default partition, until the end of the transaction.
         let Some(open) = self
             .default
@@ -229,12 +232,12 @@ impl Subject {
         let has_index = table::has_index_on(oid, self.attnum)?;
         if has_index || !is_large {
             let sql = Sql::template(
-                "SELECT EXISTS (SELECT FROM {default} WHERE {column} >= {lower} AND {column} < {upper})",
+                "SELECT EXISTS (SELECT FROM {default} WHERE {column} IS NOT NULL{lower}{upper})",
             )
             .name("default", &name)
             .ident("column", &self.column)
-            .literal("lower", &span.lower.literal)
-            .literal("upper", &span.upper.literal)
+            .trusted("lower", &self.beyond(" >= ", lower))
+            .trusted("upper", &self.beyond(" < ", upper))
             .build();
             let look = || self.as_owner(|| db::value::<bool>(&sql, &[]));
             let found = match has_index {
@@ -248,6 +251,17 @@ impl Subject {
         Ok(is_large.then_some(
             "the default partition is larger than pg_partman_rs.default_scan_limit, and would be locked while it is looked through",
         ))
+    }
+
+    /// One end of a range, for a WHERE clause; nothing where there is no end.
+    fn beyond(&self, operator: &'static str, bound: Option<&str>) -> String {
+        bound.map_or_else(String::new, |bound| {
+            Sql::template(" AND {column}{operator}{bound}")
+                .ident("column", &self.column)
+                .trusted("operator", operator)
+                .literal("bound", bound)
+                .build()
+        })
     }
 
     /// Whether rows lie in the default partition.

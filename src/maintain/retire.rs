@@ -14,6 +14,15 @@ pub struct Wish {
     pub fuse: u32,
 }
 
+/// The key below which missing partitions stay missing: those that are old, and, where their number or
+/// size is limited, those before the first one that is left, pinned ones apart.
+pub fn fill_from(set: &PartitionSet, wish: &Wish) -> Option<i64> {
+    let is_limited = wish.most_partitions.is_some() || wish.most_bytes.is_some();
+    let first_left = set.leaves.iter().find(|leaf| !leaf.is_pinned);
+    let left_from = first_left.and_then(|leaf| leaf.lower);
+    wish.keep_from.max(left_from.filter(|_| is_limited))
+}
+
 /// Partitions to retire, the oldest first, and those that are spared.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retired<'a> {

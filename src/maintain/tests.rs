@@ -232,6 +232,24 @@ fn what_was_retired_is_not_made_again() {
     assert_eq!(ranges(&premade), []);
 }
 
+#[test]
+fn what_was_retired_beside_a_pinned_one_is_not_made_again() {
+    let mut set = set(KeyType::Date, &[(2, 9), (30, 37), (44, 51)]);
+    let limits = |most_partitions| retire::Wish {
+        most_partitions,
+        ..retire::Wish::default()
+    };
+    set.leaves[0].is_pinned = true;
+    assert_eq!(retire::fill_from(&set, &limits(Some(2))), Some(30));
+    assert_eq!(retire::fill_from(&set, &limits(None)), None);
+    assert_eq!(retire::fill_from(&set, &old_from(10)), Some(10));
+    let both = retire::Wish {
+        most_partitions: Some(2),
+        ..old_from(40)
+    };
+    assert_eq!(retire::fill_from(&set, &both), Some(40));
+}
+
 fn old_from(keep_from: i64) -> retire::Wish {
     retire::Wish {
         keep_from: Some(keep_from),

@@ -87,7 +87,15 @@ fn pain_24_policies_survive_a_dump() {
            SELECT set_partition_policy('"odd ""name"', premake => 7, retention => '100', retention_action => 'drop');
            SELECT set_partition_policy('gone', '10');
            DROP TABLE gone;
-           SELECT pin_partition('part', 'why');"#,
+           SELECT pin_partition('part', 'why');
+           CREATE TABLE bin (id int PRIMARY KEY) PARTITION BY RANGE (id);
+           CREATE TABLE "old ""one" PARTITION OF bin FOR VALUES FROM (0) TO (10);
+           CREATE TABLE new PARTITION OF bin FOR VALUES FROM (10) TO (20);
+           INSERT INTO bin VALUES (5), (15);
+           CREATE SCHEMA "attic ""1";
+           SELECT set_partition_policy('bin', '10', premake => 0, retention => '1', retention_action => 'recycle',
+                                       retention_schema => 'attic "1', grace_period => '1 day');
+           SELECT ensure_partitions('bin');"#,
     );
     must(&mut admin, "CREATE DATABASE restored");
     let dump = cluster
@@ -109,11 +117,17 @@ fn pain_24_policies_survive_a_dump() {
     assert_eq!(policies, 1);
     assert_eq!(
         number(&mut restored, "SELECT count(*) FROM partman_rs.policy"),
-        1
+        2
     );
     let pins =
         "SELECT count(*) FROM partman_rs.pin WHERE partition = 'part'::regclass AND reason = 'why'";
     assert_eq!(number(&mut restored, pins), 1);
+    // What lies in the recycle bin can be had back from there.
+    must(
+        &mut restored,
+        r#"SELECT restore_partition('"attic ""1"."old ""one"')"#,
+    );
+    assert_eq!(number(&mut restored, "SELECT count(*) FROM bin"), 2);
 }
 
 /// Rows in a partition; integers, so that the data alone says what is made and retired.

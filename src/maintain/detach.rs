@@ -1,0 +1,116 @@
+//! Retires partitions: each in a moment, under a lock that is waited for only shortly.
+
+use super::act::{run, unchanged};
+use super::read::Subject;
+use super::recycle;
+use super::set::Leaf;
+use crate::catalog::policy::Action;
+use crate::catalog::table;
+use crate::error::Error;
+use crate::guc;
+use crate::pg::lock::{self, Mode};
+use crate::pg::relation::Relation;
+use crate::plan::names::{Names, QualifiedName};
+use crate::plan::sql::Sql;
+use pgrx::pg_sys;
+
+/// What becomes of a partition that is retired.
+#[derive(Clone, Debug)]
+pub struct Disposal {
+    pub action: Action,
+    /// Where it goes; `None` where it stays in its schema.
+    pub schema: Option<String>,
+}
+
+/// Detaches a partition, and does with it what is wanted; returns its name as it then is. `None` where
+/// somebody else has done it meanwhile.
+pub fn retire(
+    subject: &Subject,
+    leaf: &Leaf,
+    disposal: &Disposal,
+) -> Result<Option<QualifiedName>, Error> {
+    subject.as_owner(|| {
+        // ACCESS EXCLUSIVE on the parent, before any partition, until the end of the
+        // (sub)transaction: everybody waits for it, hence the time-out. DETACH wants it, and asking
+        // for the parent first is what queries do: no deadlock.
+        lock::relation(
+            subject.parent,
+            Mode::AccessExclusive,
+            guc::swap_lock_timeout(),
+        );
+        let oid = pg_sys::Oid::from(leaf.oid);
+        let now = unchanged(subject)?;
+        let is_same = |other: &Leaf| {
+            (other.oid, other.lower, other.upper) == (leaf.oid, leaf.lower, leaf.upper)
+                && !other.is_pinned
+        };
+        if !now.set.leaves.iter().any(is_same) {
+            return Ok(None);
+        }
+        let name = Relation::open(oid, Mode::AccessExclusive).name();
+        let kept = match disposal.action {
+            Action::Recycle => Some(recycle::look(&now, leaf)?),
+            Action::Drop | Action::Detach | Action::Move => None,
+        };
+        run(
+            Sql::template("ALTER TABLE {parent} DETACH PARTITION {name}")
+                .name("parent", &now.name)
+                .name("name", &name),
+        )?;
+        if let Some(kept) = kept {
+            recycle::keep(kept, &name)?;
+        }
+        if disposal.action == Action::Drop {
+            run(Sql::template("DROP TABLE {name}").name("name", &name))?;
+        }
+        match &disposal.schema {
+            Some(schema) => put(oid, name, schema).map(Some),
+            None => Ok(Some(name)),
+        }
+    })
+}
+
+/// Puts a table into another schema, where indexes go with it. What has a name there that is taken gets a
+/// number. Nobody gets a right on the table by that.
+fn put(oid: pg_sys::Oid, name: QualifiedName, schema: &str) -> Result<QualifiedName, Error> {
+    if name.schema == schema {
+        return Ok(name);
+    }
+    for index in table::indexes(oid)? {
+        if table::is_taken(schema, &index)? {
+            run(Sql::template("ALTER INDEX {index} RENAME TO {free}")
+                .name("index", &in_schema(&name.schema, &index))
+                .ident("free", &free_in_both(&name.schema, schema, &index)?))?;
+        }
+    }
+    let mut free = name.name.clone();
+    if table::is_taken(schema, &free)? {
+        free = free_in_both(&name.schema, schema, &free)?;
+        run(Sql::template("ALTER TABLE {name} RENAME TO {free}")
+            .name("name", &name)
+            .ident("free", &free))?;
+    }
+    run(Sql::template("ALTER TABLE {name} SET SCHEMA {schema}")
+        .name("name", &in_schema(&name.schema, &free))
+        .ident("schema", schema))?;
+    Ok(in_schema(schema, &free))
+}
+
+fn in_schema(schema: &str, name: &str) -> QualifiedName {
+    QualifiedName {
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+/// A name with a number that neither schema has: it is renamed in the one, and then put into the other.
+fn free_in_both(from: &str, to: &str, name: &str) -> Result<String, Error> {
+    let mut number: u64 = 1;
+    loop {
+        let free = Names::new([]).derive(name, &number.to_string());
+        if !table::is_taken(from, &free)? && !table::is_taken(to, &free)? {
+            return Ok(free);
+        }
+        number += 1;
+    }
+}

@@ -1,0 +1,219 @@
+//! The recycle bin: what was retired can be had back until its grace period has passed.
+
+use super::act::{run, unchanged};
+use super::adopt::{may_steer, named};
+use super::ensure::Outcome;
+use super::read::{self, Subject};
+use super::set::Leaf;
+use crate::catalog::recycled::{self, Recycled};
+use crate::catalog::{history, policy, table};
+use crate::db;
+use crate::error::Error;
+use crate::guc;
+use crate::pg::lock::{self, Mode};
+use crate::pg::{role, settings};
+use crate::plan::bounds::RangeBound;
+use crate::plan::names::{Names, QualifiedName};
+use crate::plan::sql::Sql;
+use crate::request;
+use pgrx::pg_sys;
+use std::time::Instant;
+
+/// What is to be known of a partition when it is none any more.
+pub struct Kept {
+    recycled: Recycled,
+    /// The condition that its bounds are, as PostgreSQL wrote it.
+    condition: String,
+}
+
+/// Reads what is to be known of a partition, before it is detached.
+pub fn look(subject: &Subject, leaf: &Leaf) -> Result<Kept, Error> {
+    let oid = pg_sys::Oid::from(leaf.oid);
+    let literal = |bound: Option<i64>| {
+        let bound = bound.map(|bound| RangeBound::at(subject.set.key, bound));
+        bound.and_then(|bound| bound.ok().map(|bound| bound.literal))
+    };
+    let (bounds, condition, taken): (String, String, Vec<String>) =
+        settings::within(&settings::AS_WRITTEN, || {
+            db::row(
+                "SELECT pg_get_expr(c.relpartbound, c.oid), pg_get_partition_constraintdef(c.oid), \
+                        ARRAY(SELECT k.conname::text FROM pg_constraint k WHERE k.conrelid = c.oid) \
+                   FROM pg_class c WHERE c.oid = $1",
+                &[oid.into()],
+                |row| Ok((row.get(1)?, row.get(2)?, row.get(3)?)),
+            )
+        })?
+        .ok_or(Error::NoRelation { oid: leaf.oid })?;
+    Ok(Kept {
+        recycled: Recycled {
+            partition: oid,
+            parent: subject.parent,
+            bounds,
+            lower: literal(leaf.lower),
+            upper: literal(leaf.upper),
+            constraint: Names::new(taken).derive("partman_rs", "bounds"),
+        },
+        condition,
+    })
+}
+
+/// Puts a table into the bin that has just been detached.
+///
+/// Its CHECK keeps rows within the bounds from now on, and is not validated here, under a lock that
+/// everybody waits for: [`restore`] does that, while nobody waits.
+pub fn keep(kept: Kept, name: &QualifiedName) -> Result<(), Error> {
+    run(Sql::template(
+        "ALTER TABLE {name} ADD CONSTRAINT {constraint} CHECK ({condition}) NOT VALID",
+    )
+    .name("name", name)
+    .ident("constraint", &kept.recycled.constraint)
+    .trusted("condition", &kept.condition))?;
+    recycled::note(&kept.recycled)
+}
+
+/// What an attempt to drop a table out of the bin came to.
+pub enum Purge {
+    Dropped,
+    /// Somebody has dropped or restored it meanwhile.
+    Gone,
+    /// Somebody has made something else of it.
+    TakenOver,
+}
+
+/// Drops a table whose grace period has passed.
+pub fn purge(subject: &Subject, recycled: &Recycled) -> Result<Purge, Error> {
+    subject.as_owner(|| {
+        // ACCESS EXCLUSIVE on this table alone, which is in nobody's way, until the end of the
+        // (sub)transaction: who still reads it goes first, and restore_partition comes before or after.
+        lock::relation(
+            recycled.partition,
+            Mode::AccessExclusive,
+            guc::swap_lock_timeout(),
+        );
+        let now = recycled::find(recycled.partition)?;
+        let name = table::qualified_name(recycled.partition)?;
+        let (true, Some(name)) = (now.as_ref() == Some(recycled), name) else {
+            return Ok(Purge::Gone);
+        };
+        if !recycled::is_untouched(recycled, subject.owner)? {
+            return Ok(Purge::TakenOver);
+        }
+        run(Sql::template("DROP TABLE {name}").name("name", &name))?;
+        recycled::forget(recycled.partition)?;
+        Ok(Purge::Dropped)
+    })
+}
+
+/// Attaches a table of the bin again, with the bounds it had, and pins it: it is as old as it was, and
+/// the next run would retire it again. Returns its name.
+pub fn restore(partition: pg_sys::Oid) -> Result<QualifiedName, Error> {
+    let began = Instant::now();
+    let (relation, owner) = named(partition)?;
+    may_steer(owner, &relation)?;
+    let found = recycled::find(partition)?;
+    let recycled = found.ok_or(Error::NotRecycled { relation })?;
+    let subject = read::subject(recycled.parent, false)?;
+    may_steer(subject.owner, &subject.name.name)?;
+    may_return(&subject, &recycled)?;
+    let name = subject.as_owner(|| attach(&subject, &recycled))?;
+    recycled::forget(partition)?;
+    policy::pin(
+        partition,
+        Some("restored from the recycle bin"),
+        role::current(),
+    )?;
+    let restored = Outcome {
+        partition: Some(name.to_string()),
+        lower: recycled.lower,
+        upper: recycled.upper,
+        ..Outcome::of(&subject, "restore", "restored".to_owned())
+    };
+    history::note(&restored, began.elapsed())?;
+    Ok(name)
+}
+
+fn attach(subject: &Subject, recycled: &Recycled) -> Result<QualifiedName, Error> {
+    // SHARE UPDATE EXCLUSIVE on this table alone, until the end of the transaction: maintenance does
+    // not drop it meanwhile, while it can still be read and written.
+    lock::relation(
+        recycled.partition,
+        Mode::ShareUpdateExclusive,
+        guc::swap_lock_timeout(),
+    );
+    let name = table::qualified_name(recycled.partition)?;
+    let (true, Some(name)) = (
+        recycled::find(recycled.partition)?.as_ref() == Some(recycled),
+        name,
+    ) else {
+        return Err(Error::NotRecycled {
+            relation: recycled.partition.to_u32().to_string(),
+        });
+    };
+    // Looked through now, while only this table is locked: ATTACH then need not do it, which holds
+    // the default partition.
+    let has_check = recycled::is_untouched(recycled, subject.owner)?;
+    if has_check {
+        run(
+            Sql::template("ALTER TABLE {name} VALIDATE CONSTRAINT {constraint}")
+                .name("name", &name)
+                .ident("constraint", &recycled.constraint),
+        )?;
+    }
+    // SHARE UPDATE EXCLUSIVE on the parent, until the end of the transaction: no reader or writer
+    // waits for it, a run of maintenance does. ATTACH takes ACCESS EXCLUSIVE on the table itself,
+    // and on the default partition, which is looked through: hence not where that takes long.
+    lock::relation(
+        subject.parent,
+        Mode::ShareUpdateExclusive,
+        guc::swap_lock_timeout(),
+    );
+    let now = unchanged(subject)?;
+    may_return(&now, recycled)?;
+    run(
+        Sql::template("ALTER TABLE {parent} ATTACH PARTITION {name} {bounds}")
+            .name("parent", &now.name)
+            .name("name", &name)
+            .trusted("bounds", &recycled.bounds),
+    )?;
+    if has_check {
+        run(
+            Sql::template("ALTER TABLE {name} DROP CONSTRAINT {constraint}")
+                .name("name", &name)
+                .ident("constraint", &recycled.constraint),
+        )?;
+    }
+    Ok(name)
+}
+
+/// Whether its range is free, and no row of it lies in the default partition: found out before a table is
+/// looked through for nothing, and once more under the lock.
+fn may_return(subject: &Subject, recycled: &Recycled) -> Result<(), Error> {
+    let key = subject.set.key;
+    let number = |literal: &Option<String>, open: i64| match literal {
+        Some(literal) => {
+            let sql = format!(
+                "SELECT {} FROM (SELECT $1::text::{}) AS given(t)",
+                request::as_key(key),
+                key.sql_name()
+            );
+            db::value::<i64>(&sql, &[literal.as_str().into()])
+        }
+        None => Ok(open),
+    };
+    let refuse = |detail: &str| {
+        Err(Error::NotRestorable {
+            relation: table::name(recycled.partition)?.unwrap_or_default(),
+            parent: subject.name.name.clone(),
+            detail: detail.to_owned(),
+        })
+    };
+    let lower = number(&recycled.lower, i64::MIN)?;
+    let upper = number(&recycled.upper, i64::MAX)?;
+    if subject.set.overlaps(lower, upper) {
+        return refuse("Another partition takes a part of its range now.");
+    }
+    match subject.default_in_the_way(recycled.lower.as_deref(), recycled.upper.as_deref())? {
+        Some(why) => refuse(&format!("It cannot be attached: {why}.")),
+        None => Ok(()),
+    }
+}
