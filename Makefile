@@ -43,6 +43,7 @@ test-isolation: setup ## races between sessions (TESTS="name …" picks some)
 	@$(failpoints) scripts/regress isolation $(TESTS)
 
 test-oracle: setup ## real workloads, and row-by-row comparison afterwards; and whether the oracles can fail
+	@scripts/setup --cron
 	@$(failpoints) scripts/cargo-tier -p partman-rig --no-fail-fast --test self_check --test oracles -- --test-threads=2
 
 test-crash: setup ## kill and stop at every named point

@@ -9,6 +9,7 @@ mod clock;
 mod columns;
 mod constraints;
 mod copy_races;
+mod cron;
 mod estimates;
 mod keyless;
 mod maintained;
