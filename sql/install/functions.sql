@@ -194,7 +194,7 @@ CREATE TYPE partman_rs.maintenance_action AS (
 );
 COMMENT ON TYPE partman_rs.maintenance_action IS 'an action of ensure_partitions, and what came of it';
 COMMENT ON COLUMN partman_rs.maintenance_action.parent IS 'the partitioned table';
-COMMENT ON COLUMN partman_rs.maintenance_action.action IS 'create, detach, drop, move, recycle; look: it did not come to that';
+COMMENT ON COLUMN partman_rs.maintenance_action.action IS 'create, detach, drop, move, recycle, finalize; look: it did not come to that';
 COMMENT ON COLUMN partman_rs.maintenance_action.partition IS 'the partition, as it is called then; null where it was not made';
 COMMENT ON COLUMN partman_rs.maintenance_action.lower_bound IS 'its inclusive lower bound; times in UTC';
 COMMENT ON COLUMN partman_rs.maintenance_action.upper_bound IS 'its exclusive upper bound, likewise';

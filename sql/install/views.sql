@@ -160,7 +160,7 @@ SELECT r.id, r.action, r.parent::regclass, r.relation_name, r.started_at, r.ende
 COMMENT ON VIEW partman_rs.runs IS
     'what was done, how it ended, and what it took beside what was estimated';
 COMMENT ON COLUMN partman_rs.runs.run IS 'its number: conversions have theirs, and actions of maintenance theirs';
-COMMENT ON COLUMN partman_rs.runs.action IS 'convert: a conversion by convert_to_partitioned; create, detach, drop, move, recycle: of a partition, by maintenance; restore: by restore_partition; look: maintenance that did not come to that';
+COMMENT ON COLUMN partman_rs.runs.action IS 'convert: a conversion by convert_to_partitioned; create, detach, drop, move, recycle, finalize: of a partition, by maintenance; restore: by restore_partition; look: maintenance that did not come to that';
 COMMENT ON COLUMN partman_rs.runs.relation IS 'the table; after the swap of a conversion, the partitioned table';
 COMMENT ON COLUMN partman_rs.runs.relation_name IS 'the name it had, without its schema';
 COMMENT ON COLUMN partman_rs.runs.started_at IS 'when it was asked for, or began';

@@ -114,6 +114,8 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         has_default: subject.default.is_some(),
         default_has_rows: numbers.default_has_rows,
         gaps: numbers.gaps,
+        half_detached: u32::try_from(table::half_detached(policy.parent)?.len())
+            .unwrap_or(u32::MAX),
         overdue: numbers.overdue,
         fuse,
         is_scheduled: launcher::maintenance_interval().is_some(),

@@ -70,6 +70,35 @@ pub fn retire(
     })
 }
 
+/// Ends what `DETACH PARTITION … CONCURRENTLY` began and did not end; `false` where somebody else has
+/// done so meanwhile. The table stays, by itself: nobody has left word what is to become of it.
+pub fn finalize(subject: &Subject, partition: pg_sys::Oid) -> Result<bool, Error> {
+    subject.as_owner(|| {
+        // SHARE UPDATE EXCLUSIVE on the parent, until the end of the (sub)transaction: readers and
+        // writers go on, while who is still detaching holds the same, and is waited for shortly. FINALIZE
+        // then takes ACCESS EXCLUSIVE on the partition, which is nobody's partition any more, when all
+        // snapshots that have seen it as one are gone: likewise within the time-out.
+        lock::relation(
+            subject.parent,
+            Mode::ShareUpdateExclusive,
+            guc::swap_lock_timeout(),
+        );
+        let now = unchanged(subject)?;
+        if !table::half_detached(subject.parent)?.contains(&partition) {
+            return Ok(false);
+        }
+        let Some(name) = table::qualified_name(partition)? else {
+            return Ok(false);
+        };
+        run(
+            Sql::template("ALTER TABLE {parent} DETACH PARTITION {name} FINALIZE")
+                .name("parent", &now.name)
+                .name("name", &name),
+        )?;
+        Ok(true)
+    })
+}
+
 /// Puts a table into another schema, where indexes go with it. What has a name there that is taken gets a
 /// number. Nobody gets a right on the table by that.
 fn put(oid: pg_sys::Oid, name: QualifiedName, schema: &str) -> Result<QualifiedName, Error> {

@@ -96,6 +96,8 @@ enum Task {
     Retire(Leaf, String, Disposal),
     /// A table of the recycle bin, and its name.
     Purge(Recycled, String),
+    /// A partition that is half detached, and its name.
+    Finalize(pg_sys::Oid, String),
 }
 
 struct Decision {
@@ -191,7 +193,14 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
         let named = (*leaf, name_of(leaf)?);
         skipped.push(skip(policy.retention_action.name(), Some(named), why));
     }
-    let mut tasks: Vec<Task> = premade.spans.into_iter().map(Task::Create).collect();
+    let mut tasks = Vec::new();
+    // First: PostgreSQL makes no partition where a half detached one is, and detaches no other.
+    for partition in table::half_detached(policy.parent)? {
+        let name = table::qualified_name(partition)?;
+        let name = name.map_or_else(String::new, |name| name.to_string());
+        tasks.push(Task::Finalize(partition, name));
+    }
+    tasks.extend(premade.spans.into_iter().map(Task::Create));
     for leaf in retired.leaves {
         let name = name_of(leaf)?;
         let disposal = Disposal {
@@ -265,7 +274,7 @@ fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone) -> Outcome 
                     partition: Some(name.to_string()),
                     ..task.outcome(subject, task.done().to_owned())
                 },
-                Done::Dropped => task.outcome(subject, task.done().to_owned()),
+                Done::AsWanted => task.outcome(subject, task.done().to_owned()),
                 Done::NotTried(why) => {
                     outcome.outcome = format!("skipped: {why}");
                     return Ok(());
@@ -330,7 +339,8 @@ enum Done {
     Made(QualifiedName),
     /// With the name that it has then.
     Retired(QualifiedName),
-    Dropped,
+    /// There is no more to tell.
+    AsWanted,
     NotTried(&'static str),
     /// Somebody else has done it meanwhile.
     Nothing,
@@ -348,8 +358,12 @@ impl Task {
                 Some(name) => Done::Retired(name),
                 None => Done::Nothing,
             },
+            Task::Finalize(partition, _) => match detach::finalize(subject, *partition)? {
+                true => Done::AsWanted,
+                false => Done::Nothing,
+            },
             Task::Purge(recycled, _) => match recycle::purge(subject, recycled)? {
-                Purge::Dropped => Done::Dropped,
+                Purge::Dropped => Done::AsWanted,
                 Purge::Gone => Done::Nothing,
                 Purge::TakenOver => Done::NotTried(
                     "somebody has taken it over: it has lost its constraint, or has another owner or a parent",
@@ -371,6 +385,10 @@ impl Task {
                 upper: literal(subject, leaf.upper),
                 ..Outcome::of(subject, disposal.action.name(), told)
             },
+            Task::Finalize(_, name) => Outcome {
+                partition: Some(name.clone()),
+                ..Outcome::of(subject, "finalize", told)
+            },
             Task::Purge(recycled, name) => Outcome {
                 partition: Some(name.clone()),
                 lower: recycled.lower.clone(),
@@ -385,6 +403,7 @@ impl Task {
             Task::Create(_) => "created",
             Task::Retire(_, _, disposal) => disposal.action.done(),
             Task::Purge(..) => Action::Drop.done(),
+            Task::Finalize(..) => Action::Detach.done(),
         }
     }
 }

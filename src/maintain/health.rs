@@ -16,6 +16,8 @@ pub struct Seen {
     pub default_has_rows: bool,
     /// Ranges between partitions that no partition takes.
     pub gaps: u32,
+    /// Partitions that are half detached.
+    pub half_detached: u32,
     /// Partitions that are to be retired.
     pub overdue: u32,
     /// Most that one run retires.
@@ -127,6 +129,16 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
             Warning,
             Next::Ensure,
             format!("{} between partitions", counted(seen.gaps, "gap")),
+        );
+    }
+    if seen.half_detached > 0 {
+        find(
+            Warning,
+            Next::Ensure,
+            format!(
+                "{} half detached: DETACH CONCURRENTLY was interrupted, or is under way",
+                counted(seen.half_detached, "partition")
+            ),
         );
     }
     // What became old just now goes with the next run; that is no reason to wake anybody.
@@ -260,12 +272,14 @@ mod tests {
             has_default: true,
             default_has_rows: true,
             gaps: 1,
+            half_detached: 1,
             ..well()
         };
         assert_eq!(
             found(warned),
             [
                 (Verdict::Warning, Next::LookAtDefault),
+                (Verdict::Warning, Next::Ensure),
                 (Verdict::Warning, Next::Ensure),
                 (Verdict::Warning, Next::Ensure)
             ]
