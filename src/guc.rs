@@ -10,6 +10,7 @@ static SNAPSHOT_WAIT_TIMEOUT_S: GucSetting<i32> = GucSetting::<i32>::new(3600);
 static COPY_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(2);
 static MAX_PARTITIONS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static RETENTION_FUSE: GucSetting<i32> = GucSetting::<i32>::new(10);
+static RETENTION_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(100);
 static MAINTENANCE_INTERVAL_S: GucSetting<i32> = GucSetting::<i32>::new(600);
 /// In minutes: the coarsest unit that settings have, and a day is written as `1d`.
 static RUN_HISTORY_MIN: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60);
@@ -84,6 +85,17 @@ pub fn define() {
         &RETENTION_FUSE,
         0,
         100_000,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"pg_partman_rs.retention_max_share",
+        c"Most of a table that one run of maintenance retires, in percent of its bytes.",
+        c"A fuse beside retention_max_partitions, for tables of few large partitions. What would go \
+          beyond it is spared, and told. With 100 it is off.",
+        &RETENTION_PERCENT,
+        0,
+        100,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -317,6 +329,13 @@ pub fn max_partitions() -> u32 {
 /// Most partitions that one run retires.
 pub fn retention_fuse() -> u32 {
     u32::try_from(RETENTION_FUSE.get()).unwrap_or(0)
+}
+
+/// Most bytes that one run retires, in percent of the table's; `None` where that is no limit.
+pub fn retention_percent() -> Option<u32> {
+    u32::try_from(RETENTION_PERCENT.get())
+        .ok()
+        .filter(|percent| *percent < 100)
 }
 
 /// Size of a default partition up to which partitions are attached beside it, in bytes.

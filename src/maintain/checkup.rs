@@ -82,13 +82,18 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
     // ACCESS SHARE on the table, until the end of the transaction. Who looks after all tables must
     // not wait for one that is locked.
     lock::relation(policy.parent, Mode::AccessShare, guc::swap_lock_timeout());
-    let subject = read::subject(policy.parent, policy.retention_bytes.is_some())?;
+    let subject = read::subject(policy.parent, ensure::needs_sizes(policy))?;
     let zone = SessionZone::named(policy.time_zone.as_deref())?;
     let position = subject.position(&zone)?;
     let keep_from = ensure::keep_from(policy, &subject, position, &zone)?;
-    let fuse = guc::retention_fuse();
-    let limits = ensure::limits(policy, keep_from, u32::MAX);
-    let overdue = retire::decide(&subject.set, &limits, position).leaves.len();
+    let limits = ensure::limits(policy, keep_from);
+    let unlimited = retire::Wish {
+        fuse: u32::MAX,
+        fuse_percent: None,
+        ..limits
+    };
+    let retired = |wish| retire::decide(&subject.set, wish, position).leaves.len();
+    let overdue = retired(&unlimited);
     let key = subject.set.key;
     let runway = health::runway(&subject.set, position);
     let numbers = Numbers {
@@ -117,7 +122,7 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         half_detached: u32::try_from(table::half_detached(policy.parent)?.len())
             .unwrap_or(u32::MAX),
         overdue: numbers.overdue,
-        fuse,
+        next_to_go: u32::try_from(retired(&limits)).unwrap_or(u32::MAX),
         is_scheduled: launcher::maintenance_interval().is_some(),
         failures: standing.failures,
         last_error: standing.last_error.clone(),

@@ -150,7 +150,7 @@ pub fn table(policy: &Policy, is_dry: bool, tries: u32, alone: Alone) -> Vec<Out
 }
 
 fn decide(policy: &Policy) -> Result<Decision, Error> {
-    let subject = read::subject(policy.parent, policy.retention_bytes.is_some())?;
+    let subject = read::subject(policy.parent, needs_sizes(policy))?;
     let key = subject.set.key;
     let zone = SessionZone::named(policy.time_zone.as_deref())?;
     let position = subject.position(&zone)?;
@@ -164,7 +164,7 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
         premake: u32::try_from(policy.premake).unwrap_or(0),
         most: guc::max_partitions(),
     };
-    let limits = limits(policy, keep_from, guc::retention_fuse());
+    let limits = limits(policy, keep_from);
     let fill_from = retire::fill_from(&subject.set, &limits);
     let mut premade = premake::decide(&subject.set, &wish, position, fill_from, &zone)?;
     if !premade.spans.is_empty() && subject.has_two_levels()? {
@@ -234,15 +234,22 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
     })
 }
 
-/// What a policy says about old partitions.
-pub fn limits(policy: &Policy, keep_from: Option<i64>, fuse: u32) -> retire::Wish {
+/// Whether what is to be retired depends on the partitions' sizes, which are asked of the file system.
+pub fn needs_sizes(policy: &Policy) -> bool {
+    let retires = policy.retention.is_some() || policy.retention_partitions.is_some();
+    policy.retention_bytes.is_some() || (retires && guc::retention_percent().is_some())
+}
+
+/// What a policy says about old partitions, and how many of them one run may retire.
+pub fn limits(policy: &Policy, keep_from: Option<i64>) -> retire::Wish {
     retire::Wish {
         keep_from,
         most_partitions: policy
             .retention_partitions
             .and_then(|most| u32::try_from(most).ok()),
         most_bytes: policy.retention_bytes,
-        fuse,
+        fuse: guc::retention_fuse(),
+        fuse_percent: guc::retention_percent(),
     }
 }
 

@@ -20,8 +20,8 @@ pub struct Seen {
     pub half_detached: u32,
     /// Partitions that are to be retired.
     pub overdue: u32,
-    /// Most that one run retires.
-    pub fuse: u32,
+    /// So many of them the next run retires: no more than its fuses let through.
+    pub next_to_go: u32,
     /// Whether a worker is going to run.
     pub is_scheduled: bool,
     /// In a row.
@@ -142,7 +142,7 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
         );
     }
     // What became old just now goes with the next run; that is no reason to wake anybody.
-    let goes_soon = seen.is_scheduled && seen.failures == 0 && seen.overdue <= seen.fuse;
+    let goes_soon = seen.is_scheduled && seen.failures == 0 && seen.overdue <= seen.next_to_go;
     if seen.overdue > 0 && !goes_soon {
         find(
             Warning,
@@ -210,7 +210,7 @@ mod tests {
             premake: 4,
             ahead: 4,
             takes_present: true,
-            fuse: 10,
+            next_to_go: 10,
             is_scheduled: true,
             ..Seen::default()
         }
@@ -304,7 +304,10 @@ mod tests {
             ..overdue.clone()
         };
         assert_eq!(found(nobody_runs).len(), 1);
-        let too_many = Seen { fuse: 2, ..overdue };
+        let too_many = Seen {
+            next_to_go: 2,
+            ..overdue
+        };
         assert_eq!(found(too_many).len(), 1);
     }
 

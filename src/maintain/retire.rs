@@ -12,6 +12,8 @@ pub struct Wish {
     pub most_bytes: Option<i64>,
     /// Most partitions that one run retires.
     pub fuse: u32,
+    /// Most bytes that one run retires, in percent of all; `None` where that is no limit.
+    pub fuse_percent: Option<u32>,
 }
 
 /// The key below which missing partitions stay missing: those that are old, and, where their number or
@@ -48,6 +50,10 @@ pub fn decide<'a>(set: &'a PartitionSet, wish: &Wish, position: Position) -> Ret
         .most_partitions
         .map_or(0, |most| in_use.saturating_sub(most as usize));
     let mut bytes: i64 = set.leaves.iter().map(|leaf| leaf.bytes).sum();
+    let all_bytes = i128::from(bytes);
+    let mut gone_bytes: i128 = 0;
+    // Once it has blown, younger ones that are smaller do not overtake.
+    let mut has_blown = false;
     for (place, leaf) in set.leaves.iter().enumerate() {
         // All that it could hold lies before the present.
         let Some(upper) = leaf.upper.filter(|upper| *upper <= present) else {
@@ -68,6 +74,17 @@ pub fn decide<'a>(set: &'a PartitionSet, wish: &Wish, position: Position) -> Ret
             let why = format!("no more than {} are retired in one run", wish.fuse);
             retired.spared.push((leaf, why));
             continue;
+        }
+        if let Some(percent) = wish.fuse_percent {
+            let then_gone = gone_bytes + i128::from(leaf.bytes);
+            has_blown = has_blown || then_gone * 100 > all_bytes * i128::from(percent);
+            if has_blown {
+                let why =
+                    format!("no more than {percent} % of the table's bytes are retired in one run");
+                retired.spared.push((leaf, why));
+                continue;
+            }
+            gone_bytes = then_gone;
         }
         retired.leaves.push(leaf);
     }

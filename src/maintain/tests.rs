@@ -334,6 +334,38 @@ fn pins_and_the_fuse_spare_partitions() {
     );
 }
 
+#[test]
+fn the_fuse_by_share_counts_bytes_and_keeps_the_order() {
+    let mut set = set(KeyType::Date, &[(2, 9), (9, 16), (16, 23), (23, 30)]);
+    // Of 1000 bytes in all.
+    for (leaf, bytes) in set.leaves.iter_mut().zip([100, 300, 50, 550]) {
+        leaf.bytes = bytes;
+    }
+    let now = at(40, Some(40));
+    let share = |percent| retire::Wish {
+        fuse_percent: Some(percent),
+        ..old_from(23)
+    };
+    assert_eq!(retired(&set, &share(100), now), [1, 2, 3]);
+    assert_eq!(retired(&set, &share(45), now), [1, 2, 3]);
+    assert_eq!(retired(&set, &share(44), now), [1, 2]);
+    // The third one alone would do, but is younger than the second.
+    assert_eq!(retired(&set, &share(39), now), [1]);
+    assert_eq!(retired(&set, &share(9), now), Vec::<u32>::new());
+    let spared = retire::decide(&set, &share(39), now).spared;
+    let spared: Vec<(u32, &str)> = spared
+        .iter()
+        .map(|(leaf, why)| (leaf.oid, why.as_str()))
+        .collect();
+    let why = "no more than 39 % of the table's bytes are retired in one run";
+    assert_eq!(spared, [(2, why), (3, why)]);
+    // What holds nothing takes no share.
+    for leaf in &mut set.leaves {
+        leaf.bytes = 0;
+    }
+    assert_eq!(retired(&set, &share(0), now), [1, 2, 3]);
+}
+
 /// Disjoint ranges in order, some touching, some not.
 fn any_ranges() -> impl Strategy<Value = Vec<(i64, i64)>> {
     prop::collection::vec((0i64..30, 1i64..40), 0..12).prop_map(|steps| {
@@ -388,13 +420,17 @@ proptest! {
         most_partitions in prop::option::of(0u32..6),
         most_bytes in prop::option::of(0i64..900),
         fuse in 0u32..20,
+        fuse_percent in prop::option::of(0u32..=100),
         now in 0i64..500,
         newest in prop::option::of(0i64..500),
     ) {
         let set = set(KeyType::Date, &before);
-        let wish = retire::Wish { keep_from, most_partitions, most_bytes, fuse };
+        let wish = retire::Wish { keep_from, most_partitions, most_bytes, fuse, fuse_percent };
         let retired = retire::decide(&set, &wish, at(now, newest));
         prop_assert!(retired.leaves.len() <= fuse as usize);
+        // All are of one size.
+        let percent = retired.leaves.len() * 100;
+        prop_assert!(fuse_percent.is_none_or(|most| percent <= set.leaves.len() * most as usize));
         for leaf in &retired.leaves {
             let upper = leaf.upper.unwrap();
             prop_assert!(newest.is_some_and(|newest| upper <= newest.min(now)));

@@ -184,6 +184,19 @@ SELECT count(*) FROM two;
 SELECT conname FROM pg_constraint WHERE conname LIKE 'partman\_rs\_bounds%';
 DROP TABLE two;
 
+-- No more than a share of the table in one run: what is beyond it is told, and health tells that it will not go by itself.
+CALL tests.numbers('s');
+INSERT INTO s SELECT g, repeat('x', 10) FROM generate_series(0, 599) g WHERE g % 10 <> 0;
+SELECT set_partition_policy('s', '100', premake => 0, retention => '350', retention_action => 'drop');
+SET pg_partman_rs.retention_max_share = 20;
+SELECT * FROM tests.made('s');
+SET pg_partman_rs.retention_max_share = 0;
+SELECT * FROM tests.made('s');
+SELECT verdict, reason, overdue FROM partman_rs.health WHERE parent = 's'::regclass;
+RESET pg_partman_rs.retention_max_share;
+SELECT * FROM tests.made('s');
+DROP TABLE s;
+
 DROP TABLE bin;
 DROP PROCEDURE tests.numbers;
 DROP FUNCTION tests.made, tests.bounds;
