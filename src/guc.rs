@@ -13,6 +13,7 @@ static RETENTION_FUSE: GucSetting<i32> = GucSetting::<i32>::new(10);
 static RETENTION_PERCENT: GucSetting<i32> = GucSetting::<i32>::new(100);
 static MAINTENANCE_INTERVAL_S: GucSetting<i32> = GucSetting::<i32>::new(600);
 /// In minutes: the coarsest unit that settings have, and a day is written as `1d`.
+static COMPARISON_INTERVAL_S: GucSetting<i32> = GucSetting::<i32>::new(3600);
 static RUN_HISTORY_MIN: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60);
 /// In kB, as all settings of size are.
 static DEFAULT_SCAN_LIMIT_KB: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
@@ -130,6 +131,17 @@ pub fn define() {
         0,
         604_800,
         GucContext::Sighup,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_partman_rs.comparison_interval",
+        c"Time between two comparisons of a table's partitions with the table.",
+        c"Indexes, owner, privileges and the like of all partitions are read for it, which takes 15 ms with 1000 of \
+          them. Zero: with every run of maintenance.",
+        &COMPARISON_INTERVAL_S,
+        0,
+        604_800,
+        GucContext::Userset,
         GucFlags::UNIT_S,
     );
     GucRegistry::define_int_guc(
@@ -346,6 +358,11 @@ pub fn default_scan_limit() -> u64 {
 /// Time between two runs of maintenance over a table; `None` where no worker is to maintain.
 pub fn maintenance_interval() -> Option<Duration> {
     Some(seconds(&MAINTENANCE_INTERVAL_S)).filter(|interval| !interval.is_zero())
+}
+
+/// Time between two comparisons of a table's partitions with it.
+pub fn comparison_interval() -> Duration {
+    seconds(&COMPARISON_INTERVAL_S)
 }
 
 /// How long runs of maintenance are remembered.

@@ -114,7 +114,8 @@ CREATE TABLE partman_rs.policy (
     partition_offset text,
     -- By name: regnamespace would keep pg_upgrade from running.
     retention_schema text,
-    grace_period text
+    grace_period text,
+    repair boolean NOT NULL DEFAULT false
 );
 -- Of tables that are gone nothing is dumped: their numbers would mean others.
 SELECT pg_catalog.pg_extension_config_dump('partman_rs.policy', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');
@@ -167,7 +168,9 @@ CREATE TABLE partman_rs.maintenance (
     -- In a row. A worker counts a run before it begins, so that one that ends the server is counted too.
     failures integer NOT NULL,
     last_error text,
-    last_sqlstate text
+    last_sqlstate text,
+    -- When its partitions were last compared with it, and nothing was left to be done.
+    compared_at timestamptz
 );
 
 CREATE FUNCTION partman_rs.capture_change() RETURNS trigger

@@ -192,7 +192,8 @@ SELECT p.parent,
        coalesce(m.last_run_at, now()) + make_interval(secs => partman_rs.maintenance_delay(coalesce(m.failures, 0))) * (m.parent IS NOT NULL)::int AS next_run_at,
        p.partition_offset,
        p.retention_schema,
-       p.grace_period
+       p.grace_period,
+       p.repair
   FROM partman_rs.policy p
   JOIN pg_catalog.pg_class c ON c.oid = p.parent
   LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent
@@ -210,6 +211,7 @@ COMMENT ON COLUMN partman_rs.policies.retention_action IS 'drop, detach, move or
 COMMENT ON COLUMN partman_rs.policies.time_zone IS 'zone whose calendar the bounds of timestamp with time zone follow, and by whose clock it is today; null for integers';
 COMMENT ON COLUMN partman_rs.policies.last_run_at IS 'when maintenance last looked at the table';
 COMMENT ON COLUMN partman_rs.policies.next_run_at IS 'when the worker will look next; null where none will: the library is not preloaded, or pg_partman_rs.maintenance_interval is 0';
+COMMENT ON COLUMN partman_rs.policies.repair IS 'whether partitions that have drifted from the table are mended, or only told of';
 
 COMMENT ON COLUMN partman_rs.policies.retention_schema IS 'schema where retired partitions go; null where they stay in theirs, or are dropped';
 COMMENT ON COLUMN partman_rs.policies.grace_period IS 'how long a recycled partition can be had back before it is dropped';

@@ -25,6 +25,7 @@ fn set_partition_policy(
     partition_offset: Option<String>,
     retention_schema: Option<String>,
     grace_period: Option<String>,
+    repair: Option<bool>,
 ) -> Result<(), ErrorReport> {
     let was_there = partition_interval.is_some();
     let policy = adopt::set(
@@ -40,6 +41,7 @@ fn set_partition_policy(
             partition_offset,
             retention_schema,
             grace_period,
+            repair,
         },
     )?;
     if !was_there {

@@ -101,6 +101,57 @@ pub fn ended(parent: pg_sys::Oid, outcomes: &[Outcome], counted: Counted) -> Res
     })
 }
 
+/// Whether the partitions of a table were compared with it lately, and all was done that there was
+/// to be done.
+pub fn is_compared(parent: pg_sys::Oid, interval: Duration) -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::value(
+            "SELECT EXISTS (SELECT FROM partman_rs.maintenance m \
+                             WHERE m.parent = $1 AND m.compared_at <= clock_timestamp() \
+                               AND m.compared_at > clock_timestamp() - make_interval(secs => $2))",
+            &[parent.into(), interval.as_secs_f64().into()],
+        )
+    })
+}
+
+/// Records that the partitions of a table were compared with it, and nothing was left to be done.
+pub fn compared(parent: pg_sys::Oid) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "INSERT INTO partman_rs.maintenance (parent, last_run_at, failures, compared_at) \
+             VALUES ($1, clock_timestamp(), 0, clock_timestamp()) \
+             ON CONFLICT (parent) DO UPDATE SET compared_at = excluded.compared_at",
+            &[parent.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// The next run compares, however lately that was done.
+pub fn forget_comparison(parent: pg_sys::Oid) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.maintenance SET compared_at = NULL WHERE parent = $1 AND compared_at IS NOT NULL",
+            &[parent.into()],
+        )
+        .map(drop)
+    })
+}
+
+#[allow(dead_code, reason = "for the worker that builds beside writers")]
+/// Whether the repair of a partition has failed within the last hour: to build an index in vain is
+/// costly.
+pub fn has_repair_failed(parent: pg_sys::Oid, partition: &str) -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::value(
+            "SELECT EXISTS (SELECT FROM partman_rs.run r \
+                             WHERE r.parent = $1 AND r.action = 'repair' AND r.partition = $2 AND r.sqlstate IS NOT NULL \
+                               AND r.ended_at > clock_timestamp() - interval '1 hour')",
+            &[parent.into(), partition.into()],
+        )
+    })
+}
+
 /// Forgets what is about tables that are gone, and runs of long ago. What another session is just
 /// writing to is left for the next time.
 pub fn tidy() -> Result<(), Error> {

@@ -2,7 +2,7 @@
 
 use super::{disposal, infer, read};
 use crate::catalog::policy::{self, Action, Policy};
-use crate::catalog::table;
+use crate::catalog::{history, table};
 use crate::db;
 use crate::error::Error;
 use crate::pg::role;
@@ -24,6 +24,7 @@ pub struct Wish {
     pub partition_offset: Option<String>,
     pub retention_schema: Option<String>,
     pub grace_period: Option<String>,
+    pub repair: Option<bool>,
 }
 
 /// Takes a limit away.
@@ -142,6 +143,9 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
             "It is a size as '100 GB', or 'none'.",
         ));
     }
+    let repair = (wish.repair)
+        .or(before.as_ref().map(|policy| policy.repair))
+        .unwrap_or(false);
     let retention_action = match &wish.retention_action {
         Some(given) => Action::from_name(given).ok_or_else(|| {
             refuse(
@@ -167,8 +171,10 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         partition_offset,
         retention_schema,
         grace_period,
+        repair,
     };
     policy::set(&policy)?;
+    history::forget_comparison(parent)?;
     Ok(policy)
 }
 
@@ -187,6 +193,7 @@ pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
         partition_offset: None,
         retention_schema: None,
         grace_period: None,
+        repair: false,
     })
 }
 

@@ -1,7 +1,7 @@
 //! How a table and its maintenance fare: reads, and has it judged.
 
 use super::health::{self, Finding, Next, Seen, Verdict};
-use super::{ensure, read, retire};
+use super::{drift, ensure, read, repair, retire};
 use crate::catalog::policy::{self, Policy, Standing};
 use crate::catalog::table;
 use crate::error::Error;
@@ -107,6 +107,13 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         gaps: health::gaps(&subject.set, retire::fill_from(&subject.set, &limits)),
         overdue: u32::try_from(overdue).unwrap_or(u32::MAX),
     };
+    let drifts = repair::drifts(policy.parent)?;
+    let is_mendable = !policy.repair && drifts.iter().any(|drift| !drift.is_by_hand());
+    let drifted = drift::alike(&drifts)
+        .into_iter()
+        .filter(|(first, _)| !first.is_taste)
+        .map(|(first, names)| format!("{}: {}", drift::listed(&names), first.what))
+        .collect();
     let findings = health::judge(&Seen {
         premake: u32::try_from(policy.premake).unwrap_or(0),
         ahead: numbers.ahead,
@@ -126,6 +133,8 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         is_scheduled: launcher::maintenance_interval().is_some(),
         failures: standing.failures,
         last_error: standing.last_error.clone(),
+        drifted,
+        is_mendable,
     });
     let reasons: Vec<&str> = findings
         .iter()
@@ -159,6 +168,10 @@ fn next_command(subject: &read::Subject, finding: &Finding) -> Result<String, Er
         }
         (Next::LookAtRuns, _) => call(
             "SELECT * FROM partman_rs.runs WHERE relation = {name}::regclass ORDER BY started_at DESC;",
+        ),
+        (Next::Repair, _) => call("SELECT set_partition_policy({name}, repair => true);"),
+        (Next::LookAtDrift, _) => call(
+            "SELECT * FROM ensure_partitions({name}, dry_run => true) WHERE action = 'repair';",
         ),
         _ => call("SELECT * FROM ensure_partitions({name});"),
     })

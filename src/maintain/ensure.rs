@@ -2,8 +2,10 @@
 
 use super::act::Creation;
 use super::detach::{self, Disposal};
+use super::drift::{self, Drift};
 use super::read::{self, Subject};
 use super::recycle::{self, Purge};
+use super::repair::{self, Mended};
 use super::set::{Leaf, Position};
 use super::{act, premake, retire};
 use crate::catalog::policy::{Action, Policy};
@@ -76,7 +78,17 @@ impl Outcome {
         }
     }
 
-    fn failed(self, failure: &Failure) -> Outcome {
+    /// Whether a partition was mended.
+    pub fn is_repaired(&self) -> bool {
+        self.failure.is_none() && self.outcome.starts_with("repaired")
+    }
+
+    /// Whether an index is left for a worker to build.
+    pub fn is_left_to_builder(&self) -> bool {
+        self.outcome.ends_with(repair::LEFT_TO_BUILDER)
+    }
+
+    pub fn failed(self, failure: &Failure) -> Outcome {
         Outcome {
             failure: Some(Failed {
                 sqlstate: failure.sqlstate(),
@@ -98,6 +110,7 @@ enum Task {
     Purge(Recycled, String),
     /// A partition that is half detached, and its name.
     Finalize(pg_sys::Oid, String),
+    Mend(Drift),
 }
 
 struct Decision {
@@ -146,7 +159,103 @@ pub fn table(policy: &Policy, is_dry: bool, tries: u32, alone: Alone) -> Vec<Out
         outcomes.push(outcome);
     }
     outcomes.extend(decision.skipped);
+    outcomes.extend(compare(policy, &decision.subject, is_dry, tries, alone));
     outcomes
+}
+
+/// Compares the partitions with their table, if that is due, and mends what has drifted, if the
+/// policy says so.
+fn compare(
+    policy: &Policy,
+    subject: &Subject,
+    is_dry: bool,
+    tries: u32,
+    alone: Alone,
+) -> Vec<Outcome> {
+    let mut drifts = None;
+    let look = |drifts: &mut Option<Vec<Drift>>| {
+        alone(&mut || {
+            let is_due =
+                is_dry || !history::is_compared(subject.parent, guc::comparison_interval())?;
+            *drifts = match is_due {
+                true => Some(repair::drifts(subject.parent)?),
+                false => None,
+            };
+            Ok(())
+        })
+    };
+    let mut outcomes = Vec::new();
+    // Once more after all is mended: privileges are compared when the owner is the same.
+    for round in 1..=2 {
+        if let Err(failure) = look(&mut drifts) {
+            outcomes.push(Outcome::of(subject, "repair", String::new()).failed(&failure));
+            return outcomes;
+        }
+        let Some(found) = &drifts else {
+            return outcomes;
+        };
+        if is_dry || !policy.repair {
+            outcomes.extend(told(policy, subject, found));
+            break;
+        }
+        let (by_hand, mendable): (Vec<Drift>, Vec<Drift>) =
+            found.iter().cloned().partition(Drift::is_by_hand);
+        let mut is_mended = false;
+        for drift in mendable {
+            interrupts::check();
+            let task = Task::Mend(drift);
+            let outcome = attempt(subject, &task, tries, alone);
+            is_mended |= outcome.is_repaired();
+            // What the first round has told is not told again.
+            if round == 1 || outcome.is_repaired() {
+                outcomes.push(outcome);
+            }
+        }
+        if !is_mended || round == 2 {
+            outcomes.extend(told(policy, subject, &by_hand));
+            break;
+        }
+    }
+    let is_left = |outcome: &Outcome| outcome.failure.is_some() || outcome.is_left_to_builder();
+    if !is_dry && !outcomes.iter().any(is_left) {
+        let noted = alone(&mut || history::compared(subject.parent));
+        outcomes.extend(
+            noted
+                .err()
+                .map(|failure| Outcome::of(subject, "repair", String::new()).failed(&failure)),
+        );
+    }
+    outcomes
+}
+
+/// A row for each kind of drift, and not for each partition: there may be very many.
+fn told(policy: &Policy, subject: &Subject, drifts: &[Drift]) -> Vec<Outcome> {
+    drift::alike(drifts)
+        .into_iter()
+        .map(|(first, names)| {
+            let which = match names.len() {
+                1 => String::new(),
+                _ => format!(" ({})", drift::listed(&names)),
+            };
+            let (word, then) = match (&first.remedy, policy.repair) {
+                (drift::Remedy::ByHand(how), _) => ("skipped", how.as_str()),
+                (_, false) => ("skipped", "repair => true mends it"),
+                (_, true) => ("to be done", ""),
+            };
+            let then = match then {
+                "" => String::new(),
+                then => format!("; {then}"),
+            };
+            Outcome {
+                partition: (names.len() == 1).then(|| first.name.to_string()),
+                ..Outcome::of(
+                    subject,
+                    "repair",
+                    format!("{word}: {}{which}{then}", first.what),
+                )
+            }
+        })
+        .collect()
 }
 
 fn decide(policy: &Policy) -> Result<Decision, Error> {
@@ -279,9 +388,9 @@ fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone) -> Outcome 
             outcome = match task.run(subject)? {
                 Done::Made(name) | Done::Retired(name) => Outcome {
                     partition: Some(name.to_string()),
-                    ..task.outcome(subject, task.done().to_owned())
+                    ..task.outcome(subject, task.done())
                 },
-                Done::AsWanted => task.outcome(subject, task.done().to_owned()),
+                Done::AsWanted => task.outcome(subject, task.done()),
                 Done::NotTried(why) => {
                     outcome.outcome = format!("skipped: {why}");
                     return Ok(());
@@ -348,7 +457,7 @@ enum Done {
     Retired(QualifiedName),
     /// There is no more to tell.
     AsWanted,
-    NotTried(&'static str),
+    NotTried(String),
     /// Somebody else has done it meanwhile.
     Nothing,
 }
@@ -359,7 +468,7 @@ impl Task {
             Task::Create(span) => match act::create(subject, span)? {
                 Creation::Made(name) => Done::Made(name),
                 Creation::AlreadyThere => Done::Nothing,
-                Creation::NotTried(why) => Done::NotTried(why),
+                Creation::NotTried(why) => Done::NotTried(why.to_owned()),
             },
             Task::Retire(leaf, _, disposal) => match detach::retire(subject, leaf, disposal)? {
                 Some(name) => Done::Retired(name),
@@ -373,8 +482,13 @@ impl Task {
                 Purge::Dropped => Done::AsWanted,
                 Purge::Gone => Done::Nothing,
                 Purge::TakenOver => Done::NotTried(
-                    "somebody has taken it over: it has lost its constraint, or has another owner or a parent",
+                    "somebody has taken it over: it has lost its constraint, or has another owner or a parent".to_owned(),
                 ),
+            },
+            Task::Mend(drift) => match repair::mend(subject, drift)? {
+                Mended::Done => Done::AsWanted,
+                Mended::NotTried(why) => Done::NotTried(format!("{}; {why}", drift.what)),
+                Mended::Gone => Done::Nothing,
             },
         })
     }
@@ -402,16 +516,22 @@ impl Task {
                 upper: recycled.upper.clone(),
                 ..Outcome::of(subject, Action::Drop.name(), told)
             },
+            Task::Mend(drift) => Outcome {
+                partition: Some(drift.name.to_string()),
+                ..Outcome::of(subject, "repair", told)
+            },
         }
     }
 
-    fn done(&self) -> &'static str {
-        match self {
+    fn done(&self) -> String {
+        let word = match self {
+            Task::Mend(drift) => return format!("repaired: {}", drift.what),
             Task::Create(_) => "created",
             Task::Retire(_, _, disposal) => disposal.action.done(),
             Task::Purge(..) => Action::Drop.done(),
             Task::Finalize(..) => Action::Detach.done(),
-        }
+        };
+        word.to_owned()
     }
 }
 

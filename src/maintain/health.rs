@@ -27,6 +27,10 @@ pub struct Seen {
     /// In a row.
     pub failures: u32,
     pub last_error: Option<String>,
+    /// What of the partitions has drifted, in words.
+    pub drifted: Vec<String>,
+    /// Whether some of that would be mended if the policy said so.
+    pub is_mendable: bool,
 }
 
 /// How urgent it is.
@@ -59,6 +63,10 @@ pub enum Next {
     LookAtDefault,
     /// Look at what failed.
     LookAtRuns,
+    /// Have what has drifted mended.
+    Repair,
+    /// Look at what has drifted, and how it is mended by hand.
+    LookAtDrift,
 }
 
 /// Something that is not well.
@@ -149,6 +157,13 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
             Next::Ensure,
             format!("{} to be retired", counted(seen.overdue, "partition")),
         );
+    }
+    let mend = match seen.is_mendable {
+        true => Next::Repair,
+        false => Next::LookAtDrift,
+    };
+    for drifted in &seen.drifted {
+        find(Warning, mend, drifted.clone());
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
     findings
@@ -290,6 +305,31 @@ mod tests {
             ..well()
         };
         assert_eq!(found(only_one_wanted).len(), 1);
+    }
+
+    #[test]
+    fn what_has_drifted_is_warned_of() {
+        let drifted = Seen {
+            drifted: vec!["a".to_owned(), "b".to_owned()],
+            ..well()
+        };
+        assert_eq!(
+            found(drifted.clone()),
+            [(Verdict::Warning, Next::LookAtDrift); 2]
+        );
+        let mendable = Seen {
+            is_mendable: true,
+            gaps: 1,
+            ..drifted
+        };
+        assert_eq!(
+            found(mendable),
+            [
+                (Verdict::Warning, Next::Ensure),
+                (Verdict::Warning, Next::Repair),
+                (Verdict::Warning, Next::Repair)
+            ]
+        );
     }
 
     #[test]

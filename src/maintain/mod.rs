@@ -1,7 +1,7 @@
 //! Keeping partitioned tables in shape: partitions are made ahead, and old ones retired.
 //!
-//! [`set`] is what is there; [`premake`], [`retire`], [`infer`], [`schedule`] and [`health`] decide,
-//! without a server; [`read`], [`act`], [`detach`] and [`recycle`] are what touches one; [`adopt`] is about policies,
+//! [`set`] is what is there; [`premake`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
+//! decide, without a server; [`read`], [`act`], [`detach`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
 //! [`ensure`] is a run over one table, and [`checkup`] tells how it fares.
 
 mod act;
@@ -9,12 +9,15 @@ pub mod adopt;
 pub mod checkup;
 mod detach;
 mod disposal;
+pub mod drift;
 pub mod ensure;
 pub mod health;
 pub mod infer;
+pub mod parts;
 pub mod premake;
 pub mod read;
 pub mod recycle;
+pub mod repair;
 pub mod retire;
 pub mod schedule;
 pub mod set;

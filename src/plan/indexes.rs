@@ -147,6 +147,68 @@ pub fn attach(parent: &QualifiedName, leaf: &QualifiedName) -> String {
         .build()
 }
 
+/// How a partition's part of an index is built.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Building {
+    /// While writers wait.
+    Plainly,
+    #[allow(dead_code, reason = "for the worker that builds beside writers")]
+    /// Beside them.
+    Concurrently,
+}
+
+/// The statement that builds a partition's part of an index of its table, without a constraint.
+pub fn part(
+    index: &Index,
+    relation: &QualifiedName,
+    name: &QualifiedName,
+    how: Building,
+) -> String {
+    let manner = match how {
+        Building::Plainly => "",
+        Building::Concurrently => "CONCURRENTLY ",
+    };
+    rendered(
+        index,
+        &index.columns,
+        &index.include,
+        relation,
+        name,
+        manner,
+        "",
+    )
+}
+
+/// The statement that makes a unique index that of a constraint, under the constraint's name.
+pub fn constraint_using(
+    constraint: &IndexConstraint,
+    relation: &QualifiedName,
+    name: &str,
+    index: &str,
+) -> String {
+    let kind = match constraint.kind.as_str() {
+        "p" => "PRIMARY KEY",
+        _ => "UNIQUE",
+    };
+    Sql::template(
+        "ALTER TABLE {relation} ADD CONSTRAINT {name} {kind} USING INDEX {index}{deferral}",
+    )
+    .name("relation", relation)
+    .ident("name", name)
+    .trusted("kind", kind)
+    .ident("index", index)
+    .trusted("deferral", deferral(constraint))
+    .build()
+}
+
+/// The statement that gives an index another name.
+pub fn rename(index: &QualifiedName, name: &str) -> String {
+    Sql::template("ALTER INDEX {index} RENAME TO {name}")
+        .name("index", index)
+        .ident("name", name)
+        .build()
+}
+
 /// Whether an index is made on one relation only, or on its partitions too.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Reach {
@@ -178,20 +240,36 @@ fn index_statement(
     name: &QualifiedName,
     reach: Reach,
 ) -> String {
+    let only = if reach == Reach::Only { "ONLY " } else { "" };
+    let columns = extended(&index.columns, index, key);
+    let include = include_columns(index, key);
+    rendered(index, &columns, &include, relation, name, "", only)
+}
+
+fn rendered(
+    index: &Index,
+    columns: &[String],
+    include: &[String],
+    relation: &QualifiedName,
+    name: &QualifiedName,
+    manner: &str,
+    only: &str,
+) -> String {
     let predicate = match &index.predicate {
         Some(predicate) => format!(" WHERE {predicate}"),
         None => String::new(),
     };
     Sql::template(
-        "CREATE {unique}INDEX {name} ON {only}{relation} USING {method} ({columns}){include}{nulls}{options}{tablespace}{predicate}",
+        "CREATE {unique}INDEX {manner}{name} ON {only}{relation} USING {method} ({columns}){include}{nulls}{options}{tablespace}{predicate}",
     )
     .trusted("unique", if index.is_unique { "UNIQUE " } else { "" })
     .ident("name", &name.name)
-    .trusted("only", if reach == Reach::Only { "ONLY " } else { "" })
+    .trusted("manner", manner)
+    .trusted("only", only)
     .name("relation", relation)
     .ident("method", &index.method)
-    .trusted("columns", &extended(&index.columns, index, key).join(", "))
-    .trusted("include", &include_clause(index, key))
+    .trusted("columns", &columns.join(", "))
+    .trusted("include", &include_clause(include))
     .trusted("nulls", nulls_clause(index))
     .trusted("options", &with_clause(index.options.as_deref().unwrap_or_default()))
     .trusted("tablespace", &tablespace_clause(index, " TABLESPACE "))
@@ -218,11 +296,6 @@ fn constraint_statement(
         "p" => "PRIMARY KEY".to_owned(),
         _ => format!("UNIQUE{}", nulls_clause(index)),
     };
-    let deferral = match (constraint.deferrable, constraint.deferred) {
-        (true, true) => " DEFERRABLE INITIALLY DEFERRED",
-        (true, false) => " DEFERRABLE",
-        _ => "",
-    };
     Sql::template(
         "ALTER TABLE {only}{relation} ADD CONSTRAINT {name} {kind} ({columns}){include}{options}{tablespace}{deferral}",
     )
@@ -231,11 +304,19 @@ fn constraint_statement(
     .ident("name", &name.name)
     .trusted("kind", &kind)
     .trusted("columns", &extended(&columns, index, key).join(", "))
-    .trusted("include", &include_clause(index, key))
+    .trusted("include", &include_clause(&include_columns(index, key)))
     .trusted("options", &with_clause(index.options.as_deref().unwrap_or_default()))
     .trusted("tablespace", &tablespace_clause(index, " USING INDEX TABLESPACE "))
-    .trusted("deferral", deferral)
+    .trusted("deferral", deferral(constraint))
     .build()
+}
+
+fn deferral(constraint: &IndexConstraint) -> &'static str {
+    match (constraint.deferrable, constraint.deferred) {
+        (true, true) => " DEFERRABLE INITIALLY DEFERRED",
+        (true, false) => " DEFERRABLE",
+        _ => "",
+    }
 }
 
 /// The key columns, with the partition column behind them where a unique index lacks it: a
@@ -248,20 +329,23 @@ fn extended(columns: &[String], index: &Index, key: &Column) -> Vec<String> {
     columns
 }
 
-/// ` INCLUDE (…)`, without a partition column that has just become part of the key.
-fn include_clause(index: &Index, key: &Column) -> String {
+/// The columns of the INCLUDE list, without a partition column that has just become part of the key.
+fn include_columns(index: &Index, key: &Column) -> Vec<String> {
     let key_name = quote_ident(&key.name);
     let becomes_key = index.is_unique && lacks(index, key.attnum);
-    let include: Vec<&str> = index
+    index
         .include
         .iter()
-        .map(String::as_str)
-        .filter(|column| !(becomes_key && *column == key_name))
-        .collect();
-    if include.is_empty() {
+        .filter(|column| !(becomes_key && **column == key_name))
+        .cloned()
+        .collect()
+}
+
+fn include_clause(columns: &[String]) -> String {
+    if columns.is_empty() {
         String::new()
     } else {
-        format!(" INCLUDE ({})", include.join(", "))
+        format!(" INCLUDE ({})", columns.join(", "))
     }
 }
 

@@ -126,7 +126,7 @@ pub fn quote_literal(text: &str) -> String {
 }
 
 /// A name and the schema it is in. Displayed, both are [quoted](quote_ident).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct QualifiedName {
     /// The schema's name as the catalog has it.
     pub schema: String,

@@ -1,0 +1,156 @@
+//! Mends what has drifted: each in a moment, as the table's owner, who may do no more than before.
+
+use super::drift::{self, Difference, Drift, Remedy};
+use super::read::Subject;
+use super::{act, parts};
+use crate::catalog::table;
+use crate::convert::run_step;
+use crate::db;
+use crate::error::Error;
+use crate::guc;
+use crate::pg::lock::{self, Mode};
+use crate::plan::facts::Facts;
+use crate::plan::grants;
+use crate::plan::names::QualifiedName;
+use crate::plan::sql::Sql;
+use pgrx::pg_sys;
+
+const DRIFT: &str = include_str!("sql/drift.sql");
+
+/// What an attempt to mend came to.
+pub enum Mended {
+    Done,
+    /// Why it was not tried.
+    NotTried(String),
+    /// It is no partition of the table any more, or has another name: the next comparison tells.
+    Gone,
+}
+
+/// Told of an index that a session leaves to a worker, which can build it beside writers.
+pub const LEFT_TO_BUILDER: &str = "the worker builds it CONCURRENTLY";
+
+/// Compares all partitions of a table with it; one query, however many they are.
+pub fn drifts(parent: pg_sys::Oid) -> Result<Vec<Drift>, Error> {
+    let differences = db::kept_rows(DRIFT, &[parent.into()], |row| {
+        Ok(Difference {
+            kind: row.get(1)?,
+            partition: row.get::<pg_sys::Oid>(2)?.to_u32(),
+            name: QualifiedName {
+                schema: row.get(3)?,
+                name: row.get(4)?,
+            },
+            has: row.find(5)?,
+            wanted: row.find(6)?,
+            object: row.find(7)?,
+            number: row.find::<pg_sys::Oid>(8)?.map(|oid| oid.to_u32()),
+            obstacle: row.find(9)?,
+        })
+    })?;
+    Ok(drift::find(&differences))
+}
+
+/// Mends one drift of one partition.
+pub fn mend(subject: &Subject, drift: &Drift) -> Result<Mended, Error> {
+    let statements = match &drift.remedy {
+        Remedy::ByHand(how) => return Ok(Mended::NotTried(how.clone())),
+        Remedy::Run(statements) => statements.as_slice(),
+        _ => &[],
+    };
+    let partition = pg_sys::Oid::from(drift.partition);
+    subject.as_owner(|| {
+        if !take(subject, partition, &drift.name)? {
+            return Ok(Mended::Gone);
+        }
+        match drift.remedy {
+            Remedy::Grant => grant(subject.parent, partition, &drift.name)?,
+            Remedy::Identify(index) => {
+                let part = part_of(partition, pg_sys::Oid::from(index))?;
+                let Some(part) = part else {
+                    return Ok(Mended::NotTried(
+                        "it has no valid part of that index yet".to_owned(),
+                    ));
+                };
+                let statement =
+                    Sql::template("ALTER TABLE {table} REPLICA IDENTITY USING INDEX {index}")
+                        .name("table", &drift.name)
+                        .ident("index", &part)
+                        .build();
+                db::run(&statement, &[])?;
+            }
+            Remedy::Build(index) => {
+                return parts::build_small(subject.parent, partition, pg_sys::Oid::from(index));
+            }
+            _ => {}
+        }
+        for statement in statements {
+            db::run(statement, &[])?;
+        }
+        Ok(Mended::Done)
+    })
+}
+
+/// Takes a partition in hand, until the end of the (sub)transaction; `false` where it is not that
+/// partition of the table any more.
+pub fn take(
+    subject: &Subject,
+    partition: pg_sys::Oid,
+    name: &QualifiedName,
+) -> Result<bool, Error> {
+    // SHARE UPDATE EXCLUSIVE on the parent, then on the partition: neither readers nor writers wait
+    // for it, but nobody attaches, detaches, renames or mends meanwhile. What is done to the
+    // partition then may want it ACCESS EXCLUSIVE for a moment: hence the time-out.
+    for relation in [subject.parent, partition] {
+        lock::relation(
+            relation,
+            Mode::ShareUpdateExclusive,
+            guc::swap_lock_timeout(),
+        );
+    }
+    act::unchanged(subject)?;
+    let is_partition: bool = db::value(
+        "SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = $1 AND inhparent = $2 AND NOT inhdetachpending)",
+        &[partition.into(), subject.parent.into()],
+    )?;
+    Ok(is_partition && table::qualified_name(partition)?.as_ref() == Some(name))
+}
+
+/// Gives a partition the privileges that its table has, and takes others.
+fn grant(parent: pg_sys::Oid, partition: pg_sys::Oid, name: &QualifiedName) -> Result<(), Error> {
+    let both = table::facts_of(&[parent, partition])?;
+    let of = |oid: pg_sys::Oid| {
+        let facts = both.iter().find(|facts| facts.oid == oid.to_u32());
+        facts
+            .cloned()
+            .ok_or_else(|| Error::NoRelation { oid: oid.to_u32() })
+    };
+    let wanted = without_sequences(of(parent)?);
+    let mut has = without_sequences(of(partition)?);
+    // A partition may have its columns in another order.
+    has.columns = wanted
+        .columns
+        .iter()
+        .filter_map(|column| has.column(&column.name).cloned())
+        .collect();
+    for step in grants::changes(&wanted, &has, name, &[]) {
+        run_step(&step)?;
+    }
+    Ok(())
+}
+
+/// Sequences are the table's alone.
+fn without_sequences(mut facts: Facts) -> Facts {
+    for column in &mut facts.columns {
+        column.sequences.clear();
+    }
+    facts
+}
+
+/// The name of a partition's valid part of an index of the table.
+fn part_of(partition: pg_sys::Oid, index: pg_sys::Oid) -> Result<Option<String>, Error> {
+    db::row(
+        "SELECT c.relname::text FROM pg_inherits h JOIN pg_index i ON i.indexrelid = h.inhrelid JOIN pg_class c ON c.oid = i.indexrelid \
+          WHERE h.inhparent = $1 AND i.indrelid = $2 AND i.indisvalid",
+        &[index.into(), partition.into()],
+        |row| row.get(1),
+    )
+}
