@@ -132,12 +132,17 @@ pub fn now(key_type: KeyType, zone: &SessionZone) -> Result<Option<i64>, Error> 
     db::value(&sql, &[zone.name.as_str().into()]).map(Some)
 }
 
-/// The key that lies by an interval, or by a number of integers, before another one; by the clock of
-/// the zone.
+/// The key that lies by an interval, or by a number of integers, before another one; months and
+/// days by the calendar of the zone, hours as they pass: as PostgreSQL subtracts intervals.
 pub fn earlier(key_type: KeyType, key: i64, by: &str, zone: &SessionZone) -> Result<i64, Error> {
     let value = match key_type {
         KeyType::TimestampTz => {
-            "(('2000-01-01 00:00:00+00'::timestamptz + $1 * interval '1 microsecond') AT TIME ZONE $3 - $2::text::interval) AT TIME ZONE $3"
+            "(SELECT CASE WHEN by.months = 0 AND by.days = 0 THEN key.t \
+                          ELSE (key.t AT TIME ZONE $3 - make_interval(months => by.months, days => by.days)) AT TIME ZONE $3 END \
+                     - (by.whole - make_interval(months => by.months, days => by.days)) \
+                FROM (SELECT '2000-01-01 00:00:00+00'::timestamptz + $1 * interval '1 microsecond') AS key(t), \
+                     (SELECT i, (extract(year FROM i) * 12 + extract(month FROM i))::int, extract(day FROM i)::int \
+                        FROM (SELECT $2::text::interval) AS given(i)) AS by(whole, months, days))"
         }
         KeyType::Timestamp => {
             "'2000-01-01 00:00:00'::timestamp + $1 * interval '1 microsecond' - $2::text::interval"

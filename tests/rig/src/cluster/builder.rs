@@ -112,7 +112,7 @@ impl ClusterBuilder {
 }
 
 /// A directory whose socket fits a socket address, which deep temporary directories do not.
-fn short_temp_dir() -> TempDir {
+pub(super) fn short_temp_dir() -> TempDir {
     let fits = |dir: &PathBuf| {
         dir.join("prig-XXXXXX/.s.PGSQL.5432").as_os_str().len() <= LONGEST_SOCKET_PATH
     };

@@ -89,7 +89,7 @@ impl Cluster {
         began.elapsed()
     }
 
-    fn pg_ctl(&self, verb: &str) -> Command {
+    pub(super) fn pg_ctl(&self, verb: &str) -> Command {
         let mut command = os::as_server_user(self.bin.server_program("pg_ctl"));
         command
             .current_dir(self.dir.path())

@@ -9,6 +9,7 @@ mod builder;
 mod connect;
 mod control;
 mod keeper;
+mod standby;
 
 use std::path::{Path, PathBuf};
 

@@ -24,4 +24,5 @@ mod routing;
 mod steering;
 mod tpcb;
 mod truncate;
+mod two_days;
 mod under_load;
