@@ -168,13 +168,14 @@ CREATE FUNCTION set_partition_policy(
     partition_offset text DEFAULT NULL,
     retention_schema text DEFAULT NULL,
     grace_period text DEFAULT NULL,
-    repair boolean DEFAULT NULL
+    repair boolean DEFAULT NULL,
+    key_codec text DEFAULT NULL
 ) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS 'MODULE_PATHNAME', 'set_partition_policy_wrapper';
-COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text, text, text, text, boolean) IS
+COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text, text, text, text, boolean, text) IS
     'says how a partitioned table is to be kept: what is left out stays as it is, or is read from its partitions';
 
 CREATE FUNCTION drop_partition_policy(parent regclass) RETURNS void

@@ -115,7 +115,8 @@ CREATE TABLE partman_rs.policy (
     -- By name: regnamespace would keep pg_upgrade from running.
     retention_schema text,
     grace_period text,
-    repair boolean NOT NULL DEFAULT false
+    repair boolean NOT NULL DEFAULT false,
+    key_codec text
 );
 -- Of tables that are gone nothing is dumped: their numbers would mean others.
 SELECT pg_catalog.pg_extension_config_dump('partman_rs.policy', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');

@@ -193,7 +193,8 @@ SELECT p.parent,
        p.partition_offset,
        p.retention_schema,
        p.grace_period,
-       p.repair
+       p.repair,
+       p.key_codec
   FROM partman_rs.policy p
   JOIN pg_catalog.pg_class c ON c.oid = p.parent
   LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent
@@ -259,6 +260,7 @@ SELECT h.parent,
   LEFT JOIN partman_rs.maintenance m ON m.parent = h.parent::oid;
 
 COMMENT ON COLUMN partman_rs.policies.partition_offset IS 'how far bounds are moved from where the interval puts them; null where they are not';
+COMMENT ON COLUMN partman_rs.policies.key_codec IS 'how ids in the partition column carry a time: uuidv7, ulid, or snowflake with its epoch and shift; null where they do not';
 
 COMMENT ON VIEW partman_rs.health IS
     'whether all is well with the tables that have a policy, and what to do if not; looks at each of them';

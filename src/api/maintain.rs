@@ -26,6 +26,7 @@ fn set_partition_policy(
     retention_schema: Option<String>,
     grace_period: Option<String>,
     repair: Option<bool>,
+    key_codec: Option<String>,
 ) -> Result<(), ErrorReport> {
     let was_there = partition_interval.is_some();
     let policy = adopt::set(
@@ -42,6 +43,7 @@ fn set_partition_policy(
             retention_schema,
             grace_period,
             repair,
+            key_codec,
         },
     )?;
     if !was_there {

@@ -30,6 +30,8 @@ pub struct Policy {
     pub grace_period: Option<String>,
     /// Whether partitions that have drifted from the table are mended, or only told of.
     pub repair: bool,
+    /// How ids carry a time.
+    pub key_codec: Option<String>,
 }
 
 /// What becomes of a partition that is retired.
@@ -88,11 +90,12 @@ fn decode(row: &db::Row) -> Result<Policy, Error> {
         retention_schema: row.find(10)?,
         grace_period: row.find(11)?,
         repair: row.get(12)?,
+        key_codec: row.find(13)?,
     })
 }
 
 const COLUMNS: &str = "SELECT p.parent::oid, p.partition_interval, p.premake, p.retention, p.retention_partitions, \
-     p.retention_bytes, p.retention_action, p.time_zone, p.partition_offset, p.retention_schema, p.grace_period, p.repair FROM partman_rs.policy p ";
+     p.retention_bytes, p.retention_action, p.time_zone, p.partition_offset, p.retention_schema, p.grace_period, p.repair, p.key_codec FROM partman_rs.policy p ";
 
 /// The policy of a table, if it has one.
 pub fn find(parent: pg_sys::Oid) -> Result<Option<Policy>, Error> {
@@ -163,10 +166,10 @@ pub fn set(policy: &Policy) -> Result<(), Error> {
         policy,
         "DO UPDATE \
             SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone, \
-                 partition_offset, retention_schema, grace_period, repair) \
+                 partition_offset, retention_schema, grace_period, repair, key_codec) \
               = (excluded.partition_interval, excluded.premake, excluded.retention, excluded.retention_partitions, \
                  excluded.retention_bytes, excluded.retention_action, excluded.time_zone, \
-                 excluded.partition_offset, excluded.retention_schema, excluded.grace_period, excluded.repair)",
+                 excluded.partition_offset, excluded.retention_schema, excluded.grace_period, excluded.repair, excluded.key_codec)",
     )
 }
 
@@ -179,8 +182,8 @@ fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
     let sql = format!(
         "INSERT INTO partman_rs.policy (parent, partition_interval, premake, retention, retention_partitions, \
                                         retention_bytes, retention_action, time_zone, \
-                                        partition_offset, retention_schema, grace_period, repair) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (parent) {on_conflict}"
+                                        partition_offset, retention_schema, grace_period, repair, key_codec) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (parent) {on_conflict}"
     );
     as_bookkeeper(|| {
         db::run(
@@ -198,6 +201,7 @@ fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
                 policy.retention_schema.clone().into(),
                 policy.grace_period.clone().into(),
                 policy.repair.into(),
+                policy.key_codec.clone().into(),
             ],
         )
         .map(drop)

@@ -1,6 +1,6 @@
 //! Makes partitions: each in a moment, under a lock that is waited for only shortly.
 
-use super::read::{self, Subject};
+use super::read::Subject;
 use crate::catalog::table;
 use crate::convert::{prepare, run_step};
 use crate::db;
@@ -39,7 +39,11 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
         if now.set.overlaps(span.lower.key, span.upper.key) {
             return Ok(Creation::AlreadyThere);
         }
-        if let Some(why) = now.default_in_the_way(Some(&span.lower.literal), Some(&span.upper.literal))? {
+        let (lower, upper) = (
+            now.lower_literal(span.lower.key)?,
+            now.upper_literal(span.upper.key)?,
+        );
+        if let Some(why) = now.default_in_the_way(Some(&lower), Some(&upper))? {
             return Ok(Creation::NotTried(why));
         }
         let facts = subject.facts()?;
@@ -77,8 +81,8 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
         )
         .name("parent", &parent)
         .name("name", &name)
-        .literal("lower", &span.lower.literal)
-        .literal("upper", &span.upper.literal))?;
+        .literal("lower", &lower)
+        .literal("upper", &upper))?;
         Ok(Creation::Made(name))
     })
 }
@@ -86,7 +90,7 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
 /// The table as it is now that it is locked. A new owner is for the next run: what the old one may
 /// do is no measure for it.
 pub fn unchanged(subject: &Subject) -> Result<Subject, Error> {
-    let now = read::subject(subject.parent, false)?;
+    let now = subject.again()?;
     match now.owner == subject.owner {
         true => Ok(now),
         false => Err(Error::LockNotAvailable {

@@ -25,6 +25,7 @@ pub struct Wish {
     pub retention_schema: Option<String>,
     pub grace_period: Option<String>,
     pub repair: Option<bool>,
+    pub key_codec: Option<String>,
 }
 
 /// Takes a limit away.
@@ -32,10 +33,17 @@ const NONE: &str = "none";
 
 /// Makes or changes the policy of a table that the caller may act for.
 pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
-    let subject = read::subject(parent, false)?;
+    let before = policy::find(parent)?;
+    let key_codec = match wish.key_codec.as_deref() {
+        Some(NONE) => None,
+        Some(given) => Some(given.to_owned()),
+        None => before.as_ref().and_then(|policy| policy.key_codec.clone()),
+    };
+    let subject = read::subject(parent, key_codec.as_deref(), false)?;
     may_steer(subject.owner, &subject.name.name)?;
     let key = subject.set.key;
-    let before = policy::find(parent)?;
+    // Where keys are read in another way, nothing that was said about them holds.
+    let before = before.filter(|policy| policy.key_codec == key_codec);
     let refuse = |message: String, hint: &str| Error::Argument {
         message,
         detail: None,
@@ -172,6 +180,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         retention_schema,
         grace_period,
         repair,
+        key_codec,
     };
     policy::set(&policy)?;
     history::forget_comparison(parent)?;
@@ -194,6 +203,7 @@ pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
         retention_schema: None,
         grace_period: None,
         repair: false,
+        key_codec: None,
     })
 }
 

@@ -82,7 +82,11 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
     // ACCESS SHARE on the table, until the end of the transaction. Who looks after all tables must
     // not wait for one that is locked.
     lock::relation(policy.parent, Mode::AccessShare, guc::swap_lock_timeout());
-    let subject = read::subject(policy.parent, ensure::needs_sizes(policy))?;
+    let subject = read::subject(
+        policy.parent,
+        policy.key_codec.as_deref(),
+        ensure::needs_sizes(policy),
+    )?;
     let zone = SessionZone::named(policy.time_zone.as_deref())?;
     let position = subject.position(&zone)?;
     let keep_from = ensure::keep_from(policy, &subject, position, &zone)?;

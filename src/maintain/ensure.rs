@@ -259,7 +259,11 @@ fn told(policy: &Policy, subject: &Subject, drifts: &[Drift]) -> Vec<Outcome> {
 }
 
 fn decide(policy: &Policy) -> Result<Decision, Error> {
-    let subject = read::subject(policy.parent, needs_sizes(policy))?;
+    let subject = read::subject(
+        policy.parent,
+        policy.key_codec.as_deref(),
+        needs_sizes(policy),
+    )?;
     let key = subject.set.key;
     let zone = SessionZone::named(policy.time_zone.as_deref())?;
     let position = subject.position(&zone)?;

@@ -80,13 +80,19 @@ fn of_integers(lower: i64, upper: i64) -> Option<Lattice> {
     })
 }
 
-const DAY: i64 = 86_400_000_000;
+const SECOND: i64 = 1_000_000;
+const DAY: i64 = 86_400 * SECOND;
 
 /// Monday, 3 January 2000: the beginning of a week.
 const MONDAY: i64 = 2 * DAY;
 
 /// From one time by the wall clock to another.
 fn of_times(lower: i64, upper: i64) -> Option<Lattice> {
+    // Bounds are made of whole seconds; those of ids may lie a millisecond beside.
+    let (lower, upper) = (
+        lower - lower.rem_euclid(SECOND),
+        upper - upper.rem_euclid(SECOND),
+    );
     let width = upper.checked_sub(lower)?;
     let (from, to) = (moment(lower)?, moment(upper)?);
     let clock = lower.rem_euclid(DAY);
@@ -108,7 +114,7 @@ fn of_times(lower: i64, upper: i64) -> Option<Lattice> {
         let interval = PartitionInterval::Days(u32::try_from(width / DAY).ok()?);
         return lattice_of(interval, 0, (lower - origin).rem_euclid(width.max(1)));
     }
-    let interval = PartitionInterval::Seconds(u32::try_from(width / 1_000_000).ok()?);
+    let interval = PartitionInterval::Seconds(u32::try_from(width / SECOND).ok()?);
     lattice_of(interval, 0, lower.rem_euclid(width.max(1)))
 }
 

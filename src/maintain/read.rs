@@ -10,6 +10,8 @@ use crate::pg::partitions;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::settings;
+use crate::plan::bounds::RangeBound;
+use crate::plan::codec::{Carrier, Codec, CodecError, Stored};
 use crate::plan::facts::Facts;
 use crate::plan::interval::KeyType;
 use crate::plan::names::QualifiedName;
@@ -26,18 +28,45 @@ pub struct Subject {
     /// The partition column.
     pub column: String,
     pub attnum: i16,
+    /// Its keys count as times where ids carry them.
     pub set: PartitionSet,
+    /// How they carry them.
+    pub codec: Option<Codec>,
+    /// Its name.
+    key_codec: Option<String>,
+    /// Bounds of partitions as they are stored, where ids carry times: a neighbour begins, or ends,
+    /// exactly there.
+    seams: Seams,
     pub default: Option<pg_sys::Oid>,
     facts: OnceCell<Facts>,
 }
 
-/// The name, number and type of a partition column, and whether it is in the type's usual order.
-type KeyColumn = (String, i16, pg_sys::Oid, bool);
+/// Ends and beginnings of partitions, each with the time that it counts as.
+#[derive(Default)]
+struct Seams {
+    ends: Vec<(i64, Stored)>,
+    begins: Vec<(i64, Stored)>,
+}
+
+/// A partition column.
+struct KeyColumn {
+    name: String,
+    attnum: i16,
+    type_oid: pg_sys::Oid,
+    /// Whether it is in the type's usual order.
+    is_usual_order: bool,
+    /// Whether it is compared byte by byte, by the key and by who asks for it; for texts.
+    is_bytewise: bool,
+}
 
 /// Reads a table; takes ACCESS SHARE on it, until the end of the transaction.
 ///
-/// Fails where it is not partitioned, or in a way that is not managed.
-pub fn subject(parent: pg_sys::Oid, with_sizes: bool) -> Result<Subject, Error> {
+/// Fails where it is not partitioned, or in a way that is not managed. `key_codec` is the policy's.
+pub fn subject(
+    parent: pg_sys::Oid,
+    key_codec: Option<&str>,
+    with_sizes: bool,
+) -> Result<Subject, Error> {
     let open = Relation::try_open(parent, Mode::AccessShare).ok_or_else(|| Error::NoRelation {
         oid: parent.to_u32(),
     })?;
@@ -47,15 +76,26 @@ pub fn subject(parent: pg_sys::Oid, with_sizes: bool) -> Result<Subject, Error> 
         detail: detail.to_owned(),
     };
     let key: Option<(String, Option<KeyColumn>)> = db::row(
-        "SELECT p.partstrat::text, p.partnatts = 1 AND p.partexprs IS NULL, a.attname::text, a.attnum, a.atttypid, o.opcdefault \
+        "SELECT p.partstrat::text, p.partnatts = 1 AND p.partexprs IS NULL, a.attname::text, a.attnum, a.atttypid, o.opcdefault, \
+                coalesce(a.attcollation = p.partcollation[0] AND \
+                         CASE WHEN l.collprovider = 'd' THEN d.datlocprovider = 'b' OR (d.datlocprovider = 'c' AND d.datcollate IN ('C', 'POSIX')) \
+                              ELSE l.collprovider = 'b' OR (l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX')) END, false) \
            FROM pg_partitioned_table p \
            LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] AND a.attnum > 0 \
            LEFT JOIN pg_opclass o ON o.oid = p.partclass[0] \
+           LEFT JOIN pg_collation l ON l.oid = p.partcollation[0] \
+           LEFT JOIN pg_database d ON d.datname = current_database() \
           WHERE p.partrelid = $1",
         &[parent.into()],
         |row| {
             let column = match row.get::<bool>(2)? {
-                true => Some((row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?)),
+                true => Some(KeyColumn {
+                    name: row.get(3)?,
+                    attnum: row.get(4)?,
+                    type_oid: row.get(5)?,
+                    is_usual_order: row.get(6)?,
+                    is_bytewise: row.get(7)?,
+                }),
                 false => None,
             };
             Ok((row.get(1)?, column))
@@ -69,28 +109,71 @@ pub fn subject(parent: pg_sys::Oid, with_sizes: bool) -> Result<Subject, Error> 
         "l" => return Err(unmanaged("It is partitioned by list.")),
         _ => return Err(unmanaged("It is partitioned by hash.")),
     }
-    let Some((column, attnum, type_oid, is_usual_order)) = column else {
+    let Some(column) = column else {
         return Err(unmanaged(
             "Its partition key is an expression, or has several columns.",
         ));
     };
-    let key = request::key_type(type_oid.to_u32())
-        .filter(|_| is_usual_order)
-        .ok_or_else(|| {
-            unmanaged("Its partition key is of a type, or in an order, that is not managed.")
-        })?;
-    let (ranges, default) = partitions::ranges(&open, as_number(key));
+    let carrier = match column.type_oid {
+        pg_sys::UUIDOID => Some(Carrier::Uuid),
+        pg_sys::TEXTOID | pg_sys::VARCHAROID => Some(Carrier::Text),
+        pg_sys::INT8OID => Some(Carrier::BigInt),
+        _ => None,
+    };
+    let codec = key_codec
+        .map(|name| Codec::named(name, carrier).map_err(|error| refused(name, error)))
+        .transpose()?;
+    let key = match codec {
+        Some(Codec::Ulid) if !column.is_bytewise => {
+            return Err(unmanaged(
+                "Its partition column is not compared byte by byte: its collation, and the key's, must be \"C\".",
+            ));
+        }
+        Some(_) => Some(KeyType::TimestampTz),
+        None if matches!(carrier, Some(Carrier::Uuid | Carrier::Text)) => {
+            return Err(unmanaged(
+                "How the ids in its partition column carry a time is not known: pass key_codec.",
+            ));
+        }
+        None => request::key_type(column.type_oid.to_u32()),
+    };
+    let key = key.filter(|_| column.is_usual_order).ok_or_else(|| {
+        unmanaged("Its partition key is of a type, or in an order, that is not managed.")
+    })?;
+    let (ranges, default) = partitions::ranges(&open, column.type_oid);
     let pinned = policy::pinned(parent)?;
+    let mut seams = Seams::default();
     let leaves = ranges
         .into_iter()
         .map(|range| {
-            let finite = |bound: Option<i64>| {
-                bound.filter(|bound| (key.smallest()..=key.largest()).contains(bound))
+            let number = |bound: Option<Stored>, is_upper| {
+                let Some(bound) = bound else {
+                    return Ok::<Option<i64>, Error>(None);
+                };
+                let number = match (codec, &bound) {
+                    // What is made beside a partition must not overlap with it.
+                    (Some(codec), _) => codec
+                        .decode(&bound)
+                        .map(|(below, above)| if is_upper { above } else { below }),
+                    (None, Stored::Number(number)) => Some(*number),
+                    (None, _) => None,
+                };
+                let number = number
+                    .ok_or_else(|| unmanaged("A bound of one of its partitions tells no time."))?;
+                Ok(Some(number).filter(|number| (key.smallest()..=key.largest()).contains(number)))
             };
+            let (lower, upper) = (
+                number(range.lower.clone(), false)?,
+                number(range.upper.clone(), true)?,
+            );
+            if codec.is_some() {
+                seams.begins.extend(lower.zip(range.lower));
+                seams.ends.extend(upper.zip(range.upper));
+            }
             Ok(Leaf {
                 oid: range.oid.to_u32(),
-                lower: finite(range.lower),
-                upper: finite(range.upper),
+                lower,
+                upper,
                 bytes: match with_sizes {
                     true => db::value("SELECT pg_total_relation_size($1)", &[range.oid.into()])?,
                     false => 0,
@@ -103,20 +186,31 @@ pub fn subject(parent: pg_sys::Oid, with_sizes: bool) -> Result<Subject, Error> 
         parent,
         owner: open.owner(),
         name,
-        column,
-        attnum,
+        column: column.name,
+        attnum: column.attnum,
         set: PartitionSet { key, leaves },
+        codec,
+        key_codec: key_codec.map(str::to_owned),
+        seams,
         default,
         facts: OnceCell::new(),
     })
 }
 
-fn as_number(key: KeyType) -> fn(pg_sys::Datum) -> i64 {
-    match key {
-        KeyType::TimestampTz | KeyType::Timestamp | KeyType::BigInt => |datum| datum.value() as i64,
-        // Datums of shorter types have undefined upper bits.
-        KeyType::Date | KeyType::Integer => |datum| i64::from(datum.value() as i32),
-        KeyType::SmallInt => |datum| i64::from(datum.value() as i16),
+fn refused(name: &str, error: CodecError) -> Error {
+    Error::Argument {
+        message: match error {
+            CodecError::Unknown => format!("unknown key_codec \"{name}\""),
+            CodecError::Unsuitable => {
+                format!("key_codec \"{name}\" does not suit the type of the partition column")
+            }
+        },
+        detail: None,
+        hint: Some(
+            "It is \"uuidv7\" for a uuid, \"ulid\" for a text or uuid, or \"snowflake:epoch:shift\" for a bigint, \
+             as snowflake:1288834974657:22: milliseconds since 1970, and 1 to 40 bits."
+                .to_owned(),
+        ),
     }
 }
 
@@ -132,6 +226,38 @@ impl Subject {
         self.facts
             .get()
             .ok_or_else(|| Error::Internal("facts of a table are gone".to_owned()))
+    }
+
+    /// The table as it is now.
+    pub fn again(&self) -> Result<Subject, Error> {
+        subject(self.parent, self.key_codec.as_deref(), false)
+    }
+
+    /// A lower bound as it is written in SQL, between quotes.
+    pub fn lower_literal(&self, key: i64) -> Result<String, Error> {
+        self.literal(key, &self.seams.ends)
+    }
+
+    /// An upper bound likewise.
+    pub fn upper_literal(&self, key: i64) -> Result<String, Error> {
+        self.literal(key, &self.seams.begins)
+    }
+
+    fn literal(&self, key: i64, neighbours: &[(i64, Stored)]) -> Result<String, Error> {
+        let bound = RangeBound::at(self.set.key, key)?;
+        let Some(codec) = self.codec else {
+            return Ok(bound.literal);
+        };
+        let neighbour = neighbours.iter().find(|(at, _)| *at == key);
+        neighbour
+            .map(|(_, stored)| stored.clone())
+            .or_else(|| codec.encode(key))
+            .and_then(|id| id.literal())
+            .ok_or_else(|| Error::Argument {
+                message: "no id carries a time so far off".to_owned(),
+                detail: Some(format!("The time is {}.", bound.literal)),
+                hint: None,
+            })
     }
 
     /// Where the clock and the data are.
@@ -172,6 +298,21 @@ impl Subject {
         };
         if !table::has_index_on(pg_sys::Oid::from(leaf.oid), self.attnum)? {
             return Ok(self.has_rows(&name)?.then_some(edges));
+        }
+        if let Some(codec) = self.codec {
+            let sql =
+                Sql::template("SELECT {column}::text FROM {leaf} ORDER BY {column} DESC LIMIT 1")
+                    .ident("column", &self.column)
+                    .name("leaf", &name)
+                    .build();
+            let newest: Option<String> = self.as_owner(|| {
+                settings::within(&crate::analyze::INDEX_ONLY, || {
+                    db::row(&sql, &[], |row| row.get(1))
+                })
+            })?;
+            // What tells no time lies within the partition's bounds all the same.
+            let time = |id: String| codec.decode(&codec.read(&id)?).map(|(at, _)| (at, at));
+            return Ok(newest.map(|id| time(id).unwrap_or(edges)));
         }
         let sql =
             Sql::template("SELECT {key} FROM (SELECT max({column}) FROM {leaf}) AS greatest(t)")

@@ -112,7 +112,8 @@ pub fn restore(partition: pg_sys::Oid) -> Result<QualifiedName, Error> {
     may_steer(owner, &relation)?;
     let found = recycled::find(partition)?;
     let recycled = found.ok_or(Error::NotRecycled { relation })?;
-    let subject = read::subject(recycled.parent, false)?;
+    let key_codec = policy::find(recycled.parent)?.and_then(|policy| policy.key_codec);
+    let subject = read::subject(recycled.parent, key_codec.as_deref(), false)?;
     may_steer(subject.owner, &subject.name.name)?;
     may_return(&subject, &recycled)?;
     let name = subject.as_owner(|| attach(&subject, &recycled))?;
@@ -212,7 +213,16 @@ fn may_return(subject: &Subject, recycled: &Recycled) -> Result<(), Error> {
     if subject.set.overlaps(lower, upper) {
         return refuse("Another partition takes a part of its range now.");
     }
-    match subject.default_in_the_way(recycled.lower.as_deref(), recycled.upper.as_deref())? {
+    let is_bounded = (recycled.lower.is_some(), recycled.upper.is_some());
+    let lower = is_bounded
+        .0
+        .then(|| subject.lower_literal(lower))
+        .transpose()?;
+    let upper = is_bounded
+        .1
+        .then(|| subject.upper_literal(upper))
+        .transpose()?;
+    match subject.default_in_the_way(lower.as_deref(), upper.as_deref())? {
         Some(why) => refuse(&format!("It cannot be attached: {why}.")),
         None => Ok(()),
     }

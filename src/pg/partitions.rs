@@ -1,26 +1,26 @@
 //! The partitions of a table, from the relation cache: PostgreSQL keeps them sorted there.
 
 use super::relation::Relation;
-use pgrx::pg_sys;
+use crate::plan::codec::Stored;
+use pgrx::{FromDatum, Uuid, pg_sys};
 
-/// A partition by range of one column of a type that is passed by value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A partition by range of one column.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RangePartition {
     pub oid: pg_sys::Oid,
-    /// Inclusive, as a 64-bit datum; `None` is MINVALUE.
-    pub lower: Option<i64>,
+    /// Inclusive; `None` is MINVALUE.
+    pub lower: Option<Stored>,
     /// Exclusive; `None` is MAXVALUE.
-    pub upper: Option<i64>,
+    pub upper: Option<Stored>,
 }
 
 /// The partitions of a table that is partitioned by ranges: those with bounds, ascending, and the
 /// default partition. What is being detached is left out.
 ///
-/// The caller has made sure of the strategy, of the single column, and of its type: `as_number`
-/// takes its datums.
+/// The caller has made sure of the strategy, of the single column, and that it is of `key_type`.
 pub fn ranges(
     parent: &Relation,
-    as_number: fn(pg_sys::Datum) -> i64,
+    key_type: pg_sys::Oid,
 ) -> (Vec<RangePartition>, Option<pg_sys::Oid>) {
     // SAFETY: an open, locked, partitioned table has a descriptor, which lives in the relation cache
     // for as long as it is open.
@@ -37,7 +37,9 @@ pub fn ranges(
     let bound_at = |place: usize| unsafe {
         let kind = **bounds.kind.add(place);
         let is_value = kind == pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_VALUE;
-        is_value.then(|| as_number(**bounds.datums.add(place)))
+        is_value
+            .then(|| stored(**bounds.datums.add(place), key_type))
+            .flatten()
     };
     let mut found = Vec::with_capacity(desc.nparts as usize);
     // The range before the first bound, and the one behind the last, are nobody's.
@@ -54,4 +56,30 @@ pub fn ranges(
     }
     let default = (bounds.default_index >= 0).then(|| oid_at(bounds.default_index));
     (found, default)
+}
+
+/// A datum of one of the types that keys are of; `None` for another type.
+///
+/// # Safety
+/// The datum is one of that type, not null, and what it points at is there.
+unsafe fn stored(datum: pg_sys::Datum, key_type: pg_sys::Oid) -> Option<Stored> {
+    match key_type {
+        pg_sys::TIMESTAMPTZOID | pg_sys::TIMESTAMPOID | pg_sys::INT8OID => {
+            Some(Stored::Number(datum.value() as i64))
+        }
+        // Datums of shorter types have undefined upper bits.
+        pg_sys::DATEOID | pg_sys::INT4OID => Some(Stored::Number(i64::from(datum.value() as i32))),
+        pg_sys::INT2OID => Some(Stored::Number(i64::from(datum.value() as i16))),
+        pg_sys::UUIDOID => {
+            // SAFETY: the caller's word; the bytes are copied.
+            let uuid = unsafe { Uuid::from_datum(datum, false) };
+            uuid.map(|uuid| Stored::Uuid(*uuid.as_bytes()))
+        }
+        pg_sys::TEXTOID | pg_sys::VARCHAROID => {
+            // SAFETY: likewise. Bytes, since a text need not be UTF-8.
+            let text = unsafe { Vec::<u8>::from_datum(datum, false) };
+            text.map(Stored::Text)
+        }
+        _ => None,
+    }
 }

@@ -5,6 +5,7 @@ pub mod blockers;
 pub mod bounds;
 pub mod capture;
 pub mod carry;
+pub mod codec;
 mod comments;
 pub mod estimate;
 pub mod facts;
