@@ -78,6 +78,20 @@ SELECT outcome FROM ensure_partitions('bits');
 SELECT count(*), bool_and(upper_bound = next) AS adjoin FROM (SELECT *, lead(lower_bound, 1, upper_bound) OVER (ORDER BY lower_bound) AS next FROM partman_rs.partitions WHERE parent = 'bits'::regclass) p;
 SELECT count(*) FROM ensure_partitions('bits');
 DROP TABLE bits;
+-- What was recycled goes back between such neighbours.
+CREATE TABLE bin (id uuid PRIMARY KEY) PARTITION BY RANGE (id);
+DO $$ BEGIN
+    EXECUTE format('CREATE TABLE bin_1 PARTITION OF bin FOR VALUES FROM (%L) TO (%L)', tests.uuid7('2026-01-01', '7000-8000-000000000000'), tests.uuid7('2026-02-01', '7000-8000-000000000000'));
+    EXECUTE format('CREATE TABLE bin_2 PARTITION OF bin FOR VALUES FROM (%L) TO (%L)', tests.uuid7('2026-02-01', '7000-8000-000000000000'), tests.uuid7('2026-03-01', '7000-8000-000000000000'));
+END $$;
+CREATE TABLE bin_default PARTITION OF bin DEFAULT;
+INSERT INTO bin SELECT tests.uuid7(at::timestamptz) FROM unnest('{2026-01-15,2026-02-15}'::text[]) at;
+SELECT set_partition_policy('bin', premake => 0, retention => '10 days', retention_action => 'recycle', grace_period => '1 year', key_codec => 'uuidv7');
+SELECT action, partition, lower_bound, upper_bound, outcome FROM ensure_partitions('bin') WHERE action <> 'create';
+SELECT restore_partition('bin_1');
+SELECT * FROM tests.bounds('bin') WHERE partition < 'bin_3';
+SELECT count(*) FROM bin;
+DROP TABLE bin;
 
 -- Rows in the default partition keep one from being made, as ever.
 CREATE TABLE d (id text COLLATE "C" NOT NULL) PARTITION BY RANGE (id);
