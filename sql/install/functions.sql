@@ -169,13 +169,16 @@ CREATE FUNCTION set_partition_policy(
     retention_schema text DEFAULT NULL,
     grace_period text DEFAULT NULL,
     repair boolean DEFAULT NULL,
-    key_codec text DEFAULT NULL
+    key_codec text DEFAULT NULL,
+    quiet_from text DEFAULT NULL,
+    quiet_until text DEFAULT NULL,
+    maintenance_interval text DEFAULT NULL
 ) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS 'MODULE_PATHNAME', 'set_partition_policy_wrapper';
-COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text, text, text, text, boolean, text) IS
+COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text, text, text, text, boolean, text, text, text, text) IS
     'says how a partitioned table is to be kept: what is left out stays as it is, or is read from its partitions';
 
 CREATE FUNCTION drop_partition_policy(parent regclass) RETURNS void
@@ -244,9 +247,9 @@ SET jit = off
 AS 'MODULE_PATHNAME', 'check_policies_wrapper';
 COMMENT ON FUNCTION partman_rs.check_policies() IS 'for the view partman_rs.health';
 
-CREATE FUNCTION partman_rs.maintenance_delay(failures integer) RETURNS float8
-LANGUAGE c STABLE STRICT PARALLEL SAFE
+CREATE FUNCTION partman_rs.maintenance_delay(failures integer, own_interval float8) RETURNS float8
+LANGUAGE c STABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'maintenance_delay_wrapper';
-COMMENT ON FUNCTION partman_rs.maintenance_delay(integer) IS
-    'seconds between two runs of maintenance, after so many failures in a row; null where no worker runs it';
+COMMENT ON FUNCTION partman_rs.maintenance_delay(integer, float8) IS
+    'seconds between two runs of maintenance, after so many failures in a row, for a policy with an interval of its own or without; null where no worker runs it';

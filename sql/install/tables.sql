@@ -116,7 +116,10 @@ CREATE TABLE partman_rs.policy (
     retention_schema text,
     grace_period text,
     repair boolean NOT NULL DEFAULT false,
-    key_codec text
+    key_codec text,
+    quiet_from time,
+    quiet_until time,
+    maintenance_interval text
 );
 -- Of tables that are gone nothing is dumped: their numbers would mean others.
 SELECT pg_catalog.pg_extension_config_dump('partman_rs.policy', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');

@@ -189,12 +189,15 @@ SELECT p.parent,
        p.retention_action,
        p.time_zone,
        m.last_run_at,
-       coalesce(m.last_run_at, now()) + make_interval(secs => partman_rs.maintenance_delay(coalesce(m.failures, 0))) * (m.parent IS NOT NULL)::int AS next_run_at,
+       coalesce(m.last_run_at, now()) + make_interval(secs => partman_rs.maintenance_delay(coalesce(m.failures, 0), extract(epoch FROM p.maintenance_interval::interval)::float8)) * (m.parent IS NOT NULL)::int AS next_run_at,
        p.partition_offset,
        p.retention_schema,
        p.grace_period,
        p.repair,
-       p.key_codec
+       p.key_codec,
+       p.quiet_from,
+       p.quiet_until,
+       p.maintenance_interval
   FROM partman_rs.policy p
   JOIN pg_catalog.pg_class c ON c.oid = p.parent
   LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent
@@ -211,7 +214,10 @@ COMMENT ON COLUMN partman_rs.policies.retention_bytes IS 'most bytes of all part
 COMMENT ON COLUMN partman_rs.policies.retention_action IS 'drop, detach, move or recycle';
 COMMENT ON COLUMN partman_rs.policies.time_zone IS 'zone whose calendar the bounds of timestamp with time zone follow, and by whose clock it is today; null for integers';
 COMMENT ON COLUMN partman_rs.policies.last_run_at IS 'when maintenance last looked at the table';
-COMMENT ON COLUMN partman_rs.policies.next_run_at IS 'when the worker will look next; null where none will: the library is not preloaded, or pg_partman_rs.maintenance_interval is 0';
+COMMENT ON COLUMN partman_rs.policies.quiet_from IS 'time of day from which on the worker leaves the table alone, in its zone, or UTC where it has none; null where it never does';
+COMMENT ON COLUMN partman_rs.policies.quiet_until IS 'time of day when that ends';
+COMMENT ON COLUMN partman_rs.policies.maintenance_interval IS 'time between two runs of the worker; null where it is that of pg_partman_rs.maintenance_interval';
+COMMENT ON COLUMN partman_rs.policies.next_run_at IS 'when the worker will look next, or after the quiet hours in which that lies; null where none will: the library is not preloaded, or pg_partman_rs.maintenance_interval is 0';
 COMMENT ON COLUMN partman_rs.policies.repair IS 'whether partitions that have drifted from the table are mended, or only told of';
 
 COMMENT ON COLUMN partman_rs.policies.retention_schema IS 'schema where retired partitions go; null where they stay in theirs, or are dropped';

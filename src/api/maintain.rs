@@ -27,6 +27,9 @@ fn set_partition_policy(
     grace_period: Option<String>,
     repair: Option<bool>,
     key_codec: Option<String>,
+    quiet_from: Option<String>,
+    quiet_until: Option<String>,
+    maintenance_interval: Option<String>,
 ) -> Result<(), ErrorReport> {
     let was_there = partition_interval.is_some();
     let policy = adopt::set(
@@ -44,6 +47,9 @@ fn set_partition_policy(
             grace_period,
             repair,
             key_codec,
+            quiet_from,
+            quiet_until,
+            maintenance_interval,
         },
     )?;
     if !was_there {
@@ -133,7 +139,7 @@ fn maintain(policy: &Policy, is_dry: bool, tries: u32) -> Result<Vec<Outcome>, E
     if !is_dry && !policy::lock(policy.parent)?.try_alone() {
         return Ok(vec![ensure::held_by_another(policy.parent)?]);
     }
-    let outcomes = ensure::table(policy, is_dry, tries, |work| nested(work));
+    let outcomes = ensure::table(policy, is_dry, tries, |_| true, |work| nested(work));
     if !is_dry {
         history::ended(policy.parent, &outcomes, Counted::Now)?;
     }
@@ -207,9 +213,9 @@ fn check_policies() -> Result<
 }
 
 /// For views: seconds from a run to the next one; null where no worker will run.
-#[pg_extern(parallel_safe, stable, strict, sql = false)]
-fn maintenance_delay(failures: i32) -> Option<f64> {
-    let failures = u32::try_from(failures).unwrap_or(0);
-    let interval = launcher::maintenance_interval()?;
+#[pg_extern(parallel_safe, stable, sql = false)]
+fn maintenance_delay(failures: Option<i32>, own_interval: Option<f64>) -> Option<f64> {
+    let failures = u32::try_from(failures.unwrap_or(0)).unwrap_or(0);
+    let interval = schedule::interval(launcher::maintenance_interval()?, own_interval);
     Some(schedule::delay(interval, failures).as_secs_f64())
 }

@@ -32,6 +32,11 @@ pub struct Policy {
     pub repair: bool,
     /// How ids carry a time.
     pub key_codec: Option<String>,
+    /// Times of day between which the worker does nothing: both, or none.
+    pub quiet_from: Option<String>,
+    pub quiet_until: Option<String>,
+    /// Between two runs of the worker, in place of the setting's.
+    pub maintenance_interval: Option<String>,
 }
 
 /// What becomes of a partition that is retired.
@@ -91,11 +96,15 @@ fn decode(row: &db::Row) -> Result<Policy, Error> {
         grace_period: row.find(11)?,
         repair: row.get(12)?,
         key_codec: row.find(13)?,
+        quiet_from: row.find(14)?,
+        quiet_until: row.find(15)?,
+        maintenance_interval: row.find(16)?,
     })
 }
 
 const COLUMNS: &str = "SELECT p.parent::oid, p.partition_interval, p.premake, p.retention, p.retention_partitions, \
-     p.retention_bytes, p.retention_action, p.time_zone, p.partition_offset, p.retention_schema, p.grace_period, p.repair, p.key_codec FROM partman_rs.policy p ";
+     p.retention_bytes, p.retention_action, p.time_zone, p.partition_offset, p.retention_schema, p.grace_period, p.repair, p.key_codec, \
+     p.quiet_from::text, p.quiet_until::text, p.maintenance_interval FROM partman_rs.policy p ";
 
 /// The policy of a table, if it has one.
 pub fn find(parent: pg_sys::Oid) -> Result<Option<Policy>, Error> {
@@ -129,13 +138,16 @@ pub struct Standing {
     pub seconds_since: Option<f64>,
     pub failures: u32,
     pub last_error: Option<String>,
+    /// Seconds between two runs, where the policy has its own.
+    pub own_interval: Option<f64>,
 }
 
 /// All tables with a policy, those first whose turn was the longest ago.
 pub fn standings() -> Result<Vec<Standing>, Error> {
     as_bookkeeper(|| {
         let sql = format!(
-            "SELECT p.parent::oid, extract(epoch FROM {MOMENT} - m.last_run_at)::float8, coalesce(m.failures, 0), m.last_error \
+            "SELECT p.parent::oid, extract(epoch FROM {MOMENT} - m.last_run_at)::float8, coalesce(m.failures, 0), m.last_error, \
+                    extract(epoch FROM p.maintenance_interval::interval)::float8 \
                FROM partman_rs.policy p LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent \
               ORDER BY m.last_run_at NULLS FIRST, p.parent"
         );
@@ -145,6 +157,7 @@ pub fn standings() -> Result<Vec<Standing>, Error> {
                 seconds_since: row.find(2)?,
                 failures: u32::try_from(row.get::<i32>(3)?).unwrap_or(0),
                 last_error: row.find(4)?,
+                own_interval: row.find(5)?,
             })
         })
     })
@@ -160,16 +173,38 @@ pub fn of_role(role: pg_sys::Oid) -> Result<Vec<Policy>, Error> {
     as_bookkeeper(|| db::rows(&sql, &[role.into()], decode))
 }
 
+/// The seconds of the day at which quiet hours begin and end, and those of this moment, by the clock of
+/// the policy's zone; `None` where there are no quiet hours. For integers it is UTC.
+pub fn quiet_hours(policy: &Policy) -> Result<Option<(f64, f64, f64)>, Error> {
+    let sql = format!(
+        "SELECT extract(epoch FROM $1::text::time)::float8, extract(epoch FROM $2::text::time)::float8, \
+                extract(epoch FROM ({MOMENT} AT TIME ZONE coalesce($3::text, 'UTC'))::time)::float8"
+    );
+    let (Some(from), Some(until)) = (&policy.quiet_from, &policy.quiet_until) else {
+        return Ok(None);
+    };
+    db::row(
+        &sql,
+        &[
+            from.as_str().into(),
+            until.as_str().into(),
+            policy.time_zone.clone().into(),
+        ],
+        |row| Ok((row.get(1)?, row.get(2)?, row.get(3)?)),
+    )
+}
+
 /// Writes a policy, in place of the one that there was.
 pub fn set(policy: &Policy) -> Result<(), Error> {
     insert(
         policy,
         "DO UPDATE \
             SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone, \
-                 partition_offset, retention_schema, grace_period, repair, key_codec) \
+                 partition_offset, retention_schema, grace_period, repair, key_codec, quiet_from, quiet_until, maintenance_interval) \
               = (excluded.partition_interval, excluded.premake, excluded.retention, excluded.retention_partitions, \
                  excluded.retention_bytes, excluded.retention_action, excluded.time_zone, \
-                 excluded.partition_offset, excluded.retention_schema, excluded.grace_period, excluded.repair, excluded.key_codec)",
+                 excluded.partition_offset, excluded.retention_schema, excluded.grace_period, excluded.repair, excluded.key_codec, \
+                 excluded.quiet_from, excluded.quiet_until, excluded.maintenance_interval)",
     )
 }
 
@@ -182,8 +217,9 @@ fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
     let sql = format!(
         "INSERT INTO partman_rs.policy (parent, partition_interval, premake, retention, retention_partitions, \
                                         retention_bytes, retention_action, time_zone, \
-                                        partition_offset, retention_schema, grace_period, repair, key_codec) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (parent) {on_conflict}"
+                                        partition_offset, retention_schema, grace_period, repair, key_codec, \
+                                        quiet_from, quiet_until, maintenance_interval) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::time, $15::time, $16) ON CONFLICT (parent) {on_conflict}"
     );
     as_bookkeeper(|| {
         db::run(
@@ -202,6 +238,9 @@ fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
                 policy.grace_period.clone().into(),
                 policy.repair.into(),
                 policy.key_codec.clone().into(),
+                policy.quiet_from.clone().into(),
+                policy.quiet_until.clone().into(),
+                policy.maintenance_interval.clone().into(),
             ],
         )
         .map(drop)

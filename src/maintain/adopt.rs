@@ -1,6 +1,6 @@
 //! Policies: made for a table that is there, and changed.
 
-use super::{disposal, infer, read};
+use super::{disposal, infer, read, timing};
 use crate::catalog::policy::{self, Action, Policy};
 use crate::catalog::{history, table};
 use crate::db;
@@ -26,6 +26,9 @@ pub struct Wish {
     pub grace_period: Option<String>,
     pub repair: Option<bool>,
     pub key_codec: Option<String>,
+    pub quiet_from: Option<String>,
+    pub quiet_until: Option<String>,
+    pub maintenance_interval: Option<String>,
 }
 
 /// Takes a limit away.
@@ -165,6 +168,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
             .as_ref()
             .map_or(Action::Detach, |policy| policy.retention_action),
     };
+    let timing = timing::checked(&wish, before.as_ref())?;
     let (retention_schema, grace_period) =
         disposal::checked(&wish, before.as_ref(), retention_action, subject.owner)?;
     let policy = Policy {
@@ -181,6 +185,9 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         grace_period,
         repair,
         key_codec,
+        quiet_from: timing.quiet_from,
+        quiet_until: timing.quiet_until,
+        maintenance_interval: timing.interval,
     };
     policy::set(&policy)?;
     history::forget_comparison(parent)?;
@@ -204,6 +211,9 @@ pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
         grace_period: None,
         repair: false,
         key_codec: None,
+        quiet_from: None,
+        quiet_until: None,
+        maintenance_interval: None,
     })
 }
 

@@ -122,9 +122,15 @@ struct Decision {
 /// Brings one table into the shape of its policy; a row for each action. With `is_dry` nothing is
 /// done.
 ///
-/// What goes wrong with one action is told in its row, and stops no other. A lock that others hold is
+/// `may_go_on` is asked before each action. What goes wrong with one action is told in its row, and stops no other. A lock that others hold is
 /// asked for so many times.
-pub fn table(policy: &Policy, is_dry: bool, tries: u32, alone: Alone) -> Vec<Outcome> {
+pub fn table(
+    policy: &Policy,
+    is_dry: bool,
+    tries: u32,
+    may_go_on: fn(&Policy) -> bool,
+    alone: Alone,
+) -> Vec<Outcome> {
     let mut decision = None;
     let decided = alone(&mut || {
         decision = Some(decide(policy)?);
@@ -154,6 +160,10 @@ pub fn table(policy: &Policy, is_dry: bool, tries: u32, alone: Alone) -> Vec<Out
         interrupts::check();
         let outcome = match is_dry {
             true => task.outcome(&decision.subject, "to be done".to_owned()),
+            false if !may_go_on(policy) => task.outcome(
+                &decision.subject,
+                "skipped: quiet hours have begun".to_owned(),
+            ),
             false => attempt(&decision.subject, task, tries, alone),
         };
         outcomes.push(outcome);

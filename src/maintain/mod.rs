@@ -23,3 +23,4 @@ pub mod schedule;
 pub mod set;
 #[cfg(test)]
 mod tests;
+mod timing;

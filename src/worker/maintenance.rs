@@ -4,7 +4,9 @@
 //! table is done as the table's owner, restricted (see [`crate::maintain::read::Subject::as_owner`]).
 
 use crate::catalog::history::{self, Counted};
-use crate::catalog::{is_installed, policy};
+use crate::catalog::is_installed;
+use crate::catalog::policy::{self, Policy};
+use crate::error::Error;
 use crate::guc;
 use crate::maintain::ensure;
 use crate::maintain::schedule;
@@ -32,16 +34,17 @@ pub fn run() -> Result<(), Failure> {
 }
 
 /// The tables whose turn it is; none where another worker is still busy with those before.
-fn due(interval: Duration) -> Result<Vec<pg_sys::Oid>, crate::error::Error> {
+fn due(interval: Duration) -> Result<Vec<pg_sys::Oid>, Error> {
     // Held until this process ends, which is soon.
     if !is_installed() || !policy::worker_lock()?.try_for_session() {
         return Ok(Vec::new());
     }
     history::tidy()?;
     let standings = policy::standings()?;
-    let due = standings
-        .iter()
-        .filter(|table| schedule::is_due(interval, table.seconds_since, table.failures));
+    let due = standings.iter().filter(|table| {
+        let interval = schedule::interval(interval, table.own_interval);
+        schedule::is_due(interval, table.seconds_since, table.failures)
+    });
     Ok(due.map(|table| table.parent).collect())
 }
 
@@ -53,6 +56,10 @@ fn maintain(parent: pg_sys::Oid) -> Result<(), Failure> {
         }
         // Read under the lock: it may have been changed, or dropped, since it was found due.
         let policy = policy::find(parent)?;
+        let policy = match policy {
+            Some(policy) if is_quiet(&policy)? => None,
+            policy => policy,
+        };
         if policy.is_some() {
             history::began(parent)?;
         }
@@ -63,11 +70,22 @@ fn maintain(parent: pg_sys::Oid) -> Result<(), Failure> {
     };
     let done = match policy {
         Some(policy) => {
-            let outcomes = ensure::table(&policy, false, ensure::TRIES, |work| unit(work));
+            let outcomes =
+                ensure::table(&policy, false, ensure::TRIES, may_go_on, |work| unit(work));
             unit(|| history::ended(parent, &outcomes, Counted::Before))
         }
         None => Ok(()),
     };
     lock.release_for_session();
     done
+}
+
+/// Whether the table is to be left alone now.
+fn is_quiet(policy: &Policy) -> Result<bool, Error> {
+    Ok(policy::quiet_hours(policy)?.is_some_and(schedule::is_quiet))
+}
+
+/// Whether quiet hours have not begun since. Where that cannot be told, the action tells why.
+fn may_go_on(policy: &Policy) -> bool {
+    !unit(|| is_quiet(policy)).unwrap_or(false)
 }

@@ -197,6 +197,18 @@ RESET pg_partman_rs.retention_max_share;
 SELECT * FROM tests.made('s');
 DROP TABLE s;
 
+-- When the worker works.
+SELECT a, tests.refusal(format('SELECT set_partition_policy(%L, %s)', 'bin', a)) FROM unnest(ARRAY[
+    $$quiet_from => '08:00'$$, $$quiet_until => '08:00'$$, $$quiet_from => '08:00', quiet_until => '8:00:00'$$, $$quiet_from => '25:00', quiet_until => 'x'$$,
+    $$maintenance_interval => '0'$$, $$maintenance_interval => '8 days'$$, $$maintenance_interval => 'often'$$]) a;
+SELECT set_partition_policy('bin', quiet_from => '22:00', quiet_until => '06:00', maintenance_interval => '1 hour');
+SELECT set_partition_policy('bin', quiet_until => '07:30');
+SELECT parent, quiet_from, quiet_until, maintenance_interval FROM partman_rs.policies WHERE parent = 'bin'::regclass;
+SELECT set_partition_policy('bin', quiet_from => '00:00', quiet_until => '24:00');
+SELECT count(*) FROM ensure_partitions('bin') WHERE outcome ~ 'quiet';
+SELECT set_partition_policy('bin', quiet_from => 'none', maintenance_interval => 'none');
+SELECT parent, quiet_from, quiet_until, maintenance_interval FROM partman_rs.policies WHERE parent = 'bin'::regclass;
+
 DROP TABLE bin;
 DROP PROCEDURE tests.numbers;
 DROP FUNCTION tests.made, tests.bounds;

@@ -21,6 +21,7 @@ mod partition_values;
 mod query_pruning;
 mod readers;
 mod routing;
+mod schedule;
 mod steering;
 mod tpcb;
 mod truncate;

@@ -1,0 +1,78 @@
+//! When the worker works: quiet hours, and policies with an interval of their own.
+
+use std::time::Duration;
+
+use partman_rig::poll;
+use postgres::Client;
+
+use crate::maintained::{cluster_at, must, number, set_clock};
+
+/// Eleven at night in New York.
+const AT_NIGHT: &str = "2024-02-29 04:00:00+00";
+
+fn partitions(client: &mut Client, parent: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM pg_inherits WHERE inhparent = '{parent}'::regclass");
+    number(client, &sql)
+}
+
+#[test]
+fn quiet_hours_are_kept_by_the_worker_and_by_nobody_else() {
+    let cluster = cluster_at(AT_NIGHT, "1h");
+    let mut admin = cluster.connect();
+    must(
+        &mut admin,
+        "CREATE EXTENSION pg_partman_rs;
+         CREATE TABLE quiet (at timestamptz) PARTITION BY RANGE (at);
+         CREATE TABLE called (at timestamptz) PARTITION BY RANGE (at);
+         SELECT set_partition_policy('quiet', '1 day', premake => 1, time_zone => 'America/New_York', quiet_from => '22:00', quiet_until => '06:00');
+         SELECT set_partition_policy('called', '1 day', premake => 1, time_zone => 'America/New_York', quiet_from => '22:00', quiet_until => '06:00');
+         SELECT ensure_partitions('called');
+         CREATE TABLE awake (at timestamptz) PARTITION BY RANGE (at);
+         SELECT set_partition_policy('awake', '1 day', premake => 1, time_zone => 'Asia/Tokyo', quiet_from => '22:00', quiet_until => '06:00');",
+    );
+    poll::expect("the worker", Duration::from_secs(20), || {
+        partitions(&mut admin, "awake") == 2
+    });
+    // It has been here, and would have come again.
+    std::thread::sleep(Duration::from_millis(2_500));
+    assert_eq!(partitions(&mut admin, "quiet"), 0);
+    assert_eq!(partitions(&mut admin, "called"), 2);
+    let failures = "SELECT count(*) FROM partman_rs.runs WHERE outcome = 'failed'";
+    assert_eq!(number(&mut admin, failures), 0);
+    set_clock(&mut admin, "2024-02-29 11:00:00+00");
+    poll::expect("six in the morning", Duration::from_secs(20), || {
+        partitions(&mut admin, "quiet") == 2
+    });
+}
+
+#[test]
+fn a_policy_may_be_looked_at_more_often_than_others() {
+    let cluster = cluster_at(AT_NIGHT, "1h");
+    let mut admin = cluster.connect();
+    must(
+        &mut admin,
+        "CREATE EXTENSION pg_partman_rs;
+         CREATE TABLE often (id int) PARTITION BY RANGE (id);
+         CREATE TABLE seldom (id int) PARTITION BY RANGE (id);
+         SELECT set_partition_policy('often', '10', maintenance_interval => '10 minutes');
+         SELECT set_partition_policy('seldom', '10');",
+    );
+    let looked_at = |admin: &mut Client, parent: &str, at: &str| {
+        let sql = format!(
+            "SELECT count(*) FROM partman_rs.policies WHERE parent = '{parent}'::regclass AND last_run_at = '{at}'"
+        );
+        number(admin, &sql) == 1
+    };
+    poll::expect("the first look", Duration::from_secs(20), || {
+        looked_at(&mut admin, "often", AT_NIGHT) && looked_at(&mut admin, "seldom", AT_NIGHT)
+    });
+    let next = "SELECT count(*) FROM partman_rs.policies
+                 WHERE next_run_at = last_run_at + CASE parent::text WHEN 'often' THEN interval '10 minutes' ELSE interval '1 hour' END";
+    assert_eq!(number(&mut admin, next), 2);
+    let later = "2024-02-29 04:10:00+00";
+    set_clock(&mut admin, later);
+    poll::expect("the second look", Duration::from_secs(20), || {
+        looked_at(&mut admin, "often", later)
+    });
+    assert!(looked_at(&mut admin, "seldom", AT_NIGHT));
+}
