@@ -5,8 +5,8 @@
 //! that works in any state of a transaction, and outlives a crash.
 
 #[cfg(feature = "failpoints")]
-/// All points, in the order in which a conversion passes them.
-pub const NAMES: [&str; 22] = [
+/// All points, in the order in which a conversion passes them; at last those of maintenance.
+pub const NAMES: [&str; 23] = [
     "prepare:before_commit",
     "prepare:after_commit",
     "capture:before_commit",
@@ -29,6 +29,7 @@ pub const NAMES: [&str; 22] = [
     "swap:before_commit",
     "swap:after_commit",
     "cancel:before_commit",
+    "maintain:before_commit",
 ];
 
 #[cfg(not(feature = "failpoints"))]

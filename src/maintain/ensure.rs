@@ -12,6 +12,7 @@ use crate::catalog::policy::{Action, Policy};
 use crate::catalog::recycled::{self, Recycled};
 use crate::catalog::{history, table};
 use crate::error::Error;
+use crate::failpoint::failpoint;
 use crate::guc;
 use crate::pg::interrupts;
 use crate::pg::transaction::Failure;
@@ -411,7 +412,8 @@ fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone) -> Outcome 
                 }
                 Done::Nothing => return Ok(()),
             };
-            history::note(&outcome, began.elapsed())
+            history::note(&outcome, began.elapsed())?;
+            failpoint("maintain:before_commit")
         });
         return match done {
             Err(failure) if failure.is_transient() && tried < tries => {

@@ -12,6 +12,7 @@ mod copy_races;
 mod cron;
 mod estimates;
 mod keyless;
+mod killed_maintenance;
 mod maintained;
 mod maintenance;
 mod maintenance_of_partitions;

@@ -1,0 +1,135 @@
+//! The worker is killed in each kind of action, when all of it is done and nothing committed: the
+//! next run does it, once and as a whole.
+
+use std::time::Duration;
+
+use partman_rig::cluster::Cluster;
+use partman_rig::failpoint::{Action, Failpoints};
+use partman_rig::poll;
+use postgres::Client;
+
+use crate::maintained::{builder, must, number, texts};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+const TABLE: &str = "
+    CREATE TABLE t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
+    CREATE TABLE t_p0 PARTITION OF t FOR VALUES FROM (0) TO (10);
+    CREATE TABLE t_p10 PARTITION OF t FOR VALUES FROM (10) TO (20);
+    CREATE TABLE t_p20 PARTITION OF t FOR VALUES FROM (20) TO (30);
+    INSERT INTO t SELECT generate_series(0, 25, 5);";
+
+/// An action, the policy that brings it about, what the server then has of tables, and how many rows
+/// each of them holds.
+const CASES: [(&str, &str, &str, &[&str]); 6] = [
+    (
+        "create",
+        "'10', premake => 2",
+        "created",
+        &[
+            "t_p0 part 2",
+            "t_p10 part 2",
+            "t_p20 part 2",
+            "t_p30 part 0",
+            "t_p40 part 0",
+        ],
+    ),
+    (
+        "drop",
+        "'10', premake => 0, retention => '5', retention_action => 'drop'",
+        "dropped",
+        &["t_p20 part 2"],
+    ),
+    (
+        "detach",
+        "'10', premake => 0, retention => '5', retention_action => 'detach'",
+        "detached",
+        &["t_p0 table 2", "t_p10 table 2", "t_p20 part 2"],
+    ),
+    (
+        "move",
+        "'10', premake => 0, retention => '5', retention_action => 'move', retention_schema => 'attic'",
+        "moved",
+        &["attic.t_p0 table 2", "attic.t_p10 table 2", "t_p20 part 2"],
+    ),
+    (
+        "recycle",
+        "'10', premake => 0, retention => '5', retention_action => 'recycle', grace_period => '1 day'",
+        "recycled",
+        &["t_p0 table 2", "t_p10 table 2", "t_p20 part 2"],
+    ),
+    (
+        "repair",
+        "'10', premake => 0, repair => true",
+        "repaired",
+        &["t_p0 part 2", "t_p10 part 2", "t_p20 part 2"],
+    ),
+];
+
+/// All tables of the test, what they are and how many rows they hold.
+fn state(admin: &mut Client) -> Vec<String> {
+    texts(
+        admin,
+        "SELECT concat_ws(' ', c.oid::regclass, CASE WHEN c.relispartition THEN 'part' ELSE 'table' END,
+                          (xpath('/row/n/text()', query_to_xml('SELECT count(*) AS n FROM ' || c.oid::regclass, false, true, '')))[1])
+           FROM pg_class c WHERE c.relname ~ '^t_p\\d+$' AND c.relkind = 'r' ORDER BY c.relname",
+        &[],
+    )
+}
+
+#[test]
+fn a_worker_killed_in_any_action_leaves_nothing_half_done() {
+    let cluster: Cluster = builder("1s").start();
+    let mut admin = cluster.connect();
+    must(
+        &mut admin,
+        "CREATE EXTENSION pg_partman_rs; CREATE SCHEMA attic; CREATE ROLE reader",
+    );
+    let point = "maintain:before_commit";
+    for (action, policy, done, wanted) in CASES {
+        must(&mut admin, TABLE);
+        // A right that partitions lack: what repair is about.
+        must(
+            &mut admin,
+            "GRANT SELECT ON t TO reader; TRUNCATE partman_rs.run",
+        );
+        let before = cluster.incarnation().expect("the server runs");
+        Failpoints::of(&cluster).set(point, Action::Kill);
+        must(
+            &mut admin,
+            &format!("SELECT set_partition_policy('t', {policy})"),
+        );
+        let failpoints = Failpoints::of(&cluster);
+        poll::expect(&format!("the worker to {action}"), PATIENCE, || {
+            failpoints.has_fired(point)
+        });
+        cluster.await_crash_restart(&before);
+        admin = cluster.connect();
+        let recorded = format!(
+            "SELECT count(*) FROM partman_rs.run WHERE action = '{action}' AND outcome LIKE '{done}%'"
+        );
+        let distinct = recorded.replace("count(*)", "count(DISTINCT partition)");
+        let all = "SELECT count(*) FROM partman_rs.maintenance WHERE parent = 't'::regclass AND failures = 0";
+        poll::expect(&format!("the next run to {action}"), PATIENCE, || {
+            number(&mut admin, all) == 1 && number(&mut admin, &recorded) >= 2
+        });
+        assert_eq!(state(&mut admin), wanted, "{action}");
+        assert_eq!(
+            number(&mut admin, &recorded),
+            number(&mut admin, &distinct),
+            "{action}: each is recorded once"
+        );
+        let failed = "SELECT count(*) FROM partman_rs.run WHERE outcome = 'failed'";
+        assert_eq!(number(&mut admin, failed), 0, "{action}");
+        let bin = number(&mut admin, "SELECT count(*) FROM partman_rs.recycled");
+        assert_eq!(bin, if action == "recycle" { 2 } else { 0 }, "{action}");
+        must(&mut admin, "SELECT drop_partition_policy('t')");
+        for table in state(&mut admin) {
+            let name = table.split(' ').next().expect("it has a name");
+            if table.contains(" table ") {
+                must(&mut admin, &format!("DROP TABLE {name}"));
+            }
+        }
+        must(&mut admin, "DROP TABLE t; DELETE FROM partman_rs.recycled");
+    }
+}
