@@ -130,6 +130,9 @@ fn pain_24_policies_survive_a_dump() {
     assert_eq!(number(&mut restored, "SELECT count(*) FROM bin"), 2);
 }
 
+/// For how many seconds clients are at work, where 20 are not enough.
+const SECONDS_ENV: &str = "PARTMAN_LOAD_SECONDS";
+
 /// Rows in a partition; integers, so that the data alone says what is made and retired.
 const WIDTH: i64 = 100;
 
@@ -168,7 +171,7 @@ fn client(login: Login, flow: Arc<Flow>) -> JoinHandle<Duration> {
                 .unwrap_or_else(|e| panic!("select: {}", fault::describe(&e)));
             assert!(!seen.is_empty());
             longest = longest.max(began.elapsed());
-            thread::sleep(Duration::from_millis(4));
+            thread::sleep(Duration::from_millis(16));
         }
         longest
     })
@@ -203,11 +206,15 @@ fn pain_04_05_readers_and_writers_go_on_while_partitions_come_and_go() {
         stop: AtomicBool::new(false),
     });
     let login = || cluster.login("postgres", "postgres");
-    let clients: Vec<_> = (0..8).map(|_| client(login(), Arc::clone(&flow))).collect();
+    let clients: Vec<_> = (0..32)
+        .map(|_| client(login(), Arc::clone(&flow)))
+        .collect();
     let ensurers: Vec<_> = (0..2)
         .map(|_| ensurer(login(), Arc::clone(&flow)))
         .collect();
-    thread::sleep(Duration::from_secs(20));
+    let seconds = std::env::var(SECONDS_ENV).ok();
+    let seconds = seconds.map_or(20, |given| given.parse().expect("a number of seconds"));
+    thread::sleep(Duration::from_secs(seconds));
     flow.stop.store(true, Ordering::Relaxed);
     let longest = clients
         .into_iter()
@@ -221,6 +228,11 @@ fn pain_04_05_readers_and_writers_go_on_while_partitions_come_and_go() {
         .collect();
     assert_eq!(failed, Vec::<String>::new());
     println!("the longest statement took {longest:?}");
+    // Three statements, each of which may meet one wait for a lock, of 100 ms; the rest is for a slow machine.
+    assert!(
+        longest < Some(Duration::from_secs(2)),
+        "a client waited {longest:?}"
+    );
     must(&mut admin, "SELECT ensure_partitions('flow')");
     assert_eq!(strays(&mut admin), 0);
     let last = flow.next.load(Ordering::Relaxed);

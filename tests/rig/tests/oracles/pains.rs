@@ -506,3 +506,78 @@ fn pain_31_a_table_that_runs_out_of_partitions_is_seen_before_rows_fail() {
         note.payload()
     );
 }
+
+#[test]
+fn pain_23_ids_that_carry_a_time_need_no_function_of_the_user() {
+    let (_cluster, mut admin) = server();
+    must(
+        &mut admin,
+        "CREATE TABLE t (id uuid PRIMARY KEY) PARTITION BY RANGE (id);
+         SELECT set_config('pg_partman_rs.test_clock', '2024-02-28 12:00:00+00', false);
+         SELECT set_partition_policy('t', '1 day', premake => 1, time_zone => 'UTC', key_codec => 'uuidv7');
+         SELECT ensure_partitions('t')",
+    );
+    // 2024-02-28 12:00 and the last millisecond of that day, in milliseconds: the first 48 bits.
+    let of = |millis: i64| {
+        format!(
+            "{:08x}-{:04x}-7000-8000-000000000000",
+            millis >> 16,
+            millis & 0xffff
+        )
+    };
+    let noon = 1_709_121_600_000;
+    let midnight = noon + 43_200_000;
+    let mut holders = Vec::new();
+    for millis in [noon, midnight - 1, midnight, midnight + 86_399_999] {
+        let sql = format!(
+            "INSERT INTO t VALUES ('{}') RETURNING tableoid::regclass::text",
+            of(millis)
+        );
+        holders.extend(texts(&mut admin, &sql, &[]));
+    }
+    assert_eq!(
+        holders,
+        [
+            "t_p2024_02_28",
+            "t_p2024_02_28",
+            "t_p2024_02_29",
+            "t_p2024_02_29"
+        ]
+    );
+}
+
+#[test]
+fn pain_29_what_was_retired_can_be_had_back_until_its_grace_period_ends() {
+    let (_cluster, mut admin) = server();
+    must(&mut admin, TENS);
+    must(
+        &mut admin,
+        "SELECT set_config('pg_partman_rs.test_clock', '2024-02-28 12:00:00+00', false);
+         SELECT set_partition_policy('t', retention_action => 'recycle', grace_period => '1 day')",
+    );
+    assert_eq!(
+        ensure(&mut admin, "t"),
+        ["recycle t_p0 recycled", "recycle t_p10 recycled"]
+    );
+    assert_eq!(number(&mut admin, "SELECT count(*) FROM t"), 3);
+    must(&mut admin, "SELECT restore_partition('t_p10')");
+    assert_eq!(number(&mut admin, "SELECT count(*) FROM t"), 5);
+    // A second before the grace period ends, and when it has.
+    must(
+        &mut admin,
+        "SET pg_partman_rs.test_clock = '2024-02-29 11:59:59+00'",
+    );
+    let dropped = |admin: &mut Client| -> Vec<String> {
+        let all = ensure(admin, "t");
+        all.into_iter()
+            .filter(|line| line.ends_with(" dropped"))
+            .collect()
+    };
+    assert_eq!(dropped(&mut admin), Vec::<String>::new());
+    must(
+        &mut admin,
+        "SET pg_partman_rs.test_clock = '2024-02-29 12:00:00+00'",
+    );
+    assert_eq!(dropped(&mut admin), ["drop t_p0 dropped"]);
+    assert_eq!(number(&mut admin, "SELECT count(*) FROM t"), 5);
+}
