@@ -138,7 +138,6 @@ pub fn forget_comparison(parent: pg_sys::Oid) -> Result<(), Error> {
     })
 }
 
-#[allow(dead_code, reason = "for the worker that builds beside writers")]
 /// Whether the repair of a partition has failed within the last hour: to build an index in vain is
 /// costly.
 pub fn has_repair_failed(parent: pg_sys::Oid, partition: &str) -> Result<bool, Error> {

@@ -121,6 +121,14 @@ pub fn lock(parent: pg_sys::Oid) -> Result<lock::Object, Error> {
     })
 }
 
+/// The lock of the worker that builds what indexes partitions of a table lack.
+pub fn building_lock(parent: pg_sys::Oid) -> Result<lock::Object, Error> {
+    Ok(lock::Object {
+        part: 1,
+        ..lock(parent)?
+    })
+}
+
 /// The lock of the worker that maintains this database: tables that foreign keys link are never
 /// taken in hand by two at once.
 pub fn worker_lock() -> Result<lock::Object, Error> {

@@ -161,18 +161,24 @@ pub fn table(
         interrupts::check();
         let outcome = match is_dry {
             true => task.outcome(&decision.subject, "to be done".to_owned()),
-            false if !may_go_on(policy) => task.outcome(
-                &decision.subject,
-                "skipped: quiet hours have begun".to_owned(),
-            ),
+            false if !may_go_on(policy) => task.outcome(&decision.subject, QUIET.to_owned()),
             false => attempt(&decision.subject, task, tries, alone),
         };
         outcomes.push(outcome);
     }
     outcomes.extend(decision.skipped);
-    outcomes.extend(compare(policy, &decision.subject, is_dry, tries, alone));
+    outcomes.extend(compare(
+        policy,
+        &decision.subject,
+        is_dry,
+        tries,
+        may_go_on,
+        alone,
+    ));
     outcomes
 }
+
+const QUIET: &str = "skipped: quiet hours have begun";
 
 /// Compares the partitions with their table, if that is due, and mends what has drifted, if the
 /// policy says so.
@@ -181,6 +187,7 @@ fn compare(
     subject: &Subject,
     is_dry: bool,
     tries: u32,
+    may_go_on: fn(&Policy) -> bool,
     alone: Alone,
 ) -> Vec<Outcome> {
     let mut drifts = None;
@@ -215,7 +222,10 @@ fn compare(
         for drift in mendable {
             interrupts::check();
             let task = Task::Mend(drift);
-            let outcome = attempt(subject, &task, tries, alone);
+            let outcome = match may_go_on(policy) {
+                true => attempt(subject, &task, tries, alone),
+                false => task.outcome(subject, QUIET.to_owned()),
+            };
             is_mended |= outcome.is_repaired();
             // What the first round has told is not told again.
             if round == 1 || outcome.is_repaired() {
@@ -227,7 +237,9 @@ fn compare(
             break;
         }
     }
-    let is_left = |outcome: &Outcome| outcome.failure.is_some() || outcome.is_left_to_builder();
+    let is_left = |outcome: &Outcome| {
+        outcome.failure.is_some() || outcome.is_left_to_builder() || outcome.outcome == QUIET
+    };
     if !is_dry && !outcomes.iter().any(is_left) {
         let noted = alone(&mut || history::compared(subject.parent));
         outcomes.extend(

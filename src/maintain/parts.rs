@@ -8,6 +8,7 @@ use crate::guc;
 use crate::plan::facts::{Facts, Index};
 use crate::plan::indexes::{self, Building};
 use crate::plan::names::{Names, QualifiedName};
+use crate::plan::sql::Sql;
 use pgrx::pg_sys;
 
 /// An index of a table, a part of which a partition lacks.
@@ -54,12 +55,18 @@ impl Part {
         }
     }
 
-    #[allow(dead_code, reason = "for the worker that builds beside writers")]
     /// What a build that did not end has left.
     pub fn leftover(&self) -> Option<&Index> {
         let name = self.working_name().name;
         let mut all = self.leaf.indexes.iter();
         all.find(|index| index.name == name && !index.is_valid)
+    }
+
+    /// The statement that drops that, beside readers and writers.
+    pub fn clearing_statement(&self) -> String {
+        Sql::template("DROP INDEX CONCURRENTLY {name}")
+            .name("name", &self.working_name())
+            .build()
     }
 
     /// The statement that builds it.

@@ -13,6 +13,7 @@ use crate::plan::facts::Facts;
 use crate::plan::grants;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
+use crate::worker::launcher;
 use pgrx::pg_sys;
 
 const DRIFT: &str = include_str!("sql/drift.sql");
@@ -53,6 +54,9 @@ pub fn drifts(parent: pg_sys::Oid) -> Result<Vec<Drift>, Error> {
 pub fn mend(subject: &Subject, drift: &Drift) -> Result<Mended, Error> {
     let statements = match &drift.remedy {
         Remedy::ByHand(how) => return Ok(Mended::NotTried(how.clone())),
+        Remedy::Build(_) if launcher::maintenance_interval().is_some() => {
+            return Ok(Mended::NotTried(LEFT_TO_BUILDER.to_owned()));
+        }
         Remedy::Run(statements) => statements.as_slice(),
         _ => &[],
     };

@@ -18,7 +18,6 @@ use std::time::Duration;
 /// transactions as it likes; each of its waits for a lock is bounded by `patience`. Where it fails, the
 /// transaction that it was in is rolled back, and what it committed before stays: that is for the caller
 /// to clear away.
-#[allow(dead_code, reason = "for the actions that come next")]
 pub fn run(role: pg_sys::Oid, patience: Duration, statement: &str) -> Result<(), Failure> {
     let text = CString::new(statement)
         .map_err(|_| Failure::from(Error::Internal("a statement with a NUL".to_owned())))?;

@@ -152,7 +152,6 @@ pub fn attach(parent: &QualifiedName, leaf: &QualifiedName) -> String {
 pub enum Building {
     /// While writers wait.
     Plainly,
-    #[allow(dead_code, reason = "for the worker that builds beside writers")]
     /// Beside them.
     Concurrently,
 }

@@ -3,12 +3,13 @@
 //! The worker is connected as the bootstrap superuser, as autovacuum's are. Whatever touches a
 //! table is done as the table's owner, restricted (see [`crate::maintain::read::Subject::as_owner`]).
 
+use super::start::{Assignment, Task, start};
 use crate::catalog::history::{self, Counted};
 use crate::catalog::is_installed;
 use crate::catalog::policy::{self, Policy};
 use crate::error::Error;
 use crate::guc;
-use crate::maintain::ensure;
+use crate::maintain::ensure::{self, Outcome};
 use crate::maintain::schedule;
 use crate::pg::interrupts;
 use crate::pg::transaction::{Failure, unit};
@@ -72,7 +73,12 @@ fn maintain(parent: pg_sys::Oid) -> Result<(), Failure> {
         Some(policy) => {
             let outcomes =
                 ensure::table(&policy, false, ensure::TRIES, may_go_on, |work| unit(work));
-            unit(|| history::ended(parent, &outcomes, Counted::Before))
+            let noted = unit(|| history::ended(parent, &outcomes, Counted::Before));
+            match outcomes.iter().any(Outcome::is_left_to_builder) {
+                // There may well be one already; then this one ends at once.
+                true => noted.and(unit(|| start(Assignment::of_table(Task::Build, parent)))),
+                false => noted,
+            }
         }
         None => Ok(()),
     };
@@ -86,6 +92,6 @@ fn is_quiet(policy: &Policy) -> Result<bool, Error> {
 }
 
 /// Whether quiet hours have not begun since. Where that cannot be told, the action tells why.
-fn may_go_on(policy: &Policy) -> bool {
+pub fn may_go_on(policy: &Policy) -> bool {
     !unit(|| is_quiet(policy)).unwrap_or(false)
 }

@@ -21,6 +21,9 @@ pub enum Task {
     /// Looks for jobs that have lost their worker.
     #[serde(rename = "l")]
     Look,
+    /// Builds what indexes the partitions of a table lack.
+    #[serde(rename = "b")]
+    Build,
 }
 
 /// What a worker is told when it is started. It must fit into 127 bytes.
@@ -58,10 +61,22 @@ impl Assignment {
         }
     }
 
+    /// A worker for a table of this database, with the rights of the bootstrap superuser.
+    pub fn of_table(task: Task, relation: pg_sys::Oid) -> Assignment {
+        let number = JobId(i64::from(relation.to_u32()));
+        Assignment::new(task, number, pg_sys::InvalidOid)
+    }
+
+    /// The table that it is about, in place of a job.
+    pub fn relation(&self) -> u32 {
+        u32::try_from(self.job).unwrap_or(0)
+    }
+
     fn name(&self) -> String {
         match self.task {
             Task::Move => format!("pg_partman_rs conversion {}", self.job),
             Task::Help => format!("pg_partman_rs helper of conversion {}", self.job),
+            Task::Build => format!("pg_partman_rs indexes of table {}", self.relation()),
             Task::Look => format!("pg_partman_rs maintenance of database {}", self.database),
         }
     }

@@ -89,7 +89,8 @@ WITH
     SELECT 'invalid index', l.oid, NULL, CASE WHEN ic.relispartition THEN 'attached' END, format('%I.%I', l.nspname, ic.relname), i.indexrelid
       FROM leaf l
       JOIN pg_index i ON i.indrelid = l.oid AND NOT i.indisvalid
-      JOIN pg_class ic ON ic.oid = i.indexrelid AND ic.relkind = 'i'
+      -- Those that a worker is building, or will clear away, are not told of.
+      JOIN pg_class ic ON ic.oid = i.indexrelid AND ic.relkind = 'i' AND ic.relname NOT LIKE 'partman\_rs\_build\_%'
     UNION ALL
     -- All partitions have their part, and yet nobody has called it valid.
     SELECT 'index of the table', x.indrelid, NULL, NULL, c.relname::text, x.indexrelid

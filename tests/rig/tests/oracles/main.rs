@@ -11,6 +11,7 @@ mod constraints;
 mod copy_races;
 mod cron;
 mod estimates;
+mod index_repair;
 mod keyless;
 mod killed_maintenance;
 mod maintained;

@@ -1,0 +1,138 @@
+//! Indexes that partitions lack are built by a worker, beside writers, and once.
+
+use std::time::Duration;
+
+use crate::maintained::{builder, must, number};
+use partman_rig::poll;
+use postgres::Client;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A table whose partitions lack parts of two indexes; a partition of many rows, and one that holds
+/// a constraint up by its duplicates.
+const TABLE: &str = r#"
+    CREATE EXTENSION pg_partman_rs;
+    CREATE ROLE keeper NOLOGIN;
+    CREATE SCHEMA shop AUTHORIZATION keeper;
+    SET ROLE keeper;
+    CREATE TABLE shop."odd name" (id bigint NOT NULL, v text NOT NULL) PARTITION BY RANGE (id);
+    CREATE TABLE shop.many PARTITION OF shop."odd name" FOR VALUES FROM (0) TO (1000000);
+    CREATE TABLE shop.twice PARTITION OF shop."odd name" FOR VALUES FROM (1000000) TO (2000000);
+    INSERT INTO shop."odd name" SELECT i, 'v' || i FROM generate_series(1, 20000) i;
+    INSERT INTO shop."odd name" VALUES (1000001, 'x'), (1000001, 'x');
+    CREATE INDEX odd_v ON ONLY shop."odd name" (lower(v), id);
+    RESET ROLE;"#;
+
+const TAKE_IN_HAND: &str =
+    r#"SELECT set_partition_policy('shop."odd name"', '1000000', premake => 0, repair => true)"#;
+
+const BUILDER: &str = "SELECT coalesce(max(pid), 0)::bigint FROM pg_stat_activity
+    WHERE backend_type = 'pg_partman_rs' AND wait_event_type = 'Lock'
+      AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'shop.many'::regclass AND mode = 'ShareUpdateExclusiveLock' AND granted)";
+
+const LEFTOVERS: &str = r"SELECT count(*) FROM pg_class WHERE relname LIKE 'partman\_rs\_build\_%'";
+
+const IS_VALID: &str =
+    "SELECT indisvalid::int::bigint FROM pg_index WHERE indexrelid = 'shop.odd_v'::regclass";
+
+fn repairs(admin: &mut Client, failed: bool) -> i64 {
+    let what = if failed { "IS NOT NULL" } else { "IS NULL" };
+    number(
+        admin,
+        &format!("SELECT count(*) FROM partman_rs.run WHERE action = 'repair' AND sqlstate {what}"),
+    )
+}
+
+/// The worker waits for an old transaction, in the middle of its build, and is killed there: others
+/// write all the time, what it left is cleared away, and the next run completes it.
+#[test]
+fn a_killed_index_build_is_completed_beside_writers() {
+    let cluster = builder("1s").start();
+    let mut admin = cluster.connect();
+    must(&mut admin, TABLE);
+    let mut old = cluster.connect();
+    must(
+        &mut old,
+        r#"BEGIN; INSERT INTO shop."odd name" VALUES (30001, 'old')"#,
+    );
+    must(&mut admin, TAKE_IN_HAND);
+    let pid = poll::until(PATIENCE, || {
+        Some(number(&mut admin, BUILDER)).filter(|pid| *pid > 0)
+    });
+    let pid = pid.expect("the worker is building");
+    assert_eq!(number(&mut admin, LEFTOVERS), 1, "half of an index");
+    // It holds the partition, and nobody who writes waits for that.
+    must(
+        &mut admin,
+        r#"SET statement_timeout = '1 s';
+           INSERT INTO shop."odd name" VALUES (40001, 'beside');
+           UPDATE shop."odd name" SET v = 'changed' WHERE id = 7;
+           DELETE FROM shop."odd name" WHERE id = 8;
+           RESET statement_timeout"#,
+    );
+    let before = cluster.incarnation().expect("the server runs");
+    cluster.sigkill(i32::try_from(pid).expect("a process number"));
+    cluster.await_crash_restart(&before);
+    admin = cluster.connect();
+    poll::expect("the index", PATIENCE, || number(&mut admin, IS_VALID) == 1);
+    poll::expect("nothing half", PATIENCE, || {
+        number(&mut admin, LEFTOVERS) == 0
+    });
+    assert_eq!(repairs(&mut admin, false), 2, "each partition once");
+    assert_eq!(repairs(&mut admin, true), 0);
+    let owners = "SELECT count(*) FROM pg_class WHERE relnamespace = 'shop'::regnamespace AND relowner <> 'keeper'::regrole";
+    assert_eq!(number(&mut admin, owners), 0);
+    // What the index finds is what there is.
+    must(&mut admin, "SET enable_seqscan = off");
+    for (value, rows) in [
+        ("v9", 1),
+        ("v7", 0),
+        ("changed", 1),
+        ("beside", 1),
+        ("v8", 0),
+    ] {
+        let found = number(
+            &mut admin,
+            &format!(r#"SELECT count(*) FROM shop."odd name" WHERE lower(v) = '{value}'"#),
+        );
+        assert_eq!(found, rows, "{value}");
+    }
+}
+
+/// Duplicates keep the part of a constraint from being built: nothing is left behind, other parts are
+/// built, and it is not tried again at once. When they are gone, it is.
+#[test]
+fn a_build_that_fails_leaves_nothing_and_stops_no_other() {
+    let cluster = builder("1s").start();
+    let mut admin = cluster.connect();
+    must(&mut admin, TABLE);
+    must(
+        &mut admin,
+        r#"ALTER TABLE ONLY shop."odd name" ADD CONSTRAINT odd_key UNIQUE (id)"#,
+    );
+    must(&mut admin, TAKE_IN_HAND);
+    poll::expect("three parts", PATIENCE, || repairs(&mut admin, false) == 3);
+    poll::expect("the failure", PATIENCE, || repairs(&mut admin, true) == 1);
+    poll::expect("nothing half", PATIENCE, || {
+        number(&mut admin, LEFTOVERS) == 0
+    });
+    assert_eq!(number(&mut admin, IS_VALID), 1);
+    let code =
+        "SELECT count(*) FROM partman_rs.run WHERE sqlstate = '23505' AND partition = 'shop.twice'";
+    assert_eq!(number(&mut admin, code), 1);
+    let runs = "SELECT count(*) FROM partman_rs.maintenance WHERE last_run_at > clock_timestamp() - interval '3 s'";
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(number(&mut admin, runs), 1, "maintenance goes on");
+    assert_eq!(repairs(&mut admin, true), 1, "it was tried again at once");
+    must(
+        &mut admin,
+        "DELETE FROM shop.twice WHERE ctid = '(0,1)';
+         UPDATE partman_rs.run SET ended_at = ended_at - interval '2 hours' WHERE sqlstate IS NOT NULL",
+    );
+    let constraint =
+        "SELECT count(*) FROM pg_index WHERE indexrelid = 'shop.odd_key'::regclass AND indisvalid";
+    poll::expect("the constraint", PATIENCE, || {
+        number(&mut admin, constraint) == 1
+    });
+    assert_eq!(repairs(&mut admin, false), 4, "each part once");
+}
