@@ -1,10 +1,12 @@
 //! From what a caller asks for to a plan: reading the facts, refusing what cannot be done.
 
 mod choice;
+mod drain;
 mod hash;
 mod key;
 mod prospect;
 
+pub use drain::{Drain, drain};
 pub use key::{
     SessionZone, as_key, earlier, interval, key_type, lattice, now, zone_without_meaning,
 };
@@ -89,7 +91,7 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
         settings: guc::of_session(),
     };
     let taken = table::taken_names(&facts.schema)?;
-    let plan = plan::make(&facts, &column, &request, spans, taken);
+    let plan = plan::make(&facts, &column, &request, spans, taken, None);
     let sizes = prospect::sizes(&facts)?;
     let estimate = prospect::estimate(&facts, &plan, &sizes)?;
     let free_bytes = disk::free_bytes(table::tablespace(arguments.source)?);

@@ -30,7 +30,8 @@ WITH progress AS (
       LEFT JOIN progress p ON p.job = j.id
       LEFT JOIN worker w ON w.objid = j.id::oid
 )
-SELECT CASE WHEN j.phase IN ('reversible', 'finished') THEN j.twin ELSE j.source END::regclass AS source,
+SELECT CASE WHEN j.phase IN ('reversible', 'finished')
+            THEN coalesce(j.twin, (j.plan #>> '{default_of,oid}')::oid) ELSE j.source END::regclass AS source,
        j.phase,
        j.worker_pid,
        j.started_at,
@@ -126,7 +127,8 @@ COMMENT ON COLUMN partman_rs.partitions.bytes IS 'size with indexes and TOAST';
 CREATE VIEW partman_rs.runs WITH (security_barrier) AS
 SELECT j.id AS run,
        'convert' AS action,
-       CASE WHEN j.swapped_at IS NOT NULL THEN j.twin ELSE j.source END::regclass AS relation,
+       CASE WHEN j.swapped_at IS NOT NULL
+            THEN coalesce(j.twin, (j.plan #>> '{default_of,oid}')::oid) ELSE j.source END::regclass AS relation,
        j.source_name AS relation_name,
        j.started_at,
        CASE WHEN j.swapped_at IS NOT NULL THEN j.swapped_at

@@ -11,7 +11,7 @@ use crate::plan::listing::{self, Listed};
 use crate::plan::lock::{self, Lock};
 use crate::plan::phase::Phase;
 use crate::request::{self, Arguments, Planned};
-use crate::worker::start::{Assignment, Needed, Task, start_at_commit};
+use crate::worker::start::{Assignment, Needed, Task, connecting_role, start_at_commit};
 use pgrx::JsonB;
 use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -125,7 +125,7 @@ fn announce(planned: &Planned, is_dry: bool) {
 }
 
 fn start(planned: &Planned) -> Result<(), Error> {
-    let connect_as = super::role_of_workers()?;
+    let connect_as = connecting_role()?;
     let id = job::insert(&NewJob {
         facts: &planned.facts,
         plan: &planned.plan,

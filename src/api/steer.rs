@@ -7,7 +7,7 @@ use crate::convert::cancel;
 use crate::error::Error;
 use crate::pg::role;
 use crate::plan::phase::Phase;
-use crate::worker::start::{Assignment, Needed, Task, start_at_commit};
+use crate::worker::start::{Assignment, Needed, Task, connecting_role, start_at_commit};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -87,7 +87,7 @@ fn ask(job: &Outline, action: Action) -> Result<(), Error> {
     request::insert(job.id, action, role::current())?;
     let (needed, connect_as) = match job::has_worker(job.id)? {
         true => (Needed::Rather, role::session()),
-        false => (Needed::Surely, super::role_of_workers()?),
+        false => (Needed::Surely, connecting_role()?),
     };
     start_at_commit(Assignment::new(Task::Move, job.id, connect_as), needed);
     Ok(())

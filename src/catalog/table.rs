@@ -236,3 +236,13 @@ pub fn name_and_owner(relation: pg_sys::Oid) -> Result<Option<(String, pg_sys::O
 pub fn role_name(role: pg_sys::Oid) -> Result<String, Error> {
     db::value("SELECT pg_get_userbyid($1)::text", &[role.into()])
 }
+
+/// Foreign keys of a table and those that point at it, by name, each with whether it points at it.
+pub fn foreign_keys(relation: pg_sys::Oid) -> Result<Vec<(String, bool)>, Error> {
+    db::rows(
+        "SELECT conname::text, confrelid = $1 AND conrelid <> $1 FROM pg_constraint \
+          WHERE contype = 'f' AND (conrelid = $1 OR confrelid = $1) AND conparentid = 0 ORDER BY conname",
+        &[relation.into()],
+        |row| Ok((row.get(1)?, row.get(2)?)),
+    )
+}

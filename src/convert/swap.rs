@@ -11,13 +11,14 @@ use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
-use crate::maintain::adopt;
+use crate::maintain::{self, adopt};
 use crate::pg::depend;
 use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit};
 use crate::plan::facts::Facts;
+use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
 use pgrx::pg_sys;
 use std::time::{Duration, Instant};
@@ -71,6 +72,12 @@ pub fn attempt(
     patience: &Patience,
 ) -> Result<Attempt, Failure> {
     unit(|| {
+        if let Some(parent) = &job.plan.default_of {
+            // ACCESS EXCLUSIVE on the table whose default partition the source is, likewise:
+            // exchanging one wants it. Parent before partition, as queries ask.
+            let parent = pg_sys::Oid::from(parent.oid);
+            lock::relation(parent, Mode::AccessExclusive, patience.lock);
+        }
         // ACCESS EXCLUSIVE on the source, until the end of this transaction (milliseconds): from
         // here on nobody reads or writes it, so that what is applied below is the end of the
         // log. Everybody queues behind the wait for it, hence the time-out. Nothing on the
@@ -111,17 +118,28 @@ pub fn attempt(
         }
         drop(source);
         failpoint("swap:before_rename")?;
+        depend::not_on_extension(twin)?;
         as_owner(job, || job.plan.swap.iter().try_for_each(run_step))?;
         // The statements went by names, and no lock on a table keeps its schema from changing its
-        // name: did they reach these two tables?
-        let name_of = |oid| Relation::try_open(oid, Mode::AccessExclusive).map(|open| open.name());
-        if name_of(twin).as_ref() != Some(&job.plan.source)
-            || name_of(job.source).as_ref() != Some(&job.plan.retired)
-        {
+        // name: did they reach these tables?
+        let is_named = |oid, name: &QualifiedName| {
+            Relation::try_open(oid, Mode::AccessExclusive).is_some_and(|open| open.name() == *name)
+        };
+        let reached = match &job.plan.default_of {
+            None => is_named(twin, &job.plan.source),
+            Some(parent) => is_named(pg_sys::Oid::from(parent.oid), &parent.name),
+        };
+        if !reached || !is_named(job.source, &job.plan.retired) {
             return Err(super::twin_altered(job));
         }
-        depend::not_on_extension(twin)?;
-        adopt::converted(twin, &job.plan)?;
+        match &job.plan.default_of {
+            None => adopt::converted(twin, &job.plan)?,
+            Some(parent) => {
+                // It is gone, and its partitions are those of the table.
+                job::set_twin(job.id, None)?;
+                maintain::drain::drained(job, parent, locked_at.elapsed())?;
+            }
+        }
         capture::remove(job.source, &job.plan.retired, job.owner)?;
         job::transition(job, Phase::Reversible)?;
         job::set_swapped(job.id, job.plan.undo_window_seconds)?;

@@ -1,7 +1,7 @@
 //! SQL from Rust: the only place that calls SPI.
 
 use crate::error::Error;
-use crate::pg::settings;
+use crate::pg::{settings, transaction};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiHeapTupleData};
@@ -11,7 +11,17 @@ use std::collections::HashMap;
 
 /// Runs a statement; returns how many rows it processed.
 pub fn run(sql: &str, args: &[DatumWithOid]) -> Result<u64, Error> {
+    in_transaction(sql)?;
     Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len() as u64))
+}
+
+/// A worker runs code between its transactions, too: a statement there is a bug, to be told and not
+/// to end the server.
+fn in_transaction(sql: &str) -> Result<(), Error> {
+    match transaction::is_open() {
+        true => Ok(()),
+        false => Err(Error::Internal(format!("no transaction is open for: {sql}"))),
+    }
 }
 
 /// Runs a statement and decodes each row of its result.
@@ -20,6 +30,7 @@ pub fn rows<T>(
     args: &[DatumWithOid],
     mut decode: impl FnMut(&Row) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
+    in_transaction(sql)?;
     Spi::connect_mut(|client| {
         client
             .update(sql, None, args)?

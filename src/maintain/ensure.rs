@@ -7,6 +7,7 @@ use super::read::{self, Subject};
 use super::recycle::{self, Purge};
 use super::repair::{self, Mended};
 use super::set::{Leaf, Position};
+use super::drain::{self, Beginning};
 use super::{act, premake, retire};
 use crate::catalog::policy::{Action, Policy};
 use crate::catalog::recycled::{self, Recycled};
@@ -17,10 +18,14 @@ use crate::guc;
 use crate::pg::interrupts;
 use crate::pg::transaction::Failure;
 use crate::plan::bounds::{RangeBound, Span};
+use crate::plan::interval::PartitionInterval;
 use crate::plan::names::QualifiedName;
 use crate::request::{self, SessionZone};
 use pgrx::pg_sys;
 use std::time::{Duration, Instant};
+
+/// What is told where rows were moved out of a default partition, when that is done.
+pub const DRAINED: &str = "drained";
 
 /// One action, and what came of it.
 #[derive(Clone, Debug)]
@@ -105,6 +110,8 @@ pub type Alone = fn(&mut dyn FnMut() -> Result<(), Error>) -> Result<(), Failure
 
 enum Task {
     Create(Span),
+    /// These, with the rows that the default partition of that name holds of them.
+    Drain(Vec<Span>, PartitionInterval, String),
     /// A partition, its name, and what becomes of it.
     Retire(Leaf, String, Disposal),
     /// A table of the recycle bin, and its name.
@@ -309,6 +316,7 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
             "its partitions are partitioned themselves, and such are not made yet".to_owned(),
         );
     }
+    let drains = drain::arrange(&subject, &wish, &mut premade, keep_from, &zone)?;
     let retired = retire::decide(&subject.set, &limits, position);
     let skip = |action, leaf: Option<(&Leaf, String)>, why: &str| Outcome {
         lower: leaf
@@ -336,7 +344,14 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
         let name = name.map_or_else(String::new, |name| name.to_string());
         tasks.push(Task::Finalize(partition, name));
     }
-    tasks.extend(premade.spans.into_iter().map(Task::Create));
+    match drains {
+        true => {
+            let default = subject.default.map(table::qualified_name).transpose()?.flatten();
+            let default = default.map_or_else(String::new, |name| name.to_string());
+            tasks.push(Task::Drain(premade.spans, wish.lattice.interval, default));
+        }
+        false => tasks.extend(premade.spans.into_iter().map(Task::Create)),
+    }
     for leaf in retired.leaves {
         let name = name_of(leaf)?;
         let disposal = Disposal {
@@ -498,6 +513,10 @@ impl Task {
                 Creation::AlreadyThere => Done::Nothing,
                 Creation::NotTried(why) => Done::NotTried(why.to_owned()),
             },
+            Task::Drain(spans, interval, _) => match drain::begin(subject, *interval, spans)? {
+                Beginning::Begun => Done::AsWanted,
+                Beginning::NotTried(why) => Done::NotTried(why),
+            },
             Task::Retire(leaf, _, disposal) => match detach::retire(subject, leaf, disposal)? {
                 Some(name) => Done::Retired(name),
                 None => Done::Nothing,
@@ -528,6 +547,12 @@ impl Task {
                 upper: Some(span.upper.literal.clone()),
                 ..Outcome::of(subject, "create", told)
             },
+            Task::Drain(spans, _, default) => Outcome {
+                partition: Some(default.clone()),
+                lower: spans.first().map(|span| span.lower.literal.clone()),
+                upper: spans.last().map(|span| span.upper.literal.clone()),
+                ..Outcome::of(subject, "drain", told)
+            },
             Task::Retire(leaf, name, disposal) => Outcome {
                 partition: Some(name.clone()),
                 lower: literal(subject, leaf.lower),
@@ -555,6 +580,7 @@ impl Task {
         let word = match self {
             Task::Mend(drift) => return format!("repaired: {}", drift.what),
             Task::Create(_) => "created",
+            Task::Drain(..) => "draining",
             Task::Retire(_, _, disposal) => disposal.action.done(),
             Task::Purge(..) => Action::Drop.done(),
             Task::Finalize(..) => Action::Detach.done(),

@@ -117,7 +117,7 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
         find(
             Warning,
             Next::LookAtDefault,
-            "the default partition holds rows: no partition can be made where they belong"
+            "the default partition holds rows that belong into partitions of their own, or nowhere"
                 .to_owned(),
         );
     }

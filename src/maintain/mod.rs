@@ -2,13 +2,15 @@
 //!
 //! [`set`] is what is there; [`premake`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
 //! decide, without a server; [`read`], [`act`], [`detach`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
-//! [`ensure`] is a run over one table, and [`checkup`] tells how it fares.
+//! [`drain`] moves rows out of a default partition, [`ensure`] is a run over one table, and
+//! [`checkup`] tells how it fares.
 
 mod act;
 pub mod adopt;
 pub mod checkup;
 mod detach;
 mod disposal;
+pub mod drain;
 pub mod drift;
 pub mod ensure;
 pub mod health;

@@ -107,7 +107,7 @@ pub fn decide(
 }
 
 /// The intervals that hold these keys, from the first to the last, and so many more.
-fn spans(
+pub(super) fn spans(
     set: &PartitionSet,
     wish: &Wish,
     (first, last): (i64, i64),
@@ -181,7 +181,7 @@ fn tail(
 }
 
 /// Cuts spans to a range; those outside are left out.
-fn cut(
+pub(super) fn cut(
     set: &PartitionSet,
     spans: Vec<Span>,
     from: i64,

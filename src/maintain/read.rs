@@ -10,7 +10,7 @@ use crate::pg::partitions;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::settings;
-use crate::plan::bounds::RangeBound;
+use crate::plan::bounds::{Coverage, RangeBound};
 use crate::plan::codec::{Carrier, Codec, CodecError, Stored};
 use crate::plan::facts::Facts;
 use crate::plan::interval::KeyType;
@@ -46,6 +46,22 @@ pub struct Subject {
 struct Seams {
     ends: Vec<(i64, Stored)>,
     begins: Vec<(i64, Stored)>,
+}
+
+/// A default partition that may hold rows.
+struct FullDefault {
+    name: QualifiedName,
+    is_plain: bool,
+    is_large: bool,
+    /// On the partition column.
+    has_index: bool,
+}
+
+impl FullDefault {
+    /// Whether it can be asked for rows of a range without reading much.
+    fn can_be_asked(&self) -> bool {
+        self.has_index || !self.is_large
+    }
 }
 
 /// A partition column.
@@ -353,6 +369,92 @@ impl Subject {
         lower: Option<&str>,
         upper: Option<&str>,
     ) -> Result<Option<&'static str>, Error> {
+        let Some(default) = self.full_default()? else {
+            return Ok(None);
+        };
+        if default.can_be_asked() && self.default_holds(&default, lower, upper)? {
+            return Ok(Some("the default partition holds rows of this range"));
+        }
+        Ok(default.is_large.then_some(
+            "the default partition is larger than pg_partman_rs.default_scan_limit, and would be locked while it is looked through",
+        ))
+    }
+
+    /// The smallest and the largest key that the default partition holds within a window; `None` where
+    /// there is none, where it is no plain table, or cannot be asked without reading much.
+    pub fn default_coverage(
+        &self,
+        from: &RangeBound,
+        to: &RangeBound,
+    ) -> Result<Option<Coverage>, Error> {
+        let default = match self.full_default()? {
+            Some(default) if default.is_plain && default.can_be_asked() => default,
+            _ => return Ok(None),
+        };
+        // One subquery each, so that an index is asked for its ends.
+        let end = |aggregate: &'static str| {
+            Sql::template(
+                "(SELECT {key} FROM (SELECT {aggregate}({column}) FROM {default} \
+                   WHERE {column} >= {from} AND {column} < {to}) AS found(t))",
+            )
+            .trusted("key", request::as_key(self.set.key))
+            .trusted("aggregate", aggregate)
+            .ident("column", &self.column)
+            .name("default", &default.name)
+            .literal("from", &from.literal)
+            .literal("to", &to.literal)
+            .build()
+        };
+        let sql = format!("SELECT {}, {}", end("min"), end("max"));
+        let ends = self.as_owner(|| {
+            db::row(&sql, &[], |row| {
+                Ok((row.find::<i64>(1)?, row.find::<i64>(2)?))
+            })
+        })?;
+        Ok(match ends {
+            Some((Some(first), Some(last))) => Some(Coverage { first, last }),
+            _ => None,
+        })
+    }
+
+    /// Whether the default partition holds rows from one bound to the other. It is one that can be
+    /// asked.
+    pub fn default_has_rows_within(
+        &self,
+        lower: &RangeBound,
+        upper: &RangeBound,
+    ) -> Result<bool, Error> {
+        match self.full_default()? {
+            Some(default) => {
+                self.default_holds(&default, Some(&lower.literal), Some(&upper.literal))
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn default_holds(
+        &self,
+        default: &FullDefault,
+        lower: Option<&str>,
+        upper: Option<&str>,
+    ) -> Result<bool, Error> {
+        let sql = Sql::template(
+            "SELECT EXISTS (SELECT FROM {default} WHERE {column} IS NOT NULL{lower}{upper})",
+        )
+        .name("default", &default.name)
+        .ident("column", &self.column)
+        .trusted("lower", &self.beyond(" >= ", lower))
+        .trusted("upper", &self.beyond(" < ", upper))
+        .build();
+        let look = || self.as_owner(|| db::value::<bool>(&sql, &[]));
+        match default.has_index {
+            true => settings::within(&crate::analyze::INDEX_ONLY, look),
+            false => look(),
+        }
+    }
+
+    /// The default partition, if there is one and it may hold rows.
+    fn full_default(&self) -> Result<Option<FullDefault>, Error> {
         // ACCESS SHARE on the default partition, until the end of the transaction.
         let Some(open) = self
             .default
@@ -360,38 +462,22 @@ impl Subject {
         else {
             return Ok(None);
         };
-        let bytes = match open.is_plain() {
+        let is_plain = open.is_plain();
+        let bytes = match is_plain {
             true => u64::from(open.blocks()) * u64::from(pg_sys::BLCKSZ),
             false => 0,
         };
-        if open.is_plain() && bytes == 0 {
+        if is_plain && bytes == 0 {
             return Ok(None);
         }
         let (oid, name) = (open.oid(), open.name());
         drop(open);
-        let is_large = bytes > guc::default_scan_limit();
-        let has_index = table::has_index_on(oid, self.attnum)?;
-        if has_index || !is_large {
-            let sql = Sql::template(
-                "SELECT EXISTS (SELECT FROM {default} WHERE {column} IS NOT NULL{lower}{upper})",
-            )
-            .name("default", &name)
-            .ident("column", &self.column)
-            .trusted("lower", &self.beyond(" >= ", lower))
-            .trusted("upper", &self.beyond(" < ", upper))
-            .build();
-            let look = || self.as_owner(|| db::value::<bool>(&sql, &[]));
-            let found = match has_index {
-                true => settings::within(&crate::analyze::INDEX_ONLY, look),
-                false => look(),
-            };
-            if found? {
-                return Ok(Some("the default partition holds rows of this range"));
-            }
-        }
-        Ok(is_large.then_some(
-            "the default partition is larger than pg_partman_rs.default_scan_limit, and would be locked while it is looked through",
-        ))
+        Ok(Some(FullDefault {
+            name,
+            is_plain,
+            is_large: bytes > guc::default_scan_limit(),
+            has_index: table::has_index_on(oid, self.attnum)?,
+        }))
     }
 
     /// One end of a range, for a WHERE clause; nothing where there is no end.

@@ -208,6 +208,12 @@ pub fn refresh_snapshot() {
     }
 }
 
+/// Whether a transaction is open, so that SQL can be run: without one the server would crash.
+pub fn is_open() -> bool {
+    // SAFETY: reads the state of this process.
+    unsafe { pg_sys::IsTransactionState() }
+}
+
 /// The id of the current transaction, which gets one here if it has none.
 pub fn current_id() -> u32 {
     // SAFETY: inside unit().

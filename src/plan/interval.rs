@@ -128,6 +128,20 @@ impl PartitionInterval {
         interval.check(key).map(|()| interval)
     }
 
+    /// How many keys a partition holds at least; months have 28 days, days 23 hours.
+    pub fn least_width(self, key: KeyType) -> i64 {
+        let seconds = match self {
+            Self::Months(months) => i64::from(months) * 28 * i64::from(SECONDS_A_DAY),
+            Self::Days(days) => i64::from(days) * 23 * 3_600,
+            Self::Seconds(seconds) => i64::from(seconds),
+            Self::Width(width) => return width,
+        };
+        match key {
+            KeyType::Date => (seconds / i64::from(SECONDS_A_DAY)).max(1),
+            _ => seconds * MICROS_A_SECOND,
+        }
+    }
+
     /// Takes the width of a partition over integers, as the user typed it.
     ///
     /// Fails when the text is no positive whole number, or one that `key` cannot hold.

@@ -7,6 +7,7 @@ pub mod capture;
 pub mod carry;
 pub mod codec;
 mod comments;
+pub mod drain;
 pub mod estimate;
 pub mod facts;
 pub mod grants;
@@ -51,6 +52,9 @@ pub struct Plan {
     pub source: QualifiedName,
     pub twin: QualifiedName,
     pub retired: QualifiedName,
+    /// Whose default partition the source is, where rows are moved out of one: then the twin's
+    /// partitions become partitions of that table.
+    pub default_of: Option<Parent>,
     pub key: PartitionKey,
     pub identity: Option<Identity>,
     pub interval: PartitionInterval,
@@ -71,6 +75,16 @@ pub struct Plan {
     pub swap: Vec<Step>,
     /// What the user should know and would not guess.
     pub notices: Vec<String>,
+}
+
+/// A partitioned table, out of whose default partition rows are moved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Parent {
+    pub oid: u32,
+    pub name: QualifiedName,
+    /// Ranges that its partitions take, the new ones among them: ascending, those that touch each
+    /// other as one. What has no lower or upper bound has `None` there.
+    pub taken: Vec<(Option<RangeBound>, Option<RangeBound>)>,
 }
 
 /// The column by whose ranges the twin is partitioned.
@@ -118,13 +132,15 @@ pub struct LeafIndex {
 
 /// Makes the plan. The facts must have no blockers.
 ///
-/// `taken` are the names of all relations and types in the source's schema.
+/// `taken` are the names of all relations and types in the source's schema. `default_of` is the
+/// table whose default partition the source is, if rows are to be moved out of one.
 pub fn make(
     facts: &Facts,
     key: &Column,
     request: &Request,
     spans: Vec<Span>,
     taken: impl IntoIterator<Item = String>,
+    default_of: Option<Parent>,
 ) -> Plan {
     let mut names = Names::new(taken);
     let in_schema = |names: &mut Names, base: &str, suffix: &str| QualifiedName {
@@ -138,16 +154,24 @@ pub fn make(
     let twin = in_schema(&mut names, &facts.name, "twin");
     let retired = in_schema(&mut names, &facts.name, "retired");
 
+    let family = default_of
+        .as_ref()
+        .map_or(&facts.name, |parent| &parent.name.name);
     let mut partitions: Vec<Partition> = spans
         .into_iter()
         .map(|span| Partition {
-            name: in_schema(&mut names, &facts.name, &span.label),
+            name: in_schema(&mut names, family, &span.label),
             range: Some((span.lower, span.upper)),
         })
         .collect();
     if request.default_partition {
+        // In place of another one, it takes that one's name when the two change places.
+        let suffix = match default_of {
+            Some(_) => "rest",
+            None => "default",
+        };
         partitions.push(Partition {
-            name: in_schema(&mut names, &facts.name, "default"),
+            name: in_schema(&mut names, &facts.name, suffix),
             range: None,
         });
     }
@@ -158,10 +182,29 @@ pub fn make(
     let mut prepare = twin::steps(facts, key, &twin, &partitions);
     prepare.extend(indexes::parent_steps(facts, key, &twin, &indexes));
     prepare.extend(swap::identity_steps(&twin, &sequences));
+    if let Some(parent) = &default_of {
+        prepare.extend(drain::proof_steps(key, parent, &partitions));
+        // It takes the place of the one that there was.
+        for rest in partitions.iter().filter(|partition| partition.range.is_none()) {
+            let comments = comments::of_table(facts, &rest.name);
+            prepare.extend(comments::steps(phase::Phase::Prepared, comments));
+        }
+    }
     prepare.extend(grants::steps(facts, &twin, &partitions, &sequences));
-    let swap = swap::steps(
-        facts, &source, &twin, &retired, &indexes, &sequences, &mut names,
-    );
+    let swap = match &default_of {
+        None => swap::steps(
+            facts, &source, &twin, &retired, &indexes, &sequences, &mut names,
+        ),
+        Some(parent) => drain::swap_steps(
+            parent,
+            &source,
+            &twin,
+            &retired,
+            &partitions,
+            &indexes,
+            &mut names,
+        ),
+    };
 
     let partition_key = PartitionKey {
         attnum: key.attnum,
@@ -187,6 +230,7 @@ pub fn make(
         source,
         twin,
         retired,
+        default_of,
         partitions,
         prepare,
         indexes,

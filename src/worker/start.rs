@@ -2,7 +2,9 @@
 #![allow(unsafe_code, reason = "registers background workers")]
 
 use crate::catalog::job::JobId;
+use crate::catalog::table;
 use crate::error::Error;
+use crate::pg::role;
 use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::callbacks::{PgXactCallbackEvent, register_xact_callback};
 use pgrx::pg_sys;
@@ -79,6 +81,19 @@ impl Assignment {
             Task::Build => format!("pg_partman_rs indexes of table {}", self.relation()),
             Task::Look => format!("pg_partman_rs maintenance of database {}", self.database),
         }
+    }
+}
+
+/// The role that a worker of this session connects as. After SET SESSION AUTHORIZATION it may be
+/// one that cannot: then nobody but the server's log would hear of it.
+pub fn connecting_role() -> Result<pg_sys::Oid, Error> {
+    let role = role::session();
+    match table::connection_refusal(role)? {
+        None => Ok(role),
+        Some(detail) => Err(Error::NoLogin {
+            role: table::role_name(role)?,
+            detail,
+        }),
     }
 }
 

@@ -205,6 +205,8 @@ WITH
              SELECT FROM pg_trigger t
               WHERE t.oid = d.objid AND t.tgrelid = wanted.oid
                 AND (t.tgisinternal
+                     -- Of the table that it is a partition of: a partition gets it when it is attached.
+                     OR t.tgparentid <> 0
                      -- Ours, of this or (after a restore) an earlier conversion; not what only looks like them.
                      OR (t.tgfoid = to_regproc('partman_rs.capture_change') AND t.tgqual IS NULL AND t.tgattr::text = ''
                          AND (t.tgname, t.tgtype) IN (('partman_rs_capture', 29), ('partman_rs_capture_truncate', 32))))))

@@ -1,0 +1,288 @@
+//! Moving rows out of a default partition, to where they belong: as a conversion, by a worker of its
+//! own, so that no row is ever out of sight and nobody waits for more than a moment.
+
+use super::ensure::{self, Outcome};
+use super::premake::{self, Premade, Wish};
+use super::read::Subject;
+use super::set::PartitionSet;
+use crate::catalog::history;
+use crate::catalog::job::{self, Job, NewJob, Outline};
+use crate::catalog::request::{self as wishes, Action};
+use crate::error::Error;
+use crate::plan::Parent;
+use crate::plan::blockers::Blocker;
+use crate::plan::bounds::{BoundsError, Coverage, RangeBound, Span, Zone};
+use crate::plan::interval::PartitionInterval;
+use crate::plan::phase::Phase;
+use crate::request;
+use crate::worker::start::{self, Assignment, Needed, Task};
+use pgrx::pg_sys;
+use std::time::Duration;
+
+/// The conversion that moves rows out of the default partition, if there is one under way.
+pub fn under_way(subject: &Subject) -> Result<Option<Outline>, Error> {
+    let Some(default) = subject.default else {
+        return Ok(None);
+    };
+    let job = job::find(default)?;
+    Ok(job.filter(|job| job.source == default && !job.phase.is_over()))
+}
+
+/// Adds to what is made what rows of the default partition want, and tells whether rows are to be
+/// moved out of it. Nothing is made while that is going on.
+pub fn arrange(
+    subject: &Subject,
+    wish: &Wish,
+    premade: &mut Premade,
+    keep_from: Option<i64>,
+    zone: &dyn Zone,
+) -> Result<bool, Error> {
+    // Ids that carry a time are no key that a conversion routes rows by.
+    if subject.codec.is_some() {
+        return Ok(false);
+    }
+    let job = under_way(subject)?;
+    if let Some(job) = job.filter(|job| job.phase != Phase::Failed) {
+        if !premade.spans.is_empty() {
+            premade.spans.clear();
+            premade.skipped.push(busy(&job));
+        }
+        return Ok(false);
+    }
+    let (from, to) = window(&subject.set, wish, premade)?;
+    let Some(found) = subject.default_coverage(&from, &to)? else {
+        return Ok(false);
+    };
+    let more = wanted(&subject.set, wish, premade, found, keep_from, zone)?;
+    let mut all = premade.clone();
+    all.skipped.extend(more.skipped);
+    all.spans.extend(more.spans);
+    all.spans.sort_by_key(|span| span.lower.key);
+    let (Some(first), Some(last)) = (all.spans.first(), all.spans.last()) else {
+        return Ok(false);
+    };
+    // Between them there is nothing in the default partition but rows of theirs.
+    if !subject.default_has_rows_within(&first.lower, &last.upper)? {
+        return Ok(false);
+    }
+    match plan(subject, wish.lattice.interval, &all.spans) {
+        Ok(_) => {
+            *premade = all;
+            Ok(true)
+        }
+        // Those that none of the rows belong to can be made all the same.
+        Err(Error::Blocked { blockers, .. }) => {
+            premade.skipped.push(format!(
+                "rows cannot be moved out of the default partition: {}",
+                in_a_line(&blockers)
+            ));
+            Ok(false)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// How far from the partitions rows are looked for: so far that no more than the most partitions
+/// are wanted on a side. A stray row beyond it is nobody's.
+fn window(
+    set: &PartitionSet,
+    wish: &Wish,
+    premade: &Premade,
+) -> Result<(RangeBound, RangeBound), BoundsError> {
+    let room = usize::try_from(wish.most).unwrap_or(usize::MAX);
+    let room = room.saturating_sub(premade.spans.len());
+    let width = wish.lattice.interval.least_width(set.key);
+    let reach = width.saturating_mul(i64::try_from(room).unwrap_or(i64::MAX));
+    let (smallest, largest) = (set.key.smallest(), set.key.largest());
+    let from = lowest(set, premade).map_or(smallest, |first| first.saturating_sub(reach));
+    let to = highest(set, premade).map_or(largest, |last| last.saturating_add(reach));
+    Ok((
+        RangeBound::at(set.key, from.max(smallest))?,
+        RangeBound::at(set.key, to.min(largest))?,
+    ))
+}
+
+/// The plan that moves rows of these ranges.
+fn plan(
+    subject: &Subject,
+    interval: PartitionInterval,
+    spans: &[Span],
+) -> Result<request::Drain, Error> {
+    let Some(default) = subject.default else {
+        return Err(Error::Internal("there is no default partition".to_owned()));
+    };
+    let parent = Parent {
+        oid: subject.parent.to_u32(),
+        name: subject.name.clone(),
+        taken: taken(&subject.set, spans)?,
+    };
+    request::drain(parent, default, &subject.column, interval, spans.to_vec())
+}
+
+/// What an attempt to begin came to.
+pub enum Beginning {
+    Begun,
+    /// Why not, in a few words.
+    NotTried(String),
+}
+
+/// Begins, at the commit of this transaction: the partitions are made, and get the rows that the
+/// default partition holds of them.
+pub fn begin(
+    subject: &Subject,
+    interval: PartitionInterval,
+    spans: &[Span],
+) -> Result<Beginning, Error> {
+    if let Some(job) = under_way(subject)? {
+        if job.phase != Phase::Failed {
+            return Ok(Beginning::NotTried(busy(&job)));
+        }
+        // Its plan may be of long ago: it is taken back, and another one is made by the next run.
+        wishes::insert(job.id, Action::Cancel, subject.owner)?;
+        let worker = Assignment::new(Task::Move, job.id, start::connecting_role()?);
+        start::start_at_commit(worker, Needed::Surely);
+        return Ok(Beginning::NotTried(
+            "the last attempt to move rows out of the default partition failed, and is taken back before the next"
+                .to_owned(),
+        ));
+    }
+    let drain = plan(subject, interval, spans)?;
+    let connect_as = start::connecting_role()?;
+    let id = job::insert(&NewJob {
+        facts: &drain.facts,
+        plan: &drain.plan,
+        // By the policy, which is the owner's.
+        requested_by: subject.owner,
+        connect_as,
+        estimate: drain.estimate.total(),
+        bytes_total: drain.bytes,
+    })?;
+    start::start_at_commit(
+        Assignment::new(Task::Move, id, connect_as),
+        Needed::Surely,
+    );
+    Ok(Beginning::Begun)
+}
+
+/// Why nothing else is made meanwhile, in a few words.
+pub fn busy(job: &Outline) -> String {
+    format!(
+        "rows are being moved out of the default partition (phase {})",
+        job.phase.name()
+    )
+}
+
+fn in_a_line(blockers: &[Blocker]) -> String {
+    let facts: Vec<&str> = blockers.iter().map(|blocker| blocker.fact.as_str()).collect();
+    facts.join(" ")
+}
+
+/// Records that it is done, in the transaction that does it.
+pub fn drained(job: &Job, parent: &Parent, taken: Duration) -> Result<(), Error> {
+    let ranges = || {
+        let partitions = job.plan.partitions.iter();
+        partitions.filter_map(|partition| partition.range.as_ref())
+    };
+    history::note(
+        &Outcome {
+            parent: pg_sys::Oid::from(parent.oid),
+            relation: parent.name.name.clone(),
+            owner: job.owner,
+            action: "drain",
+            partition: Some(job.plan.source.to_string()),
+            lower: ranges().next().map(|(lower, _)| lower.literal.clone()),
+            upper: ranges().last().map(|(_, upper)| upper.literal.clone()),
+            outcome: ensure::DRAINED.to_owned(),
+            failure: None,
+        },
+        taken,
+    )
+}
+
+/// All that the table's partitions take once these are made: ascending, what touches as one.
+fn taken(
+    set: &PartitionSet,
+    spans: &[Span],
+) -> Result<Vec<(Option<RangeBound>, Option<RangeBound>)>, Error> {
+    let there = set.leaves.iter().map(|leaf| (leaf.lower, leaf.upper));
+    let new = spans.iter().map(|span| (Some(span.lower.key), Some(span.upper.key)));
+    let mut ranges: Vec<(Option<i64>, Option<i64>)> = there.chain(new).collect();
+    // None, which is below all, comes first.
+    ranges.sort_unstable();
+    let mut merged: Vec<(Option<i64>, Option<i64>)> = Vec::new();
+    for range in ranges {
+        match merged.last_mut() {
+            Some(last) if last.1.is_some() && last.1 == range.0 => last.1 = range.1,
+            _ => merged.push(range),
+        }
+    }
+    let bound = |key: Option<i64>| {
+        key.map(|key| RangeBound::at(set.key, key))
+            .transpose()
+            .map_err(Error::from)
+    };
+    merged
+        .into_iter()
+        .map(|(lower, upper)| Ok((bound(lower)?, bound(upper)?)))
+        .collect()
+}
+
+/// The partitions that rows of the default partition want, beside those that are made anyway: before
+/// the first one, and behind the last. Pure.
+///
+/// `found` are the smallest and the largest key of the default partition.
+pub fn wanted(
+    set: &PartitionSet,
+    wish: &Wish,
+    premade: &Premade,
+    found: Coverage,
+    keep_from: Option<i64>,
+    zone: &dyn Zone,
+) -> Result<Premade, BoundsError> {
+    let mut wanted = Premade::default();
+    let from = keep_from.map_or(found.first, |keep| keep.max(found.first));
+    // Up to the partitions that there are, so that a stray row far away makes none: all ranges
+    // between would be wanted. Each side by itself: one is no reason to leave the other.
+    let mut side = |from: i64, to: i64, floor: i64, ceiling: Option<i64>| {
+        match premake::spans(set, wish, (from, to), 0, zone) {
+            Ok(spans) => {
+                let cut = premake::cut(set, spans, floor, ceiling)?;
+                wanted.spans.extend(cut);
+            }
+            Err(error @ BoundsError::TooMany { .. }) => wanted.skipped.push(format!(
+                "rows of the default partition lie far from all others: {}",
+                error.message()
+            )),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    };
+    if let Some(first) = lowest(set, premade)
+        && from < first
+    {
+        side(from, first - 1, set.key.smallest(), Some(first))?;
+    }
+    if let Some(last) = highest(set, premade)
+        && found.last >= last
+    {
+        side(last, found.last, last, None)?;
+    }
+    Ok(wanted)
+}
+
+/// Where the first partition begins, if it has a lower bound.
+fn lowest(set: &PartitionSet, premade: &Premade) -> Option<i64> {
+    let there = set.leaves.iter().map(|leaf| leaf.lower);
+    let new = premade.spans.iter().map(|span| Some(span.lower.key));
+    there.chain(new).min().flatten()
+}
+
+/// Where the last partition ends, if it has an upper bound.
+fn highest(set: &PartitionSet, premade: &Premade) -> Option<i64> {
+    if set.leaves.iter().any(|leaf| leaf.upper.is_none()) {
+        return None;
+    }
+    let there = set.leaves.iter().filter_map(|leaf| leaf.upper);
+    let new = premade.spans.iter().map(|span| span.upper.key);
+    there.chain(new).max()
+}

@@ -1,0 +1,158 @@
+//! Moving rows out of a default partition, as a conversion: the source is the default partition,
+//! and the partitions of its twin become partitions of the table itself, in one short
+//! transaction. The twin's own default partition, with what belongs nowhere, takes the place of
+//! the one that there was.
+
+use super::bounds::RangeBound;
+use super::facts::Column;
+use super::lock::{Lock, Mode};
+use super::names::{Names, QualifiedName, quote_ident};
+use super::phase::Phase;
+use super::sql::Sql;
+use super::step::Step;
+use super::{IndexPlan, Parent, Partition};
+
+/// A constraint that tells ATTACH what a partition holds: without, it would look through all of it
+/// while nobody can use the table.
+const PROOF: &str = "partman_rs_bounds";
+
+/// The constraints of new partitions, by which they are attached without a look at their rows.
+pub fn proof_steps(key: &Column, parent: &Parent, partitions: &[Partition]) -> Vec<Step> {
+    partitions
+        .iter()
+        .enumerate()
+        .map(|(place, partition)| {
+            let proof = match &partition.range {
+                Some((lower, upper)) => within(key, lower, upper),
+                None => outside(key, &parent.taken),
+            };
+            let statement = Sql::template("ALTER TABLE {leaf} ADD CONSTRAINT {name} CHECK ({proof})")
+                .name("leaf", &partition.name)
+                .ident("name", PROOF)
+                .trusted("proof", &proof)
+                .build();
+            Step::new(Phase::Prepared, statement)
+                .locks_new(Mode::AccessExclusive, &partition.name)
+                .of_partition(place)
+        })
+        .collect()
+}
+
+fn within(key: &Column, lower: &RangeBound, upper: &RangeBound) -> String {
+    Sql::template("{key} IS NOT NULL AND {key} >= {lower} AND {key} < {upper}")
+        .trusted("key", &quote_ident(&key.name))
+        .literal("lower", &lower.literal)
+        .literal("upper", &upper.literal)
+        .build()
+}
+
+fn outside(key: &Column, taken: &[(Option<RangeBound>, Option<RangeBound>)]) -> String {
+    let key = quote_ident(&key.name);
+    let ranges: Vec<String> = taken
+        .iter()
+        .map(|(lower, upper)| {
+            let below = lower.as_ref().map(|lower| {
+                Sql::template("{key} < {lower}")
+                    .trusted("key", &key)
+                    .literal("lower", &lower.literal)
+                    .build()
+            });
+            let above = upper.as_ref().map(|upper| {
+                Sql::template("{key} >= {upper}")
+                    .trusted("key", &key)
+                    .literal("upper", &upper.literal)
+                    .build()
+            });
+            let sides: Vec<String> = below.into_iter().chain(above).collect();
+            match sides.is_empty() {
+                true => "false".to_owned(),
+                false => format!("({})", sides.join(" OR ")),
+            }
+        })
+        .collect();
+    match ranges.is_empty() {
+        true => "true".to_owned(),
+        false => format!("{key} IS NULL OR ({})", ranges.join(" AND ")),
+    }
+}
+
+/// What is run under the lock, in order.
+pub fn swap_steps(
+    parent: &Parent,
+    source: &QualifiedName,
+    twin: &QualifiedName,
+    retired: &QualifiedName,
+    partitions: &[Partition],
+    indexes: &[IndexPlan],
+    names: &mut Names,
+) -> Vec<Step> {
+    let step = |statement: Sql| Step::new(Phase::Swapping, statement.build());
+    let detach = |from: &QualifiedName, partition: &QualifiedName| {
+        Sql::template("ALTER TABLE {from} DETACH PARTITION {partition}")
+            .name("from", from)
+            .name("partition", partition)
+    };
+    let rename = |template: &'static str, from: &QualifiedName, to: &str| {
+        Sql::template(template).name("from", from).ident("to", to)
+    };
+    let (table, index) = (
+        "ALTER TABLE {from} RENAME TO {to}",
+        "ALTER INDEX {from} RENAME TO {to}",
+    );
+    let beside = |name: &str| QualifiedName {
+        schema: source.schema.clone(),
+        name: name.to_owned(),
+    };
+    let mut steps = vec![
+        step(detach(&parent.name, source))
+            .locks(Mode::AccessExclusive, &parent.name)
+            .locks(Mode::AccessExclusive, source),
+    ];
+    for plan in indexes {
+        let old = beside(&plan.name);
+        let aside = names.derive(&plan.name, "retired");
+        steps.push(step(rename(index, &old, &aside)).locks(Mode::ShareUpdateExclusive, &old));
+    }
+    steps.push(step(rename(table, source, &retired.name)).locks(Mode::AccessExclusive, source));
+    for partition in partitions {
+        let own = Lock::on_new(Mode::AccessExclusive, &partition.name);
+        steps.push(step(detach(twin, &partition.name)).lock(own.clone()));
+        let (name, bounds) = match &partition.range {
+            Some((lower, upper)) => {
+                let bounds = Sql::template("FOR VALUES FROM ({lower}) TO ({upper})")
+                    .literal("lower", &lower.literal)
+                    .literal("upper", &upper.literal);
+                (&partition.name, bounds.build())
+            }
+            None => {
+                steps.push(step(rename(table, &partition.name, &source.name)).lock(own.clone()));
+                (source, "DEFAULT".to_owned())
+            }
+        };
+        let attach = Sql::template("ALTER TABLE {parent} ATTACH PARTITION {partition} {bounds}")
+            .name("parent", &parent.name)
+            .name("partition", name)
+            .trusted("bounds", &bounds);
+        steps.push(
+            step(attach)
+                .locks(Mode::ShareUpdateExclusive, &parent.name)
+                .lock(own.clone()),
+        );
+        // It has served, and would only be in the way of what is planned and altered later.
+        let forget = Sql::template("ALTER TABLE {partition} DROP CONSTRAINT {name}")
+            .name("partition", name)
+            .ident("name", PROOF);
+        steps.push(step(forget).lock(own));
+    }
+    if let Some(place) = partitions.iter().position(|other| other.range.is_none()) {
+        for plan in indexes {
+            if let Some(leaf) = plan.leaves.get(place) {
+                let renamed = rename(index, &leaf.name, &plan.name);
+                steps.push(step(renamed).locks_new(Mode::ShareUpdateExclusive, &leaf.name));
+            }
+        }
+    }
+    let drop = Sql::template("DROP TABLE {twin}").name("twin", twin);
+    steps.push(step(drop).locks_new(Mode::AccessExclusive, twin));
+    steps
+}

@@ -1,0 +1,108 @@
+//! The plan that moves rows out of a default partition.
+
+use super::{PREMAKE, key_type, prospect};
+use crate::catalog::table;
+use crate::error::Error;
+use crate::guc;
+use crate::plan::blockers::{self, Blocker};
+use crate::plan::bounds::Span;
+use crate::plan::estimate::Estimate;
+use crate::plan::facts::Facts;
+use crate::plan::interval::PartitionInterval;
+use crate::plan::{self, Parent, Plan, Request};
+use pgrx::pg_sys;
+
+/// A plan, and what it was made from.
+pub struct Drain {
+    pub facts: Facts,
+    pub plan: Plan,
+    pub estimate: Estimate,
+    /// Of the default partition's main fork.
+    pub bytes: i64,
+}
+
+/// Plans how rows of these ranges are moved out of `default`, the default partition of `parent`
+/// that is partitioned by that column; touches nothing.
+///
+/// Fails with everything that stands in the way, at once.
+pub fn drain(
+    parent: Parent,
+    default: pg_sys::Oid,
+    column: &str,
+    interval: PartitionInterval,
+    spans: Vec<Span>,
+) -> Result<Drain, Error> {
+    let facts = table::facts(default)?.ok_or_else(|| Error::NoRelation {
+        oid: default.to_u32(),
+    })?;
+    let key = super::column(&facts, column)?.clone();
+    let key_type = key_type(key.type_oid)
+        .ok_or_else(|| Error::Internal(format!("no key is made of column {column}")))?;
+    let blockers = blockers(&facts, &parent)?;
+    super::refuse_if_any(&facts, blockers)?;
+    let request = Request {
+        key_type,
+        interval,
+        // Bounds are given: nothing is computed in a zone.
+        time_zone: None,
+        default_partition: true,
+        premake: PREMAKE,
+        copy_workers: guc::copy_workers(),
+        // There is no way back that anybody would want.
+        undo_window_seconds: Some(0.0),
+        settings: guc::of_session(),
+    };
+    let taken = table::taken_names(&facts.schema)?;
+    let plan = plan::make(&facts, &key, &request, spans, taken, Some(parent));
+    let sizes = prospect::sizes(&facts)?;
+    Ok(Drain {
+        estimate: prospect::estimate(&facts, &plan, &sizes)?,
+        bytes: sizes.table_bytes as i64,
+        facts,
+        plan,
+    })
+}
+
+/// What stands in the way: as for any table, but for being a partition, and what must not happen
+/// to the table whose partition it is while nobody can use it.
+fn blockers(facts: &Facts, parent: &Parent) -> Result<Vec<Blocker>, Error> {
+    let mut found = match facts.kind.as_str() {
+        "r" => Vec::new(),
+        _ => vec![Blocker::fact("It is not a plain table.")],
+    };
+    let mut by_itself = Facts {
+        inherits: false,
+        ..facts.clone()
+    };
+    // Foreign keys: told below, as those of the table.
+    by_itself.extras.retain(|extra| extra.kind != "table constraint");
+    found.extend(blockers::of_table(&by_itself));
+    if facts.schema != parent.name.schema {
+        found.push(Blocker::fact(format!(
+            "It lies in another schema than table \"{}\".",
+            parent.name.name
+        )));
+    }
+    if facts.columns.iter().any(|column| !column.sequences.is_empty()) {
+        found.push(Blocker::fact("A sequence belongs to a column of it."));
+    }
+    let keys = table::foreign_keys(pg_sys::Oid::from(parent.oid))?;
+    found.extend(keys.into_iter().map(|(name, points_at)| match points_at {
+        true => Blocker::fact(format!(
+            "Foreign key \"{name}\" points at table \"{}\", and would be violated while the default partition is exchanged.",
+            parent.name.name
+        )),
+        false => Blocker::fact(format!(
+            "Foreign key \"{name}\" of table \"{}\" would be checked, row by row, while nobody can use the table.",
+            parent.name.name
+        )),
+    }));
+    let owner = table::name_and_owner(pg_sys::Oid::from(parent.oid))?.map(|(_, owner)| owner);
+    if owner != Some(pg_sys::Oid::from(facts.owner)) {
+        found.push(Blocker::with_hint(
+            format!("It does not belong to the owner of table \"{}\".", parent.name.name),
+            "ALTER TABLE … OWNER TO ….",
+        ));
+    }
+    Ok(found)
+}

@@ -1,0 +1,161 @@
+//! Rows move out of a default partition while the application goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use partman_rig::cluster::Cluster;
+use partman_rig::failpoint::Action;
+use partman_rig::oracle::{self, placement};
+use partman_rig::shape::Shape;
+use partman_rig::stage::Stage;
+use partman_rig::workload::Report;
+use partman_rig::{poll, shapes};
+
+use crate::maintained::{must, number};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// All rows lie in the default partition of a table that has no other.
+fn stage(cluster: Arc<Cluster>, shape: Shape, rows: i64) -> Stage {
+    let zone = match shape.partition_interval.parse::<i64>() {
+        Ok(_) => "",
+        Err(_) => ", time_zone => 'UTC'",
+    };
+    let stage = Stage::on(cluster, "shop", shape, rows);
+    let (table, key) = (stage.shape.table, stage.shape.partition_column);
+    must(
+        &mut stage.app(),
+        &format!(
+            "ALTER TABLE {table} RENAME TO {table}_default;
+             CREATE TABLE {table} (LIKE {table}_default INCLUDING ALL) PARTITION BY RANGE ({key});
+             ALTER TABLE {table} ATTACH PARTITION {table}_default DEFAULT;
+             SELECT set_partition_policy('{table}', '{}', premake => 2{zone})",
+            stage.shape.partition_interval
+        ),
+    );
+    stage
+}
+
+fn in_default(stage: &Stage) -> i64 {
+    let sql = format!("SELECT count(*) FROM {}_default", stage.shape.table);
+    number(&mut stage.admin(), &sql)
+}
+
+fn drained(stage: &Stage) -> i64 {
+    number(
+        &mut stage.admin(),
+        "SELECT count(*) FROM partman_rs.run WHERE action = 'drain' AND outcome = 'drained'",
+    )
+}
+
+/// Everything is right, and nothing is left over.
+fn assert_drained(stage: &Stage, report: Option<&Report>) {
+    if let Some(report) = report {
+        report.assert_no_failures();
+        println!("{}: {}", stage.shape.table, report.summary());
+    }
+    let (table, mut admin) = (stage.shape.table, stage.admin());
+    let mut findings = stage.findings_of_content(report);
+    findings.extend(placement::check_partitioned(
+        &mut admin,
+        table,
+        stage.shape.partition_column,
+    ));
+    findings.extend(oracle::soundness(&mut admin, table));
+    oracle::assert_none("after the draining", &findings);
+    let left = number(
+        &mut admin,
+        &format!(
+            "SELECT count(*) FROM pg_class c
+              WHERE c.relname ~ '^{table}' AND c.relkind = 'r' AND NOT c.relispartition
+                 OR c.relnamespace = 'partman_rs'::regnamespace AND c.relname ~ '^log'
+                 OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname ~ '^partman_rs')
+                 OR EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.conname = 'partman_rs_bounds')"
+        ),
+    );
+    assert_eq!(left, 0, "tables, triggers or constraints are left over");
+    let incomplete = number(
+        &mut admin,
+        &format!(
+            "SELECT count(*) FROM pg_index p CROSS JOIN pg_inherits l
+              WHERE p.indrelid = '{table}'::regclass AND l.inhparent = '{table}'::regclass
+                AND (NOT p.indisvalid OR NOT EXISTS (
+                      SELECT FROM pg_inherits i JOIN pg_index x ON x.indexrelid = i.inhrelid
+                       WHERE i.inhparent = p.indexrelid AND x.indrelid = l.inhrelid AND x.indisvalid))"
+        ),
+    );
+    assert_eq!(incomplete, 0, "partitions lack indexes");
+}
+
+/// Pains 1 and 18: rows in DEFAULT are where they belong in the end, none was ever out of sight, and no
+/// statement of the application failed.
+fn nothing_is_lost(shape: Shape) {
+    let stage = stage(Arc::new(Cluster::builder().start()), shape, 30_000);
+    let mut app = stage.app();
+    let load = stage.workload().start();
+    load.await_more(300);
+    let before = in_default(&stage);
+    assert!(before > 20_000, "{before}");
+    must(
+        &mut app,
+        &format!("SELECT ensure_partitions('{}')", stage.shape.table),
+    );
+    poll::expect("the default partition to be drained", PATIENCE, || {
+        drained(&stage) == 1
+    });
+    load.await_more(600);
+    let report = load.stop();
+    poll::expect("the retired one to be dropped", PATIENCE, || {
+        number(
+            &mut stage.admin(),
+            "SELECT count(*) FROM partman_rs.conversions WHERE phase <> 'finished'",
+        ) == 0
+    });
+    assert_drained(&stage, Some(&report));
+    let after = in_default(&stage);
+    assert!(after < before / 100, "{after} of {before} rows are left");
+}
+
+#[test]
+fn pain_01_18_a_default_partition_is_drained_under_load() {
+    nothing_is_lost(shapes::events());
+}
+
+#[test]
+fn pain_01_18_a_default_partition_of_integers_is_drained_under_load() {
+    nothing_is_lost(shapes::cells());
+}
+
+/// The server is killed at each of these; the worker that comes next goes on, and nothing is done twice.
+#[test]
+fn a_killed_worker_drains_nothing_twice() {
+    let cluster = crate::maintained::builder("1s").start();
+    let stage = stage(Arc::new(cluster), shapes::events(), 20_000);
+    let failpoints = stage.failpoints();
+    let points = [
+        "prepare:before_commit",
+        "capture:before_commit",
+        "copy:before_commit",
+        "verify:after_commit",
+        "swap:before_commit",
+        "swap:after_commit",
+    ];
+    for point in points {
+        failpoints.set(point, Action::Kill);
+    }
+    for point in points {
+        poll::expect(point, PATIENCE, || failpoints.has_fired(point));
+    }
+    poll::expect("the default partition to be drained", PATIENCE, || {
+        let Ok(mut session) = stage.cluster.login("postgres", &stage.database).open() else {
+            return false;
+        };
+        let sql = "SELECT (SELECT count(*) FROM partman_rs.conversions WHERE phase <> 'finished') = 0
+                      AND (SELECT count(*) FROM partman_rs.run WHERE outcome = 'drained') > 0";
+        session
+            .query_one(sql, &[])
+            .is_ok_and(|row| row.get::<_, bool>(0))
+    });
+    assert_eq!(drained(&stage), 1);
+    assert_drained(&stage, None);
+}
