@@ -6,9 +6,12 @@ SET client_min_messages = notice;
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, YMD';
 \set ECHO none
-CREATE PROCEDURE tests.wait_for_end() LANGUAGE plpgsql AS $$
+CREATE PROCEDURE tests.wait_for_end(drained regclass) LANGUAGE plpgsql AS $$
 BEGIN
-    WHILE EXISTS (SELECT FROM partman_rs.conversions WHERE phase NOT IN ('finished', 'failed')) LOOP
+    WHILE EXISTS (
+        SELECT FROM partman_rs.conversions, pg_partitioned_table
+         WHERE partrelid = drained AND source IN (partrelid, partdefid) AND phase NOT IN ('finished', 'failed')
+    ) LOOP
         COMMIT;
         PERFORM pg_sleep(0.05);
     END LOOP;
@@ -28,7 +31,7 @@ SELECT set_partition_policy('n', '100', premake => 1);
 SELECT action, partition, lower_bound, upper_bound, outcome FROM ensure_partitions('n', dry_run => true);
 -- What maintains itself is moved by a worker, from the commit on.
 SELECT action, partition, lower_bound, upper_bound, outcome FROM ensure_partitions('n');
-CALL tests.wait_for_end();
+CALL tests.wait_for_end('n');
 SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) AS bounds, obj_description(c.oid) AS comment,
        (SELECT count(*) FROM pg_index WHERE indrelid = c.oid) AS indexes,
        (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid) AS triggers,
@@ -77,5 +80,5 @@ CREATE TABLE t_default PARTITION OF t DEFAULT;
 INSERT INTO t VALUES (NULL), ('infinity'), ('2019-01-01'), ('2020-01-31'), ('2020-03-15');
 SELECT set_partition_policy('t', '1 month', premake => 0, retention => '1 year');
 SELECT count(*), min(lower_bound), max(upper_bound) > now()::text AS ahead FROM ensure_partitions('t') WHERE outcome = 'draining';
-CALL tests.wait_for_end();
+CALL tests.wait_for_end('t');
 SELECT tableoid::regclass, * FROM t ORDER BY at;
