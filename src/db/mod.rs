@@ -20,7 +20,9 @@ pub fn run(sql: &str, args: &[DatumWithOid]) -> Result<u64, Error> {
 fn in_transaction(sql: &str) -> Result<(), Error> {
     match transaction::is_open() {
         true => Ok(()),
-        false => Err(Error::Internal(format!("no transaction is open for: {sql}"))),
+        false => Err(Error::Internal(format!(
+            "no transaction is open for: {sql}"
+        ))),
     }
 }
 

@@ -9,11 +9,11 @@ use crate::catalog::history;
 use crate::catalog::job::{self, Job, NewJob, Outline};
 use crate::catalog::request::{self as wishes, Action};
 use crate::error::Error;
-use crate::plan::Parent;
 use crate::plan::blockers::Blocker;
 use crate::plan::bounds::{BoundsError, Coverage, RangeBound, Span, Zone};
 use crate::plan::interval::PartitionInterval;
 use crate::plan::phase::Phase;
+use crate::plan::{Parent, Taken};
 use crate::request;
 use crate::worker::start::{self, Assignment, Needed, Task};
 use pgrx::pg_sys;
@@ -157,10 +157,7 @@ pub fn begin(
         estimate: drain.estimate.total(),
         bytes_total: drain.bytes,
     })?;
-    start::start_at_commit(
-        Assignment::new(Task::Move, id, connect_as),
-        Needed::Surely,
-    );
+    start::start_at_commit(Assignment::new(Task::Move, id, connect_as), Needed::Surely);
     Ok(Beginning::Begun)
 }
 
@@ -173,7 +170,10 @@ pub fn busy(job: &Outline) -> String {
 }
 
 fn in_a_line(blockers: &[Blocker]) -> String {
-    let facts: Vec<&str> = blockers.iter().map(|blocker| blocker.fact.as_str()).collect();
+    let facts: Vec<&str> = blockers
+        .iter()
+        .map(|blocker| blocker.fact.as_str())
+        .collect();
     facts.join(" ")
 }
 
@@ -191,7 +191,7 @@ pub fn drained(job: &Job, parent: &Parent, taken: Duration) -> Result<(), Error>
             action: "drain",
             partition: Some(job.plan.source.to_string()),
             lower: ranges().next().map(|(lower, _)| lower.literal.clone()),
-            upper: ranges().last().map(|(_, upper)| upper.literal.clone()),
+            upper: ranges().next_back().map(|(_, upper)| upper.literal.clone()),
             outcome: ensure::DRAINED.to_owned(),
             failure: None,
         },
@@ -200,12 +200,11 @@ pub fn drained(job: &Job, parent: &Parent, taken: Duration) -> Result<(), Error>
 }
 
 /// All that the table's partitions take once these are made: ascending, what touches as one.
-fn taken(
-    set: &PartitionSet,
-    spans: &[Span],
-) -> Result<Vec<(Option<RangeBound>, Option<RangeBound>)>, Error> {
+fn taken(set: &PartitionSet, spans: &[Span]) -> Result<Vec<Taken>, Error> {
     let there = set.leaves.iter().map(|leaf| (leaf.lower, leaf.upper));
-    let new = spans.iter().map(|span| (Some(span.lower.key), Some(span.upper.key)));
+    let new = spans
+        .iter()
+        .map(|span| (Some(span.lower.key), Some(span.upper.key)));
     let mut ranges: Vec<(Option<i64>, Option<i64>)> = there.chain(new).collect();
     // None, which is below all, comes first.
     ranges.sort_unstable();

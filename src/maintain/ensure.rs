@@ -2,12 +2,12 @@
 
 use super::act::Creation;
 use super::detach::{self, Disposal};
+use super::drain::{self, Beginning};
 use super::drift::{self, Drift};
 use super::read::{self, Subject};
 use super::recycle::{self, Purge};
 use super::repair::{self, Mended};
 use super::set::{Leaf, Position};
-use super::drain::{self, Beginning};
 use super::{act, premake, retire};
 use crate::catalog::policy::{Action, Policy};
 use crate::catalog::recycled::{self, Recycled};
@@ -346,7 +346,11 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
     }
     match drains {
         true => {
-            let default = subject.default.map(table::qualified_name).transpose()?.flatten();
+            let default = subject
+                .default
+                .map(table::qualified_name)
+                .transpose()?
+                .flatten();
             let default = default.map_or_else(String::new, |name| name.to_string());
             tasks.push(Task::Drain(premade.spans, wish.lattice.interval, default));
         }

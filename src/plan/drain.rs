@@ -10,7 +10,7 @@ use super::names::{Names, QualifiedName, quote_ident};
 use super::phase::Phase;
 use super::sql::Sql;
 use super::step::Step;
-use super::{IndexPlan, Parent, Partition};
+use super::{IndexPlan, Parent, Partition, Taken};
 
 /// A constraint that tells ATTACH what a partition holds: without, it would look through all of it
 /// while nobody can use the table.
@@ -26,11 +26,12 @@ pub fn proof_steps(key: &Column, parent: &Parent, partitions: &[Partition]) -> V
                 Some((lower, upper)) => within(key, lower, upper),
                 None => outside(key, &parent.taken),
             };
-            let statement = Sql::template("ALTER TABLE {leaf} ADD CONSTRAINT {name} CHECK ({proof})")
-                .name("leaf", &partition.name)
-                .ident("name", PROOF)
-                .trusted("proof", &proof)
-                .build();
+            let statement =
+                Sql::template("ALTER TABLE {leaf} ADD CONSTRAINT {name} CHECK ({proof})")
+                    .name("leaf", &partition.name)
+                    .ident("name", PROOF)
+                    .trusted("proof", &proof)
+                    .build();
             Step::new(Phase::Prepared, statement)
                 .locks_new(Mode::AccessExclusive, &partition.name)
                 .of_partition(place)
@@ -46,7 +47,7 @@ fn within(key: &Column, lower: &RangeBound, upper: &RangeBound) -> String {
         .build()
 }
 
-fn outside(key: &Column, taken: &[(Option<RangeBound>, Option<RangeBound>)]) -> String {
+fn outside(key: &Column, taken: &[Taken]) -> String {
     let key = quote_ident(&key.name);
     let ranges: Vec<String> = taken
         .iter()

@@ -83,9 +83,12 @@ pub struct Parent {
     pub oid: u32,
     pub name: QualifiedName,
     /// Ranges that its partitions take, the new ones among them: ascending, those that touch each
-    /// other as one. What has no lower or upper bound has `None` there.
-    pub taken: Vec<(Option<RangeBound>, Option<RangeBound>)>,
+    /// other as one.
+    pub taken: Vec<Taken>,
 }
+
+/// A range from one bound up to another; `None` where it has none.
+pub type Taken = (Option<RangeBound>, Option<RangeBound>);
 
 /// The column by whose ranges the twin is partitioned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -185,7 +188,10 @@ pub fn make(
     if let Some(parent) = &default_of {
         prepare.extend(drain::proof_steps(key, parent, &partitions));
         // It takes the place of the one that there was.
-        for rest in partitions.iter().filter(|partition| partition.range.is_none()) {
+        for rest in partitions
+            .iter()
+            .filter(|partition| partition.range.is_none())
+        {
             let comments = comments::of_table(facts, &rest.name);
             prepare.extend(comments::steps(phase::Phase::Prepared, comments));
         }

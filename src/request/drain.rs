@@ -75,7 +75,9 @@ fn blockers(facts: &Facts, parent: &Parent) -> Result<Vec<Blocker>, Error> {
         ..facts.clone()
     };
     // Foreign keys: told below, as those of the table.
-    by_itself.extras.retain(|extra| extra.kind != "table constraint");
+    by_itself
+        .extras
+        .retain(|extra| extra.kind != "table constraint");
     found.extend(blockers::of_table(&by_itself));
     if facts.schema != parent.name.schema {
         found.push(Blocker::fact(format!(
@@ -83,7 +85,11 @@ fn blockers(facts: &Facts, parent: &Parent) -> Result<Vec<Blocker>, Error> {
             parent.name.name
         )));
     }
-    if facts.columns.iter().any(|column| !column.sequences.is_empty()) {
+    if facts
+        .columns
+        .iter()
+        .any(|column| !column.sequences.is_empty())
+    {
         found.push(Blocker::fact("A sequence belongs to a column of it."));
     }
     let keys = table::foreign_keys(pg_sys::Oid::from(parent.oid))?;
@@ -100,7 +106,10 @@ fn blockers(facts: &Facts, parent: &Parent) -> Result<Vec<Blocker>, Error> {
     let owner = table::name_and_owner(pg_sys::Oid::from(parent.oid))?.map(|(_, owner)| owner);
     if owner != Some(pg_sys::Oid::from(facts.owner)) {
         found.push(Blocker::with_hint(
-            format!("It does not belong to the owner of table \"{}\".", parent.name.name),
+            format!(
+                "It does not belong to the owner of table \"{}\".",
+                parent.name.name
+            ),
             "ALTER TABLE … OWNER TO ….",
         ));
     }

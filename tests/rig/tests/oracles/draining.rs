@@ -150,7 +150,8 @@ fn a_killed_worker_drains_nothing_twice() {
         let Ok(mut session) = stage.cluster.login("postgres", &stage.database).open() else {
             return false;
         };
-        let sql = "SELECT (SELECT count(*) FROM partman_rs.conversions WHERE phase <> 'finished') = 0
+        let sql =
+            "SELECT (SELECT count(*) FROM partman_rs.conversions WHERE phase <> 'finished') = 0
                       AND (SELECT count(*) FROM partman_rs.run WHERE outcome = 'drained') > 0";
         session
             .query_one(sql, &[])
