@@ -41,7 +41,7 @@ SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) AS bounds, obj_description(
  ORDER BY pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT', c.relname COLLATE "C";
 SELECT indexrelid::regclass FROM pg_index WHERE indrelid = '"n Default"'::regclass ORDER BY 1::text COLLATE "C";
 SELECT count(*), count(DISTINCT id) FROM n;
-SELECT action, relation, partition, outcome, error FROM partman_rs.runs ORDER BY action COLLATE "C", outcome COLLATE "C";
+SELECT action, relation, partition, outcome, error FROM partman_rs.runs WHERE relation = 'n'::regclass ORDER BY action COLLATE "C", outcome COLLATE "C";
 -- Nothing is left to be done but what lies too far.
 SELECT action, outcome FROM ensure_partitions('n');
 SELECT relname FROM pg_class WHERE relname LIKE '%retired%' OR relname LIKE '%rest%' OR relname LIKE '%twin%';
