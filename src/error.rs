@@ -75,6 +75,8 @@ pub enum Error {
         version: i32,
         readable: i32,
     },
+    /// The conversion was begun before pg_upgrade.
+    OtherCluster { relation: String },
     /// The conversion failed; the waiting session is told what the worker recorded.
     ConversionFailed {
         relation: String,
@@ -296,6 +298,12 @@ impl Error {
                 "Nothing was lost. Either call cancel_conversion, then convert_to_partitioned again, \
                  or go on with the version of pg_partman_rs that began it.",
             ),
+            Error::OtherCluster { relation } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("conversion of table \"{relation}\" was begun in another cluster"),
+            )
+            .detail("What pg_upgrade brings over cannot be gone on with.")
+            .hint("Nothing was lost. Call cancel_conversion, then convert_to_partitioned again."),
             Error::ConversionFailed { relation, sqlstate, message } => Wording::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("conversion of table \"{relation}\" did not succeed"),

@@ -49,7 +49,9 @@ pub extern "C-unwind" fn _PG_init() {
     pg::planner::install();
     #[allow(unsafe_code, reason = "reads a variable of PostgreSQL")]
     // SAFETY: set by the postmaster while it loads shared_preload_libraries.
-    if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
+    let is_preloading = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
+    // What pg_upgrade is reading, or has just restored, is not to change under it.
+    if is_preloading && !pg::cluster::is_being_upgraded() {
         worker::launcher::register();
     }
 }

@@ -21,6 +21,8 @@ CREATE TABLE partman_rs.job (
     definition jsonb NOT NULL,
     -- What release can read these documents and the horizon; see src/catalog/job.rs.
     document_version integer NOT NULL,
+    -- The system identifier of the cluster that it was begun in: it does not go on in another one.
+    cluster bigint NOT NULL,
     -- See the comments in src/plan/horizon.rs.
     horizon jsonb,
     -- The file that the block ranges speak of.

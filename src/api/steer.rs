@@ -30,7 +30,7 @@ fn resume_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
         return Err(refusal(&job, "resumed").into());
     }
     if job.phase != Phase::Cancelling {
-        job.check_version()?;
+        job.check_origin()?;
     }
     Ok(ask(&job, Action::Resume)?)
 }

@@ -4,7 +4,7 @@ use super::{as_bookkeeper, job_table};
 use crate::db;
 use crate::error::Error;
 use crate::pg::transaction::Failure;
-use crate::pg::{lock, role};
+use crate::pg::{cluster, lock, role};
 use crate::plan::Plan;
 use crate::plan::estimate::Cost;
 use crate::plan::facts::Facts;
@@ -38,6 +38,7 @@ pub struct Outline {
     /// What the source is called after the swap.
     pub retired: QualifiedName,
     document_version: i32,
+    cluster: i64,
 }
 
 /// A job, as its row has it.
@@ -69,8 +70,15 @@ impl Deref for Job {
 const DOCUMENT_VERSION: i32 = 2;
 
 impl Outline {
-    /// Refuses where another release wrote the documents.
-    pub fn check_version(&self) -> Result<(), Error> {
+    /// Refuses where another release wrote the documents, or where pg_upgrade has brought the job here:
+    /// it gives catalog rows other numbers and other row versions, by which the job knows that
+    /// nobody has touched the capture triggers and the twin.
+    pub fn check_origin(&self) -> Result<(), Error> {
+        if self.cluster != cluster::identifier() {
+            return Err(Error::OtherCluster {
+                relation: self.source_name.clone(),
+            });
+        }
         match self.document_version {
             DOCUMENT_VERSION => Ok(()),
             version => Err(Error::OtherVersion {
@@ -83,8 +91,8 @@ impl Outline {
 }
 
 const OUTLINE: &str = "SELECT id, source, source_name, twin, owner, requested_by, phase, resume_phase, \
-     horizon IS NOT NULL, document_version, plan #>> '{retired,schema}', plan #>> '{retired,name}' \
-     FROM partman_rs.job ";
+     horizon IS NOT NULL, document_version, plan #>> '{retired,schema}', plan #>> '{retired,name}', \
+     cluster FROM partman_rs.job ";
 
 fn phase(name: String) -> Result<Phase, Error> {
     Phase::from_name(&name).ok_or_else(|| Error::Internal(format!("unknown phase {name}")))
@@ -106,6 +114,7 @@ fn outline(row: &db::Row) -> Result<Outline, Error> {
             schema: row.get(11)?,
             name: row.get(12)?,
         },
+        cluster: row.get(13)?,
     })
 }
 
@@ -179,7 +188,7 @@ pub fn find(relation: pg_sys::Oid) -> Result<Option<Outline>, Error> {
 
 /// All of a job. Its plan and definition never change: they are taken from what is `known` of it.
 pub fn open(outline: &Outline, known: Option<Job>) -> Result<Job, Error> {
-    outline.check_version()?;
+    outline.check_origin()?;
     let gone = || Error::Internal(format!("job {} is gone", outline.id.0));
     as_bookkeeper(|| {
         let (plan, definition) = match known {
@@ -231,8 +240,8 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
     as_bookkeeper(|| {
         let id: Option<i64> = db::row(
             "INSERT INTO partman_rs.job (source, source_name, owner, requested_by, connect_as, plan, \
-                                         definition, document_version, estimate, rows_total, bytes_total) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, ($9->>'rows')::float8::bigint, $10) \
+                                         definition, document_version, estimate, rows_total, bytes_total, cluster) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, ($9->>'rows')::float8::bigint, $10, $11) \
              ON CONFLICT (source) WHERE phase NOT IN ('finished', 'cancelled') DO NOTHING \
              RETURNING id",
             &[
@@ -246,6 +255,7 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
                 DOCUMENT_VERSION.into(),
                 to_json(&job.estimate)?.into(),
                 job.bytes_total.into(),
+                cluster::identifier().into(),
             ],
             |row| row.get(1),
         )?;

@@ -60,7 +60,10 @@ CREATE UNLOGGED TABLE not_ours (id int NOT NULL, v text, w text NOT NULL DEFAULT
 ALTER TABLE not_ours OWNER TO regress_stranger;
 ALTER TABLE t ATTACH PARTITION by_hand FOR VALUES FROM (40) TO (50);
 ALTER TABLE t ATTACH PARTITION not_ours FOR VALUES FROM (-10) TO (0);
+-- Since 17 the warning about wal_level is worded otherwise.
+SET client_min_messages = error;
 CREATE PUBLICATION regress_some FOR TABLE t_p0, t_p10;
+SET client_min_messages = warning;
 SET ROLE regress_owner;
 
 -- Told, with what to do; the partitions stay as they are.

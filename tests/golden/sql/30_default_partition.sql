@@ -82,3 +82,7 @@ SELECT set_partition_policy('t', '1 month', premake => 0, retention => '1 year')
 SELECT count(*), min(lower_bound), max(upper_bound) > now()::text AS ahead FROM ensure_partitions('t') WHERE outcome = 'draining';
 CALL tests.wait_for_end('t');
 SELECT tableoid::regclass, * FROM t ORDER BY at;
+
+DROP TABLE t, n, target CASCADE;
+SELECT count(*) FROM ensure_partitions();
+TABLE tests.residue;

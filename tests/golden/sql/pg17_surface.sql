@@ -7,6 +7,9 @@ CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, at date NOT NUL
 INSERT INTO t (at) VALUES ('2024-01-10'), ('2024-02-10');
 SELECT w, tests.refusal(format($$SELECT convert_to_partitioned('t', 'at', 'range', %L)$$, w)) FROM unnest('{infinity,-infinity}'::text[]) w;
 SELECT w, tests.refusal(format($$SELECT convert_to_partitioned('t', 'at', 'range', '1 month', undo_window => %L)$$, w)) FROM unnest('{infinity,-infinity}'::text[]) w;
+CREATE TABLE kept (id int) PARTITION BY RANGE (id);
+SELECT w, tests.refusal(format($$SELECT set_partition_policy('kept', '10', retention_action => 'recycle', grace_period => %L)$$, w)) FROM unnest('{infinity,-infinity}'::text[]) w;
+DROP TABLE kept;
 -- A partition shares the identity of its table's column.
 SELECT count(*) > 0 AS planned FROM convert_to_partitioned('t', 'at', 'range', '1 month', range_end => '2024-03-01');
 CALL wait_for_conversion('t', 'infinity');

@@ -66,6 +66,12 @@ impl Stage {
         }
     }
 
+    /// The same table on another server that everything was taken over to.
+    pub fn moved(mut self, cluster: Arc<Cluster>) -> Self {
+        self.cluster = cluster;
+        self
+    }
+
     /// Takes stock anew, where a test has changed the table before it is converted.
     pub fn take_stock(&mut self) {
         let mut admin = self.admin();

@@ -6,6 +6,9 @@ use std::process::Command;
 /// Names the bin directory of a PostgreSQL that has our extension installed.
 const ENV: &str = "PARTMAN_SERVER_BIN";
 
+/// Names that of an older PostgreSQL, for tests that upgrade from one to the other.
+const OLD_ENV: &str = "PARTMAN_OLD_SERVER_BIN";
+
 /// A PostgreSQL bin directory.
 #[derive(Debug, Clone)]
 pub struct ServerBin(PathBuf);
@@ -16,7 +19,7 @@ impl ServerBin {
     /// # Panics
     /// When the environment does not say where it is.
     pub fn from_env() -> Self {
-        Self::named_by_env().unwrap_or_else(|| {
+        Self::named_by_env(ENV).unwrap_or_else(|| {
             panic!(
                 "{ENV} is not set. It names the bin directory of a PostgreSQL in which pg_partman_rs is \
                  installed with the feature `failpoints`; the Makefile's test targets build one and set it."
@@ -26,14 +29,19 @@ impl ServerBin {
 
     /// The tree that has our extension, or else the system's PostgreSQL.
     pub fn from_env_or_system() -> Self {
-        Self::named_by_env().unwrap_or_else(Self::of_system)
+        Self::named_by_env(ENV).unwrap_or_else(Self::of_system)
     }
 
-    fn named_by_env() -> Option<Self> {
-        let dir = PathBuf::from(std::env::var_os(ENV).filter(|value| !value.is_empty())?);
+    /// The tree to upgrade from: an older one where it is named, or else the one under test.
+    pub fn older_from_env() -> Self {
+        Self::named_by_env(OLD_ENV).unwrap_or_else(Self::from_env)
+    }
+
+    fn named_by_env(variable: &str) -> Option<Self> {
+        let dir = PathBuf::from(std::env::var_os(variable).filter(|value| !value.is_empty())?);
         assert!(
             dir.join("postgres").exists(),
-            "{ENV} is {}, where there is no postgres",
+            "{variable} is {}, where there is no postgres",
             dir.display()
         );
         Some(Self(dir))

@@ -62,6 +62,16 @@ impl ClusterBuilder {
     /// # Panics
     /// When `initdb` or the server fails; the message holds what they said.
     pub fn start(self) -> Cluster {
+        let cluster = self.lay_out();
+        cluster.start();
+        cluster
+    }
+
+    /// Makes the cluster, and leaves its server at rest.
+    ///
+    /// # Panics
+    /// When `initdb` fails; the message holds what it said.
+    pub(super) fn lay_out(self) -> Cluster {
         let mut dir = short_temp_dir();
         dir.disable_cleanup(keeper::asked_to_keep());
         let data = dir.path().join("data");
@@ -80,13 +90,11 @@ impl ClusterBuilder {
         );
         self.write_settings(&data, dir.path());
         let keeper = Keeper::watch(self.bin.server_program("pg_ctl"), dir.path());
-        let cluster = Cluster {
+        Cluster {
             bin: self.bin,
             dir,
             keeper,
-        };
-        cluster.start();
-        cluster
+        }
     }
 
     fn write_settings(&self, data: &Path, socket_dir: &Path) {

@@ -1,5 +1,6 @@
 //! Starts, stops and kills the server.
 
+use std::io::Write as _;
 use std::process::Command;
 use std::time::Duration;
 
@@ -30,6 +31,16 @@ impl Cluster {
     /// Stops the server as a crash does (`-m immediate`).
     pub fn kill_immediate(&self) {
         self.stop("immediate");
+    }
+
+    /// Changes a setting of a server that is not running; the last word on a name wins.
+    pub fn set_while_stopped(&self, name: &str, value: &str) {
+        let path = self.data_dir().join("postgresql.auto.conf");
+        let mut file = std::fs::OpenOptions::new()
+            .append(true)
+            .open(path)
+            .expect("the cluster has a configuration");
+        writeln!(file, "{name} = '{}'", value.replace('\'', "''")).expect("it can be written");
     }
 
     /// Waits until the server takes connections, as after a crash restart.

@@ -10,6 +10,7 @@ mod connect;
 mod control;
 mod keeper;
 mod standby;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,12 @@ impl Cluster {
     /// Starts describing a cluster whose server has our extension.
     pub fn builder() -> ClusterBuilder {
         ClusterBuilder::new(ServerBin::from_env())
+    }
+
+    /// Starts describing a cluster to upgrade from: of an older PostgreSQL, where the environment names
+    /// one that has our extension.
+    pub fn builder_of_older() -> ClusterBuilder {
+        ClusterBuilder::new(ServerBin::older_from_env())
     }
 
     /// Starts describing a cluster of any PostgreSQL, with or without our extension.

@@ -1,7 +1,5 @@
 //! A second server that follows.
 
-use std::io::Write as _;
-
 use super::keeper::{self, Keeper};
 use super::{Cluster, SUPERUSER, builder};
 use crate::os;
@@ -21,20 +19,14 @@ impl Cluster {
                 .arg("--pgdata")
                 .arg(&data),
         );
-        // The last word on a name wins.
-        let conf = data.join("postgresql.auto.conf");
-        let mut file = std::fs::OpenOptions::new()
-            .append(true)
-            .open(conf)
-            .expect("the standby has a configuration");
-        writeln!(file, "unix_socket_directories = '{}'", dir.path().display())
-            .expect("it can be written");
         let keeper = Keeper::watch(self.bin().server_program("pg_ctl"), dir.path());
         let standby = Cluster {
             bin: self.bin().clone(),
             dir,
             keeper,
         };
+        let sockets = standby.socket_dir().display().to_string();
+        standby.set_while_stopped("unix_socket_directories", &sockets);
         standby.start();
         standby
     }

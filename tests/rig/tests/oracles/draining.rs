@@ -16,12 +16,12 @@ use crate::maintained::{must, number};
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// All rows lie in the default partition of a table that has no other.
-fn stage(cluster: Arc<Cluster>, shape: Shape, rows: i64) -> Stage {
+pub fn stage(cluster: Arc<Cluster>, database: &str, shape: Shape, rows: i64) -> Stage {
     let zone = match shape.partition_interval.parse::<i64>() {
         Ok(_) => "",
         Err(_) => ", time_zone => 'UTC'",
     };
-    let stage = Stage::on(cluster, "shop", shape, rows);
+    let stage = Stage::on(cluster, database, shape, rows);
     let (table, key) = (stage.shape.table, stage.shape.partition_column);
     must(
         &mut stage.app(),
@@ -41,7 +41,7 @@ fn in_default(stage: &Stage) -> i64 {
     number(&mut stage.admin(), &sql)
 }
 
-fn drained(stage: &Stage) -> i64 {
+pub fn drained(stage: &Stage) -> i64 {
     number(
         &mut stage.admin(),
         "SELECT count(*) FROM partman_rs.run WHERE action = 'drain' AND outcome = 'drained'",
@@ -49,7 +49,7 @@ fn drained(stage: &Stage) -> i64 {
 }
 
 /// Everything is right, and nothing is left over.
-fn assert_drained(stage: &Stage, report: Option<&Report>) {
+pub fn assert_drained(stage: &Stage, report: Option<&Report>) {
     if let Some(report) = report {
         report.assert_no_failures();
         println!("{}: {}", stage.shape.table, report.summary());
@@ -90,7 +90,7 @@ fn assert_drained(stage: &Stage, report: Option<&Report>) {
 /// Pains 1 and 18: rows in DEFAULT are where they belong in the end, none was ever out of sight, and no
 /// statement of the application failed.
 fn nothing_is_lost(shape: Shape) {
-    let stage = stage(Arc::new(Cluster::builder().start()), shape, 30_000);
+    let stage = stage(Arc::new(Cluster::builder().start()), "shop", shape, 30_000);
     let mut app = stage.app();
     let load = stage.workload().start();
     load.await_more(300);
@@ -130,7 +130,7 @@ fn pain_01_18_a_default_partition_of_integers_is_drained_under_load() {
 #[test]
 fn a_killed_worker_drains_nothing_twice() {
     let cluster = crate::maintained::builder("1s").start();
-    let stage = stage(Arc::new(cluster), shapes::events(), 20_000);
+    let stage = stage(Arc::new(cluster), "shop", shapes::events(), 20_000);
     let failpoints = stage.failpoints();
     let points = [
         "prepare:before_commit",

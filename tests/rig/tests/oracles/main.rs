@@ -30,3 +30,4 @@ mod tpcb;
 mod truncate;
 mod two_days;
 mod under_load;
+mod upgrade;

@@ -11,7 +11,12 @@ const PRELOADED: (&str, &str) = ("shared_preload_libraries", "pg_partman_rs");
 
 /// A server whose worker looks every second, and at each table that often.
 pub fn builder(interval: &str) -> ClusterBuilder {
-    Cluster::builder()
+    preloaded(Cluster::builder(), interval)
+}
+
+/// The same of any cluster.
+pub fn preloaded(builder: ClusterBuilder, interval: &str) -> ClusterBuilder {
+    builder
         .setting(PRELOADED.0, PRELOADED.1)
         .setting("pg_partman_rs.launcher_naptime", "1s")
         .setting("pg_partman_rs.maintenance_interval", interval)
