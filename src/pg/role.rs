@@ -8,6 +8,9 @@ pub enum Restriction {
     /// Code of the role may run (index expressions, for instance): it must not be able to
     /// change the session or leave the role. As VACUUM and REINDEX do.
     SecurityRestricted,
+    /// The same for reading all rows, those too that FORCE ROW LEVEL SECURITY hides from the owner: as
+    /// foreign keys are checked.
+    SecurityRestrictedAllRows,
     /// Only our own fixed statements on our own tables run.
     LocalChange,
 }
@@ -44,6 +47,9 @@ pub fn acting_as<T>(role: pg_sys::Oid, restriction: Restriction, work: impl FnOn
         saved.nest_level = pg_sys::NewGUCNestLevel();
         let flag = match restriction {
             Restriction::SecurityRestricted => pg_sys::SECURITY_RESTRICTED_OPERATION,
+            Restriction::SecurityRestrictedAllRows => {
+                pg_sys::SECURITY_RESTRICTED_OPERATION | pg_sys::SECURITY_NOFORCE_RLS
+            }
             Restriction::LocalChange => pg_sys::SECURITY_LOCAL_USERID_CHANGE,
         };
         pg_sys::SetUserIdAndSecContext(role, saved.context | flag as i32);
