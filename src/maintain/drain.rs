@@ -227,7 +227,8 @@ fn taken(set: &PartitionSet, spans: &[Span]) -> Result<Vec<Taken>, Error> {
 }
 
 /// The partitions that rows of the default partition want, beside those that are made anyway: before
-/// the first one, and behind the last. Pure.
+/// the first one, and behind the last, with those to be made ahead of the last row: more come in while
+/// these are moved. Pure.
 ///
 /// `found` are the smallest and the largest key of the default partition.
 pub fn wanted(
@@ -244,7 +245,13 @@ pub fn wanted(
     // between would be wanted. Each side by itself: one is no reason to leave the other.
     let mut side = |from: i64, to: i64, floor: i64, ceiling: Option<i64>| {
         match premake::spans(set, wish, (from, to), 0, zone) {
-            Ok(spans) => {
+            Ok(mut spans) => {
+                let left =
+                    u32::try_from(spans.len()).map_or(0, |made| wish.most.saturating_sub(made));
+                let ahead = wish.premake.min(left);
+                if ceiling.is_none() && ahead > 0 {
+                    spans = premake::spans(set, wish, (from, to), ahead, zone)?;
+                }
                 let cut = premake::cut(set, spans, floor, ceiling)?;
                 wanted.spans.extend(cut);
             }
@@ -284,4 +291,89 @@ fn highest(set: &PartitionSet, premade: &Premade) -> Option<i64> {
     let there = set.leaves.iter().filter_map(|leaf| leaf.upper);
     let new = premade.spans.iter().map(|span| span.upper.key);
     there.chain(new).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::maintain::set::Leaf;
+    use crate::plan::bounds::ZoneError;
+    use crate::plan::interval::KeyType;
+
+    /// Integers have none.
+    struct NoZone;
+
+    impl Zone for NoZone {
+        fn to_local(&self, _: &[i64]) -> Result<Vec<i64>, ZoneError> {
+            Err(ZoneError("asked".to_owned()))
+        }
+
+        fn to_utc(&self, _: &[i64]) -> Result<Vec<i64>, ZoneError> {
+            Err(ZoneError("asked".to_owned()))
+        }
+    }
+
+    /// One partition, from 1000 to 2000; hundreds are wanted, two ahead, and no more than ten.
+    fn ranges(found: (i64, i64), keep_from: Option<i64>) -> (Vec<(i64, i64)>, usize) {
+        let set = PartitionSet {
+            key: KeyType::BigInt,
+            leaves: vec![Leaf {
+                oid: 1,
+                lower: Some(1000),
+                upper: Some(2000),
+                bytes: 0,
+                is_pinned: false,
+            }],
+        };
+        let wish = Wish {
+            lattice: PartitionInterval::Width(100).into(),
+            premake: 2,
+            most: 10,
+        };
+        let (first, last) = found;
+        let found = Coverage { first, last };
+        let premade = Premade::default();
+        let wanted = wanted(&set, &wish, &premade, found, keep_from, &NoZone).unwrap();
+        let spans = wanted.spans.iter();
+        (
+            spans.map(|span| (span.lower.key, span.upper.key)).collect(),
+            wanted.skipped.len(),
+        )
+    }
+
+    #[test]
+    fn rows_that_come_in_meanwhile_have_their_partition() {
+        assert_eq!(
+            ranges((850, 2050), None),
+            (
+                vec![
+                    (800, 900),
+                    (900, 1000),
+                    (2000, 2100),
+                    (2100, 2200),
+                    (2200, 2300)
+                ],
+                0
+            )
+        );
+        assert_eq!(ranges((850, 999), None), (vec![(800, 900), (900, 1000)], 0));
+    }
+
+    #[test]
+    fn no_more_are_made_ahead_than_are_made_in_one_go() {
+        let (ranges, skipped) = ranges((2000, 2899), None);
+        assert_eq!(
+            (ranges.len(), ranges.last(), skipped),
+            (10, Some(&(2900, 3000)), 0)
+        );
+    }
+
+    #[test]
+    fn rows_far_off_and_rows_that_are_old_stay() {
+        assert_eq!(
+            ranges((-5000, 2050), None),
+            (vec![(2000, 2100), (2100, 2200), (2200, 2300)], 1)
+        );
+        assert_eq!(ranges((-5000, 950), Some(900)), (vec![(900, 1000)], 0));
+    }
 }
