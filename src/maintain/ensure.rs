@@ -149,14 +149,22 @@ pub fn table(
         (Ok(()), None) => return Vec::new(),
         (Err(failure), _) => {
             let mut outcome = unread(policy.parent).failed(&failure);
-            // What cannot be maintained may well have a name and an owner, or be gone.
+            // What cannot be maintained may well have a name and an owner.
+            let mut is_gone = false;
             let named = alone(&mut || {
-                if let Some((name, owner)) = table::name_and_owner(policy.parent)? {
-                    outcome.relation = name;
-                    outcome.owner = owner;
+                match table::name_and_owner(policy.parent)? {
+                    Some((name, owner)) => {
+                        outcome.relation = name;
+                        outcome.owner = owner;
+                    }
+                    None => is_gone = true,
                 }
                 Ok(())
             });
+            // Dropped meanwhile, by this run even, where it was a partition of a table before it.
+            if is_gone {
+                return Vec::new();
+            }
             if named.is_ok() && !is_dry {
                 note_failure(&outcome, Duration::ZERO, alone);
             }

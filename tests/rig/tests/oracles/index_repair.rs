@@ -136,3 +136,70 @@ fn a_build_that_fails_leaves_nothing_and_stops_no_other() {
     });
     assert_eq!(repairs(&mut admin, false), 4, "each part once");
 }
+
+/// A migration of a framework: it runs inside a transaction, and functions run in one anyhow.
+const MIGRATION: &str = "
+    CREATE FUNCTION migrate() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM set_partition_policy('t', '1000', premake => 0, repair => true);
+        RETURN (SELECT count(*) FROM ensure_partitions('t') WHERE outcome LIKE 'failed%'); END $$;
+    CREATE TABLE t (id bigint NOT NULL, v text NOT NULL) PARTITION BY RANGE (id);
+    CREATE TABLE t_0 PARTITION OF t FOR VALUES FROM (0) TO (1000);
+    CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (1000) TO (2000);
+    CREATE TABLE t_2 PARTITION OF t FOR VALUES FROM (2000) TO (3000);
+    INSERT INTO t SELECT i, 'v' || i FROM generate_series(0, 2999) i;
+    CREATE INDEX t_v ON ONLY t (v);";
+
+/// Pain 6: what PostgreSQL does only CONCURRENTLY without keeping writers waiting, and refuses to do in
+/// functions and transactions, is asked for from both. Nobody waits, though another transaction is
+/// open on the table all the time.
+#[test]
+fn pain_06_what_must_be_concurrent_can_be_asked_for_in_a_function() {
+    let cluster = builder("1s").start();
+    let mut admin = cluster.connect();
+    must(&mut admin, "CREATE EXTENSION pg_partman_rs");
+    must(&mut admin, MIGRATION);
+    let mut old = cluster.connect();
+    must(&mut old, "BEGIN; UPDATE t SET v = 'old' WHERE id = 0");
+    assert_eq!(number(&mut admin, "SELECT migrate()"), 0);
+    let waits = "SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+                  WHERE a.backend_type = 'pg_partman_rs' AND NOT l.granted AND l.locktype = 'virtualxid'";
+    poll::expect(
+        "the build to wait for the old transaction",
+        PATIENCE,
+        || number(&mut admin, waits) == 1,
+    );
+    must(&mut admin, "SET statement_timeout = '1 s'");
+    for id in [1, 1001, 2001] {
+        must(
+            &mut admin,
+            &format!(
+                "UPDATE t SET v = 'changed' WHERE id = {id}; INSERT INTO t VALUES ({id}, 'twin'); DELETE FROM t WHERE id = {id} + 1"
+            ),
+        );
+    }
+    assert_eq!(
+        number(&mut admin, waits),
+        1,
+        "the build waits, the others did not"
+    );
+    must(&mut admin, "RESET statement_timeout");
+    must(&mut old, "COMMIT");
+    let valid = "SELECT indisvalid::int::bigint FROM pg_index WHERE indexrelid = 't_v'::regclass";
+    poll::expect("the index", PATIENCE, || number(&mut admin, valid) == 1);
+    // Likewise a DETACH that somebody has begun so, and that was interrupted.
+    must(&mut old, "BEGIN; SELECT FROM t WHERE id = 1");
+    let mut detaching = cluster.connect();
+    must(&mut detaching, "SET statement_timeout = '300 ms'");
+    detaching
+        .batch_execute("ALTER TABLE t DETACH PARTITION t_0 CONCURRENTLY")
+        .expect_err("it waits for the reader");
+    must(&mut old, "COMMIT");
+    must(&mut admin, "BEGIN");
+    assert_eq!(number(&mut admin, "SELECT migrate()"), 0);
+    must(&mut admin, "COMMIT");
+    let partitions = "SELECT count(*) FROM pg_inherits WHERE inhparent = 't'::regclass";
+    poll::expect("the DETACH to end", PATIENCE, || {
+        number(&mut admin, partitions) == 2
+    });
+    assert_eq!(number(&mut admin, "SELECT count(*) FROM t_0"), 1000);
+}

@@ -15,6 +15,7 @@ mod estimates;
 mod index_repair;
 mod keyless;
 mod killed_maintenance;
+mod levels;
 mod maintained;
 mod maintenance;
 mod maintenance_of_partitions;
