@@ -1,6 +1,8 @@
 //! Makes partitions: each in a moment, under a lock that is waited for only shortly.
 
+use super::blueprint::{self, Blueprint, Drawn};
 use super::read::Subject;
+use crate::catalog::policy::{self, Policy};
 use crate::catalog::table;
 use crate::convert::{prepare, run_step};
 use crate::db;
@@ -9,6 +11,7 @@ use crate::guc;
 use crate::pg::lock::{self, Mode};
 use crate::pg::settings;
 use crate::plan::bounds::Span;
+use crate::plan::facts::Facts;
 use crate::plan::grants;
 use crate::plan::names::{Names, QualifiedName};
 use crate::plan::sql::Sql;
@@ -21,10 +24,10 @@ pub enum Creation {
     /// Somebody else has made one there meanwhile.
     AlreadyThere,
     /// Why it was not tried, in a few words.
-    NotTried(&'static str),
+    NotTried(String),
 }
 
-/// Makes a partition of these bounds, like its siblings.
+/// Makes a partition of these bounds, like its siblings, with all levels that these have.
 ///
 /// It is made as a table by itself and then attached, which leaves readers and writers of the parent
 /// alone.
@@ -34,7 +37,11 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
         // writer waits for it, another run of maintenance does. The default partition, if there is
         // one, is locked ACCESS EXCLUSIVE by ATTACH, for as long as it is looked through: hence not
         // where that takes long.
-        lock::relation(subject.parent, Mode::ShareUpdateExclusive, guc::swap_lock_timeout());
+        lock::relation(
+            subject.parent,
+            Mode::ShareUpdateExclusive,
+            guc::swap_lock_timeout(),
+        );
         let now = unchanged(subject)?;
         if now.set.overlaps(span.lower.key, span.upper.key) {
             return Ok(Creation::AlreadyThere);
@@ -44,38 +51,22 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
             now.upper_literal(span.upper.key)?,
         );
         if let Some(why) = now.default_in_the_way(Some(&lower), Some(&upper))? {
-            return Ok(Creation::NotTried(why));
+            return Ok(Creation::NotTried(why.to_owned()));
         }
-        let facts = subject.facts()?;
+        let blueprint = match blueprint::of_new(&now, span)? {
+            Drawn::Drawn(blueprint) => blueprint,
+            Drawn::Missing(why) => return Ok(Creation::NotTried(why)),
+        };
         let parent = now.name.clone();
-        let name = free_name(&parent, &span.label)?;
-        let sibling = sibling(subject)?;
+        let name = free_name(&parent.schema, |names| {
+            names.derive(&parent.name, &span.label)
+        })?;
         settings::set_local(c"default_tablespace", c"");
-        run(Sql::template(
-            "CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE \
-             INCLUDING COMPRESSION INCLUDING CONSTRAINTS){method}{options}{tablespace}",
-        )
-        .name("name", &name)
-        .name("parent", &parent)
-        .trusted("method", &clause(" USING ", sibling.access_method.as_deref()))
-        .trusted("options", &with_clause(&sibling.options))
-        .trusted(
-            "tablespace",
-            &clause(" TABLESPACE ", facts.tablespace.as_deref().or(sibling.tablespace.as_deref())),
-        ))?;
-        let oid = oid_of(&name)?;
-        prepare::revoke_foreign(oid, &name, "TABLE")?;
-        for step in grants::steps(facts, &name, &[], &[]) {
-            run_step(&step)?;
-        }
-        if facts.row_security {
-            run(Sql::template("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY").name("name", &name))?;
-        }
-        match sibling.replica_identity.as_str() {
-            "f" => run(Sql::template("ALTER TABLE {name} REPLICA IDENTITY FULL").name("name", &name))?,
-            "n" => run(Sql::template("ALTER TABLE {name} REPLICA IDENTITY NOTHING").name("name", &name))?,
-            _ => {}
-        }
+        let like = Like {
+            facts: subject.facts()?,
+            parent: &parent,
+        };
+        make(&like, &blueprint, &name)?;
         run(Sql::template(
             "ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ({lower}) TO ({upper})",
         )
@@ -104,14 +95,90 @@ pub fn run(statement: Sql) -> Result<(), Error> {
     db::run(&statement.build(), &[]).map(drop)
 }
 
+/// What new partitions, at whatever level, take after.
+struct Like<'a> {
+    facts: &'a Facts,
+    /// By the name that it has now.
+    parent: &'a QualifiedName,
+}
+
+/// Makes a table, and its partitions, which nobody sees yet. One that is partitioned gets the policy that
+/// its model has.
+fn make(like: &Like, blueprint: &Blueprint, name: &QualifiedName) -> Result<(), Error> {
+    let oid = table_like(like, blueprint, name)?;
+    if let (Some(_), Some(model)) = (&blueprint.key, blueprint.model)
+        && let Some(policy) = policy::find(model)?
+    {
+        policy::set_if_none(&Policy {
+            parent: oid,
+            ..policy
+        })?;
+    }
+    for part in &blueprint.parts {
+        let part_name = free_name(&name.schema, |names| {
+            part.name.within(names, &name.name, &like.parent.name)
+        })?;
+        make(like, &part.table, &part_name)?;
+        run(
+            Sql::template("ALTER TABLE {parent} ATTACH PARTITION {name} {bounds}")
+                .name("parent", name)
+                .name("name", &part_name)
+                .trusted("bounds", &part.bounds),
+        )?;
+    }
+    Ok(())
+}
+
+fn table_like(
+    like: &Like,
+    blueprint: &Blueprint,
+    name: &QualifiedName,
+) -> Result<pg_sys::Oid, Error> {
+    let facts = like.facts;
+    let storage = &blueprint.storage;
+    let key = blueprint.key.as_deref();
+    run(Sql::template(
+        "CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE \
+         INCLUDING COMPRESSION INCLUDING CONSTRAINTS){key}{method}{options}{tablespace}",
+    )
+    .name("name", name)
+    .name("parent", like.parent)
+    .trusted("key", &key.map_or_else(String::new, |key| format!(" PARTITION BY {key}")))
+    .trusted("method", &clause(" USING ", storage.access_method.as_deref()))
+    .trusted("options", &with_clause(&storage.options))
+    .trusted(
+        "tablespace",
+        &clause(" TABLESPACE ", facts.tablespace.as_deref().or(storage.tablespace.as_deref())),
+    ))?;
+    let oid = oid_of(name)?;
+    prepare::revoke_foreign(oid, name, "TABLE")?;
+    for step in grants::steps(facts, name, &[], &[]) {
+        run_step(&step)?;
+    }
+    if facts.row_security {
+        run(Sql::template("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY").name("name", name))?;
+    }
+    match storage.replica_identity.as_str() {
+        "f" => run(Sql::template("ALTER TABLE {name} REPLICA IDENTITY FULL").name("name", name))?,
+        "n" => {
+            run(Sql::template("ALTER TABLE {name} REPLICA IDENTITY NOTHING").name("name", name))?
+        }
+        _ => {}
+    }
+    Ok(oid)
+}
+
 /// A name that no relation or type has. The schema may hold very many: they are asked for one by one.
-fn free_name(parent: &QualifiedName, label: &str) -> Result<QualifiedName, Error> {
+fn free_name(
+    schema: &str,
+    mut next: impl FnMut(&mut Names) -> String,
+) -> Result<QualifiedName, Error> {
     let mut names = Names::new([]);
     loop {
-        let name = names.derive(&parent.name, label);
-        if !table::is_taken(&parent.schema, &name)? {
+        let name = next(&mut names);
+        if !table::is_taken(schema, &name)? {
             return Ok(QualifiedName {
-                schema: parent.schema.clone(),
+                schema: schema.to_owned(),
                 name,
             });
         }
@@ -125,36 +192,4 @@ fn clause(words: &'static str, name: Option<&str>) -> String {
 
 fn oid_of(name: &QualifiedName) -> Result<pg_sys::Oid, Error> {
     db::value("SELECT $1::regclass::oid", &[name.to_string().into()])
-}
-
-/// What the last partition has for itself, which a new one is to have too.
-#[derive(Default)]
-struct Sibling {
-    options: Vec<String>,
-    access_method: Option<String>,
-    tablespace: Option<String>,
-    replica_identity: String,
-}
-
-fn sibling(subject: &Subject) -> Result<Sibling, Error> {
-    let Some(last) = subject.set.leaves.last() else {
-        return Ok(Sibling::default());
-    };
-    db::row(
-        "SELECT coalesce(c.reloptions, '{}') || coalesce((SELECT array_agg('toast.' || o) FROM unnest(t.reloptions) o), '{}'), \
-                m.amname::text, s.spcname::text, c.relreplident::text \
-           FROM pg_class c LEFT JOIN pg_am m ON m.oid = c.relam LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace \
-           LEFT JOIN pg_class t ON t.oid = c.reltoastrelid \
-          WHERE c.oid = $1 AND c.relkind = 'r'",
-        &[pg_sys::Oid::from(last.oid).into()],
-        |row| {
-            Ok(Sibling {
-                options: row.get(1)?,
-                access_method: row.find(2)?,
-                tablespace: row.find(3)?,
-                replica_identity: row.get(4)?,
-            })
-        },
-    )
-    .map(Option::unwrap_or_default)
 }

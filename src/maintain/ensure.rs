@@ -318,13 +318,9 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
     let limits = limits(policy, keep_from);
     let fill_from = retire::fill_from(&subject.set, &limits);
     let mut premade = premake::decide(&subject.set, &wish, position, fill_from, &zone)?;
-    if !premade.spans.is_empty() && subject.has_two_levels()? {
-        premade.spans.clear();
-        premade.skipped.push(
-            "its partitions are partitioned themselves, and such are not made yet".to_owned(),
-        );
-    }
-    let drains = drain::arrange(&subject, &wish, &mut premade, keep_from, &zone)?;
+    // A conversion makes partitions that are not partitioned themselves.
+    let drains = !subject.has_two_levels()?
+        && drain::arrange(&subject, &wish, &mut premade, keep_from, &zone)?;
     let retired = retire::decide(&subject.set, &limits, position);
     let skip = |action, leaf: Option<(&Leaf, String)>, why: &str| Outcome {
         lower: leaf
@@ -523,7 +519,7 @@ impl Task {
             Task::Create(span) => match act::create(subject, span)? {
                 Creation::Made(name) => Done::Made(name),
                 Creation::AlreadyThere => Done::Nothing,
-                Creation::NotTried(why) => Done::NotTried(why.to_owned()),
+                Creation::NotTried(why) => Done::NotTried(why),
             },
             Task::Drain(spans, interval, _) => match drain::begin(subject, *interval, spans)? {
                 Beginning::Begun => Done::AsWanted,

@@ -1,12 +1,13 @@
 //! Keeping partitioned tables in shape: partitions are made ahead, and old ones retired.
 //!
-//! [`set`] is what is there; [`premake`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
-//! decide, without a server; [`read`], [`act`], [`detach`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
+//! [`set`] is what is there; [`premake`], [`levels`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
+//! decide, without a server; [`read`], [`blueprint`], [`act`], [`detach`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
 //! [`drain`] moves rows out of a default partition, [`ensure`] is a run over one table, and
 //! [`checkup`] tells how it fares.
 
 mod act;
 pub mod adopt;
+mod blueprint;
 pub mod checkup;
 mod detach;
 mod disposal;
@@ -15,6 +16,7 @@ pub mod drift;
 pub mod ensure;
 pub mod health;
 pub mod infer;
+mod levels;
 pub mod parts;
 pub mod premake;
 pub mod read;

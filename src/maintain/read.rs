@@ -244,6 +244,11 @@ impl Subject {
             .ok_or_else(|| Error::Internal("facts of a table are gone".to_owned()))
     }
 
+    /// The name of how its ids carry a time.
+    pub fn key_codec(&self) -> Option<&str> {
+        self.key_codec.as_deref()
+    }
+
     /// The table as it is now.
     pub fn again(&self) -> Result<Subject, Error> {
         subject(self.parent, self.key_codec.as_deref(), false)

@@ -7,7 +7,7 @@ use crate::plan::interval::{KeyType, Lattice, PartitionInterval, PartitionOffset
 use proptest::prelude::*;
 
 /// Nobody asks.
-struct NoZone;
+pub(super) struct NoZone;
 
 impl Zone for NoZone {
     fn to_local(&self, _: &[i64]) -> Result<Vec<i64>, ZoneError> {

@@ -67,6 +67,20 @@ impl Names {
         let leaf = digest_end(leaf, room - own.len());
         self.derive(&leaf, &own)
     }
+
+    /// Takes the name for a partition of `parent` that is made like `model`, a partition of `sibling`.
+    ///
+    /// Where the model's name is its parent's and something after it, the new parent's name takes that
+    /// place: `trades_p2013_emea` becomes `trades_p2014_emea`. Otherwise it is the new parent's name and
+    /// the number.
+    pub fn part(&mut self, parent: &str, sibling: &str, model: &str, number: usize) -> String {
+        let own = model.strip_prefix(sibling);
+        let own = own.map(|rest| rest.trim_start_matches('_'));
+        let number = number.to_string();
+        let own = own.filter(|rest| !rest.is_empty()).unwrap_or(&number);
+        // What both begin with by chance is no part of the name.
+        self.leaf_object(parent, "", own)
+    }
 }
 
 /// Puts a name together, at most [`LONGEST_NAME`] bytes long.

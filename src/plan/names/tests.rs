@@ -41,6 +41,29 @@ fn a_suffix_that_cannot_fit_ends_in_its_digest() {
 }
 
 #[test]
+fn a_part_is_named_as_its_siblings_is() {
+    let part = |model: &str| names().part("two_p20", "two_p10", model, 3);
+    assert_eq!(part("two_p10_emea"), "two_p20_emea");
+    assert_eq!(part("two_p10emea"), "two_p20_emea");
+    assert_eq!(part("two_p10__x"), "two_p20_x");
+    // Nothing, or nothing that says more than where it lies.
+    assert_eq!(part("two_p10"), "two_p20_3");
+    assert_eq!(part("two_p10_"), "two_p20_3");
+    assert_eq!(part("emea_p10"), "two_p20_3");
+    // As often as you like: names do not grow.
+    assert_eq!(names().part("a2", "a1", "a1_3", 3), "a2_3");
+}
+
+#[test]
+fn parts_of_partitions_with_long_names_differ() {
+    let sibling = format!("{}_p2013_01", "t".repeat(54));
+    let parents = ["02", "03"].map(|month| format!("{}_p2013_{month}", "t".repeat(54)));
+    let made = parents.map(|parent| names().part(&parent, &sibling, "emea", 1));
+    assert_ne!(made[0], made[1]);
+    assert!(made.iter().all(|name| name.len() <= LONGEST_NAME));
+}
+
+#[test]
 fn a_taken_name_gets_a_counter() {
     let mut names = Names::new(["trades_p2013".to_owned(), "trades_1_p2013".to_owned()]);
     assert_eq!(names.derive("trades", "p2013"), "trades_2_p2013");
