@@ -172,12 +172,14 @@ fn sorted(oids: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
     oids
 }
 
-/// Whether an index over all rows of a table begins with that column.
-pub fn has_index_on(relation: pg_sys::Oid, attnum: i16) -> Result<bool, Error> {
+/// Whether an index over all rows of a table begins with that column. By name: a partition may number
+/// its columns otherwise than its table.
+pub fn has_index_on(relation: pg_sys::Oid, column: &str) -> Result<bool, Error> {
     db::value(
         "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam \
-                         WHERE i.indrelid = $1 AND i.indkey[0] = $2 AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree')",
-        &[relation.into(), attnum.into()],
+                         JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
+                         WHERE i.indrelid = $1 AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree')",
+        &[relation.into(), column.into()],
     )
 }
 

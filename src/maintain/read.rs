@@ -27,7 +27,6 @@ pub struct Subject {
     pub owner: pg_sys::Oid,
     /// The partition column.
     pub column: String,
-    pub attnum: i16,
     /// Its keys count as times where ids carry them.
     pub set: PartitionSet,
     /// How they carry them.
@@ -67,7 +66,6 @@ impl FullDefault {
 /// A partition column.
 struct KeyColumn {
     name: String,
-    attnum: i16,
     type_oid: pg_sys::Oid,
     /// Whether it is in the type's usual order.
     is_usual_order: bool,
@@ -92,7 +90,7 @@ pub fn subject(
         detail: detail.to_owned(),
     };
     let key: Option<(String, Option<KeyColumn>)> = db::row(
-        "SELECT p.partstrat::text, p.partnatts = 1 AND p.partexprs IS NULL, a.attname::text, a.attnum, a.atttypid, o.opcdefault, \
+        "SELECT p.partstrat::text, p.partnatts = 1 AND p.partexprs IS NULL, a.attname::text, a.atttypid, o.opcdefault, \
                 coalesce(a.attcollation = p.partcollation[0] AND \
                          CASE WHEN l.collprovider = 'd' THEN d.datlocprovider = 'b' OR (d.datlocprovider = 'c' AND d.datcollate IN ('C', 'POSIX')) \
                               ELSE l.collprovider = 'b' OR (l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX')) END, false) \
@@ -107,10 +105,9 @@ pub fn subject(
             let column = match row.get::<bool>(2)? {
                 true => Some(KeyColumn {
                     name: row.get(3)?,
-                    attnum: row.get(4)?,
-                    type_oid: row.get(5)?,
-                    is_usual_order: row.get(6)?,
-                    is_bytewise: row.get(7)?,
+                    type_oid: row.get(4)?,
+                    is_usual_order: row.get(5)?,
+                    is_bytewise: row.get(6)?,
                 }),
                 false => None,
             };
@@ -203,7 +200,6 @@ pub fn subject(
         owner: open.owner(),
         name,
         column: column.name,
-        attnum: column.attnum,
         set: PartitionSet { key, leaves },
         codec,
         key_codec: key_codec.map(str::to_owned),
@@ -317,7 +313,7 @@ impl Subject {
         let (Some(_), Some(_)) = (leaf.lower, leaf.upper) else {
             return Ok(self.has_rows(&name)?.then_some((edges.0, edges.0)));
         };
-        if !table::has_index_on(pg_sys::Oid::from(leaf.oid), self.attnum)? {
+        if !table::has_index_on(pg_sys::Oid::from(leaf.oid), &self.column)? {
             return Ok(self.has_rows(&name)?.then_some(edges));
         }
         if let Some(codec) = self.codec {
@@ -481,7 +477,7 @@ impl Subject {
             name,
             is_plain,
             is_large: bytes > guc::default_scan_limit(),
-            has_index: table::has_index_on(oid, self.attnum)?,
+            has_index: table::has_index_on(oid, &self.column)?,
         }))
     }
 

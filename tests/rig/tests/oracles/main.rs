@@ -19,6 +19,7 @@ mod levels;
 mod maintained;
 mod maintenance;
 mod maintenance_of_partitions;
+mod names;
 mod open_transactions;
 mod pains;
 mod partition_values;

@@ -73,63 +73,6 @@ fn pain_13_14_a_quiet_table_is_maintained_by_itself_beside_one_that_fails() {
     });
 }
 
-/// Pain 24: policies and pins come back from a dump, and mean the same tables.
-#[test]
-fn pain_24_policies_survive_a_dump() {
-    let cluster = Cluster::builder().start();
-    let mut admin = cluster.connect();
-    must(
-        &mut admin,
-        r#"CREATE EXTENSION pg_partman_rs;
-           CREATE TABLE "odd ""name" (id int) PARTITION BY RANGE (id);
-           CREATE TABLE part PARTITION OF "odd ""name" FOR VALUES FROM (0) TO (10);
-           CREATE TABLE gone (id int) PARTITION BY RANGE (id);
-           SELECT set_partition_policy('"odd ""name"', premake => 7, retention => '100', retention_action => 'drop');
-           SELECT set_partition_policy('gone', '10');
-           DROP TABLE gone;
-           SELECT pin_partition('part', 'why');
-           CREATE TABLE bin (id int PRIMARY KEY) PARTITION BY RANGE (id);
-           CREATE TABLE "old ""one" PARTITION OF bin FOR VALUES FROM (0) TO (10);
-           CREATE TABLE new PARTITION OF bin FOR VALUES FROM (10) TO (20);
-           INSERT INTO bin VALUES (5), (15);
-           CREATE SCHEMA "attic ""1";
-           SELECT set_partition_policy('bin', '10', premake => 0, retention => '1', retention_action => 'recycle',
-                                       retention_schema => 'attic "1', grace_period => '1 day');
-           SELECT ensure_partitions('bin');"#,
-    );
-    must(&mut admin, "CREATE DATABASE restored");
-    let dump = cluster
-        .client_program("pg_dump", "postgres")
-        .output()
-        .expect("pg_dump can be run");
-    assert!(
-        dump.status.success(),
-        "{}",
-        String::from_utf8_lossy(&dump.stderr)
-    );
-    cluster.psql("restored", &String::from_utf8_lossy(&dump.stdout));
-    let mut restored = cluster.connect_as("postgres", "restored");
-    let policies = number(
-        &mut restored,
-        r#"SELECT count(*) FROM partman_rs.policies
-            WHERE parent = '"odd ""name"'::regclass AND partition_interval = '10' AND premake = 7 AND retention = '100'"#,
-    );
-    assert_eq!(policies, 1);
-    assert_eq!(
-        number(&mut restored, "SELECT count(*) FROM partman_rs.policy"),
-        2
-    );
-    let pins =
-        "SELECT count(*) FROM partman_rs.pin WHERE partition = 'part'::regclass AND reason = 'why'";
-    assert_eq!(number(&mut restored, pins), 1);
-    // What lies in the recycle bin can be had back from there.
-    must(
-        &mut restored,
-        r#"SELECT restore_partition('"attic ""1"."old ""one"')"#,
-    );
-    assert_eq!(number(&mut restored, "SELECT count(*) FROM bin"), 2);
-}
-
 /// For how many seconds clients are at work, where 20 are not enough.
 const SECONDS_ENV: &str = "PARTMAN_LOAD_SECONDS";
 
