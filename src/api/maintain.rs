@@ -119,7 +119,12 @@ fn ensure_partitions(
 > {
     let is_dry = given("dry_run", dry_run)?;
     let mut all = Vec::new();
-    for policy in adopt::chosen(parent)? {
+    let chosen = adopt::chosen(parent)?;
+    // Of a table that has a policy itself, its run tells.
+    if let Some(parent) = parent.filter(|parent| chosen.iter().all(|one| one.parent != *parent)) {
+        all.extend(ensure::without_policy(parent)?);
+    }
+    for policy in chosen {
         // Locks last until the end of the transaction: while everybody waits for a table, others are
         // asked for once only.
         let tries = match all.iter().any(Outcome::has_retired) {

@@ -6,6 +6,7 @@ use crate::clock::MOMENT;
 use crate::db;
 use crate::error::Error;
 use crate::pg::{lock, relation};
+use crate::plan::names::QualifiedName;
 use pgrx::pg_sys;
 
 /// A policy, as its row has it.
@@ -176,9 +177,46 @@ pub fn of_role(role: pg_sys::Oid) -> Result<Vec<Policy>, Error> {
     let sql = format!(
         "{COLUMNS} JOIN pg_class c ON c.oid = p.parent \
           WHERE pg_has_role($1, c.relowner, {TO_ACT_AS}) \
-          ORDER BY c.oid"
+          ORDER BY {DEPTH}, c.oid"
     );
     as_bookkeeper(|| db::rows(&sql, &[role.into()], decode))
+}
+
+/// So deep a table lies: parents come before their partitions, as their locks do.
+const DEPTH: &str = "(SELECT count(*) FROM pg_partition_ancestors(c.oid))";
+
+/// The policies of partitions of a table, at whatever level, whose owners `role` may act as; parents before
+/// their partitions.
+pub fn below(parent: pg_sys::Oid, role: pg_sys::Oid) -> Result<Vec<Policy>, Error> {
+    let sql = format!(
+        "{COLUMNS} JOIN pg_class c ON c.oid = p.parent AND c.relispartition \
+          WHERE pg_has_role($2, c.relowner, {TO_ACT_AS}) AND c.oid <> $1 \
+            AND $1 IN (SELECT a.relid FROM pg_partition_ancestors(c.oid) a) \
+          ORDER BY {DEPTH}, c.oid"
+    );
+    as_bookkeeper(|| db::rows(&sql, &[parent.into(), role.into()], decode))
+}
+
+/// The partitions of a table that are partitioned by ranges and have no policy, where a sibling has one.
+pub fn unkept(parent: pg_sys::Oid) -> Result<Vec<QualifiedName>, Error> {
+    as_bookkeeper(|| {
+        db::rows(
+            "SELECT n.nspname::text, c.relname::text FROM pg_inherits i \
+               JOIN pg_partitioned_table t ON t.partrelid = i.inhrelid AND t.partstrat = 'r' \
+               JOIN pg_class c ON c.oid = t.partrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+              WHERE i.inhparent = $1 AND NOT i.inhdetachpending \
+                AND NOT EXISTS (SELECT FROM partman_rs.policy p WHERE p.parent = c.oid) \
+                AND EXISTS (SELECT FROM partman_rs.policy p JOIN pg_inherits o ON o.inhrelid = p.parent WHERE o.inhparent = $1) \
+              ORDER BY n.nspname, c.relname COLLATE \"C\"",
+            &[parent.into()],
+            |row| {
+                Ok(QualifiedName {
+                    schema: row.get(1)?,
+                    name: row.get(2)?,
+                })
+            },
+        )
+    })
 }
 
 /// The seconds of the day at which quiet hours begin and end, and those of this moment, by the clock of
@@ -266,12 +304,15 @@ pub fn remove(parent: pg_sys::Oid) -> Result<bool, Error> {
     })
 }
 
-/// The partitions of a table that must be kept.
+/// The partitions of a table that must be kept: those that are pinned, or have a pinned one below them.
 pub fn pinned(parent: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
     as_bookkeeper(|| {
         db::rows(
-            "SELECT p.partition::oid FROM partman_rs.pin p JOIN pg_inherits i ON i.inhrelid = p.partition \
-              WHERE i.inhparent = $1",
+            "WITH RECURSIVE up (child, parent) AS ( \
+               SELECT i.inhrelid, i.inhparent FROM partman_rs.pin p JOIN pg_inherits i ON i.inhrelid = p.partition \
+                UNION \
+               SELECT i.inhrelid, i.inhparent FROM up u JOIN pg_inherits i ON i.inhrelid = u.parent) \
+             SELECT DISTINCT u.child FROM up u WHERE u.parent = $1",
             &[parent.into()],
             |row| row.get(1),
         )

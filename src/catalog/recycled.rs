@@ -78,6 +78,17 @@ pub fn due(parent: pg_sys::Oid, grace_period: &str) -> Result<Vec<Recycled>, Err
     as_bookkeeper(|| db::rows(&sql, &[parent.into(), grace_period.into()], decode))
 }
 
+/// Whether a table lies in the bin, by itself or as a part of what lies there.
+pub fn holds(relation: pg_sys::Oid) -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::value(
+            "SELECT EXISTS (SELECT FROM partman_rs.recycled r JOIN pg_class c ON c.oid = r.partition AND NOT c.relispartition \
+                             WHERE r.partition IN (SELECT a.relid FROM pg_partition_ancestors($1) a))",
+            &[relation.into()],
+        )
+    })
+}
+
 /// Whether the table is still what was put there, and nobody has taken it over: it has its CHECK and
 /// its owner, and belongs to no other table.
 pub fn is_untouched(recycled: &Recycled, owner: pg_sys::Oid) -> Result<bool, Error> {

@@ -193,6 +193,39 @@ pub fn half_detached(parent: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
     )
 }
 
+/// The tables that a table is a partition of, the uppermost first. None of them is locked.
+pub fn ancestors(relation: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
+    db::kept_rows(
+        "SELECT a.relid::oid FROM pg_partition_ancestors($1) WITH ORDINALITY AS a(relid, n) WHERE a.relid <> $1 ORDER BY a.n DESC",
+        &[relation.into()],
+        |row| row.get(1),
+    )
+}
+
+/// A table and all below it, parents before their partitions. None of them is locked.
+pub fn tree(relation: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
+    db::kept_rows(
+        "WITH RECURSIVE tree (oid, level) AS ( \
+           SELECT $1::oid, 0 \
+            UNION ALL \
+           SELECT i.inhrelid, t.level + 1 FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid) \
+         SELECT t.oid FROM tree t ORDER BY t.level, t.oid",
+        &[relation.into()],
+        |row| row.get(1),
+    )
+}
+
+/// The bytes of a table and all below it, with indexes and TOAST, as the file system has them.
+pub fn bytes(relation: pg_sys::Oid) -> Result<i64, Error> {
+    let of_each = tree(relation)?.into_iter().map(|oid| {
+        // Null where it is gone by now.
+        db::row("SELECT pg_total_relation_size($1)", &[oid.into()], |row| {
+            row.find::<i64>(1)
+        })
+    });
+    of_each.map(|bytes| Ok(bytes?.flatten().unwrap_or(0))).sum()
+}
+
 /// The names of a table's indexes, which lie in its schema.
 pub fn indexes(relation: pg_sys::Oid) -> Result<Vec<String>, Error> {
     db::rows(

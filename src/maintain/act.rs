@@ -1,14 +1,14 @@
 //! Makes partitions: each in a moment, under a lock that is waited for only shortly.
 
 use super::blueprint::{self, Blueprint, Drawn};
+use super::family;
 use super::read::Subject;
 use crate::catalog::policy::{self, Policy};
 use crate::catalog::table;
 use crate::convert::{prepare, run_step};
 use crate::db;
 use crate::error::Error;
-use crate::guc;
-use crate::pg::lock::{self, Mode};
+use crate::pg::lock::Mode;
 use crate::pg::settings;
 use crate::plan::bounds::Span;
 use crate::plan::facts::Facts;
@@ -37,11 +37,7 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
         // writer waits for it, another run of maintenance does. The default partition, if there is
         // one, is locked ACCESS EXCLUSIVE by ATTACH, for as long as it is looked through: hence not
         // where that takes long.
-        lock::relation(
-            subject.parent,
-            Mode::ShareUpdateExclusive,
-            guc::swap_lock_timeout(),
-        );
+        family::lock(subject.parent, Mode::ShareUpdateExclusive)?;
         let now = unchanged(subject)?;
         if now.set.overlaps(span.lower.key, span.upper.key) {
             return Ok(Creation::AlreadyThere);

@@ -251,16 +251,19 @@ pub fn forget(parent: pg_sys::Oid) -> Result<(), Error> {
     }
 }
 
-/// The policies that a run is about: of one table, or of all that the caller may act for.
+/// The policies that a run is about: of one table and those below it, or of all that the caller may
+/// act for.
 pub fn chosen(parent: Option<pg_sys::Oid>) -> Result<Vec<Policy>, Error> {
     let Some(parent) = parent else {
         return policy::of_role(role::current());
     };
     let (name, owner) = named(parent)?;
     may_steer(owner, &name)?;
-    match policy::find(parent)? {
-        Some(policy) => Ok(vec![policy]),
-        None => Err(Error::NoPolicy { relation: name }),
+    let mut chosen: Vec<Policy> = policy::find(parent)?.into_iter().collect();
+    chosen.extend(policy::below(parent, role::current())?);
+    match chosen.is_empty() {
+        false => Ok(chosen),
+        true => Err(Error::NoPolicy { relation: name }),
     }
 }
 

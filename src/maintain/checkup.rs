@@ -1,12 +1,12 @@
 //! How a table and its maintenance fare: reads, and has it judged.
 
+use super::family::{self, Unkept};
 use super::health::{self, Finding, Next, Seen, Verdict};
 use super::{drift, ensure, read, repair, retire};
 use crate::catalog::policy::{self, Policy, Standing};
-use crate::catalog::table;
+use crate::catalog::{recycled, table};
 use crate::error::Error;
-use crate::guc;
-use crate::pg::lock::{self, Mode};
+use crate::pg::lock::Mode;
 use crate::pg::transaction::{Failure, nested};
 use crate::pg::{interrupts, role};
 use crate::plan::interval::KeyType;
@@ -78,10 +78,24 @@ fn unseen(policy: &Policy, failure: &Failure) -> Checkup {
     }
 }
 
+/// Nothing is done to what lies in the recycle bin, and nothing is amiss.
+fn in_the_bin(policy: &Policy) -> Checkup {
+    Checkup {
+        parent: policy.parent,
+        verdict: Verdict::Ok,
+        reason: Some(ensure::IN_THE_BIN.to_owned()),
+        next_command: None,
+        numbers: None,
+    }
+}
+
 fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
-    // ACCESS SHARE on the table, until the end of the transaction. Who looks after all tables must
+    // ACCESS SHARE on the table, and on what it is a partition of, until the end of the transaction. Who looks after all tables must
     // not wait for one that is locked.
-    lock::relation(policy.parent, Mode::AccessShare, guc::swap_lock_timeout());
+    family::lock(policy.parent, Mode::AccessShare)?;
+    if recycled::holds(policy.parent)? {
+        return Ok(in_the_bin(policy));
+    }
     let subject = read::subject(
         policy.parent,
         policy.key_codec.as_deref(),
@@ -118,6 +132,7 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         .filter(|(first, _)| !first.is_taste)
         .map(|(first, names)| format!("{}: {}", drift::listed(&names), first.what))
         .collect();
+    let unkept = Unkept::of(policy.parent)?;
     let findings = health::judge(&Seen {
         premake: u32::try_from(policy.premake).unwrap_or(0),
         ahead: numbers.ahead,
@@ -139,6 +154,7 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         last_error: standing.last_error.clone(),
         drifted,
         is_mendable,
+        unkept: unkept.as_ref().map(Unkept::in_words),
     });
     let reasons: Vec<&str> = findings
         .iter()
@@ -150,13 +166,20 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         reason: (!reasons.is_empty()).then(|| reasons.join("\n")),
         next_command: findings
             .first()
-            .map(|first| next_command(&subject, first))
+            .map(|first| next_command(&subject, first, unkept.as_ref()))
             .transpose()?,
         numbers: Some(numbers),
     })
 }
 
-fn next_command(subject: &read::Subject, finding: &Finding) -> Result<String, Error> {
+fn next_command(
+    subject: &read::Subject,
+    finding: &Finding,
+    unkept: Option<&Unkept>,
+) -> Result<String, Error> {
+    if let (Next::SetPolicy, Some(unkept)) = (finding.next, unkept) {
+        return Ok(unkept.next_command());
+    }
     let name = subject.name.to_string();
     let call = |template| Sql::template(template).literal("name", &name).build();
     Ok(match (finding.next, subject.default) {

@@ -1,14 +1,14 @@
 //! Retires partitions: each in a moment, under a lock that is waited for only shortly.
 
 use super::act::{run, unchanged};
+use super::family;
 use super::read::Subject;
 use super::recycle;
 use super::set::Leaf;
 use crate::catalog::policy::Action;
 use crate::catalog::table;
 use crate::error::Error;
-use crate::guc;
-use crate::pg::lock::{self, Mode};
+use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::plan::names::{Names, QualifiedName};
 use crate::plan::sql::Sql;
@@ -33,11 +33,7 @@ pub fn retire(
         // ACCESS EXCLUSIVE on the parent, before any partition, until the end of the
         // (sub)transaction: everybody waits for it, hence the time-out. DETACH wants it, and asking
         // for the parent first is what queries do: no deadlock.
-        lock::relation(
-            subject.parent,
-            Mode::AccessExclusive,
-            guc::swap_lock_timeout(),
-        );
+        family::lock(subject.parent, Mode::AccessExclusive)?;
         let oid = pg_sys::Oid::from(leaf.oid);
         let now = unchanged(subject)?;
         let is_same = |other: &Leaf| {
@@ -64,7 +60,7 @@ pub fn retire(
             run(Sql::template("DROP TABLE {name}").name("name", &name))?;
         }
         match &disposal.schema {
-            Some(schema) => put(oid, name, schema).map(Some),
+            Some(schema) => put_whole(oid, schema).map(Some),
             None => Ok(Some(name)),
         }
     })
@@ -78,11 +74,7 @@ pub fn finalize(subject: &Subject, partition: pg_sys::Oid) -> Result<bool, Error
         // writers go on, while who is still detaching holds the same, and is waited for shortly. FINALIZE
         // then takes ACCESS EXCLUSIVE on the partition, which is nobody's partition any more, when all
         // snapshots that have seen it as one are gone: likewise within the time-out.
-        lock::relation(
-            subject.parent,
-            Mode::ShareUpdateExclusive,
-            guc::swap_lock_timeout(),
-        );
+        family::lock(subject.parent, Mode::ShareUpdateExclusive)?;
         let now = unchanged(subject)?;
         if !table::half_detached(subject.parent)?.contains(&partition) {
             return Ok(false);
@@ -99,11 +91,23 @@ pub fn finalize(subject: &Subject, partition: pg_sys::Oid) -> Result<bool, Error
     })
 }
 
+/// Puts a table into another schema with all that are its partitions, and returns its name there.
+///
+/// ACCESS EXCLUSIVE on each of them, parents first, until the end of the (sub)transaction: a moment, and
+/// nobody comes by the table itself any more.
+fn put_whole(oid: pg_sys::Oid, schema: &str) -> Result<QualifiedName, Error> {
+    for one in table::tree(oid)? {
+        let name = Relation::open(one, Mode::AccessExclusive).name();
+        put(one, name, schema)?;
+    }
+    table::qualified_name(oid)?.ok_or_else(|| Error::NoRelation { oid: oid.to_u32() })
+}
+
 /// Puts a table into another schema, where indexes go with it. What has a name there that is taken gets a
 /// number. Nobody gets a right on the table by that.
-fn put(oid: pg_sys::Oid, name: QualifiedName, schema: &str) -> Result<QualifiedName, Error> {
+fn put(oid: pg_sys::Oid, name: QualifiedName, schema: &str) -> Result<(), Error> {
     if name.schema == schema {
-        return Ok(name);
+        return Ok(());
     }
     for index in table::indexes(oid)? {
         if table::is_taken(schema, &index)? {
@@ -121,8 +125,7 @@ fn put(oid: pg_sys::Oid, name: QualifiedName, schema: &str) -> Result<QualifiedN
     }
     run(Sql::template("ALTER TABLE {name} SET SCHEMA {schema}")
         .name("name", &in_schema(&name.schema, &free))
-        .ident("schema", schema))?;
-    Ok(in_schema(schema, &free))
+        .ident("schema", schema))
 }
 
 fn in_schema(schema: &str, name: &str) -> QualifiedName {

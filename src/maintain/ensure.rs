@@ -4,6 +4,7 @@ use super::act::Creation;
 use super::detach::{self, Disposal};
 use super::drain::{self, Beginning};
 use super::drift::{self, Drift};
+use super::family::Unkept;
 use super::read::{self, Subject};
 use super::recycle::{self, Purge};
 use super::repair::{self, Mended};
@@ -121,6 +122,9 @@ enum Task {
     Mend(Drift),
 }
 
+/// Nothing is done to that.
+pub const IN_THE_BIN: &str = "it lies in the recycle bin";
+
 struct Decision {
     subject: Subject,
     tasks: Vec<Task>,
@@ -141,12 +145,17 @@ pub fn table(
 ) -> Vec<Outcome> {
     let mut decision = None;
     let decided = alone(&mut || {
-        decision = Some(decide(policy)?);
+        decision = decide(policy)?;
         Ok(())
     });
     let decision = match (decided, decision) {
         (Ok(()), Some(decision)) => decision,
-        (Ok(()), None) => return Vec::new(),
+        (Ok(()), None) => {
+            return vec![Outcome {
+                outcome: format!("skipped: {IN_THE_BIN}"),
+                ..unread(policy.parent)
+            }];
+        }
         (Err(failure), _) => {
             let mut outcome = unread(policy.parent).failed(&failure);
             // What cannot be maintained may well have a name and an owner.
@@ -296,7 +305,11 @@ fn told(policy: &Policy, subject: &Subject, drifts: &[Drift]) -> Vec<Outcome> {
         .collect()
 }
 
-fn decide(policy: &Policy) -> Result<Decision, Error> {
+/// What a run over a table is to do; `None` where it lies in the recycle bin.
+fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
+    if recycled::holds(policy.parent)? {
+        return Ok(None);
+    }
     let subject = read::subject(
         policy.parent,
         policy.key_codec.as_deref(),
@@ -386,11 +399,28 @@ fn decide(policy: &Policy) -> Result<Decision, Error> {
             }
         }
     }
-    Ok(Decision {
+    skipped.extend(without_policy(policy.parent)?);
+    Ok(Some(Decision {
         subject,
         tasks,
         skipped,
-    })
+    }))
+}
+
+/// The outcome where partitions are partitioned and have no policy, as their siblings have.
+pub fn without_policy(parent: pg_sys::Oid) -> Result<Option<Outcome>, Error> {
+    let Some(unkept) = Unkept::of(parent)? else {
+        return Ok(None);
+    };
+    let named = table::name_and_owner(parent)?;
+    Ok(named.map(|(relation, owner)| Outcome {
+        relation,
+        owner,
+        action: "policy",
+        partition: unkept.only().map(ToString::to_string),
+        outcome: format!("skipped: {}; {}", unkept.in_words(), unkept.next_command()),
+        ..unread(parent)
+    }))
 }
 
 /// Whether what is to be retired depends on the partitions' sizes, which are asked of the file system.
@@ -536,6 +566,7 @@ impl Task {
             Task::Purge(recycled, _) => match recycle::purge(subject, recycled)? {
                 Purge::Dropped => Done::AsWanted,
                 Purge::Gone => Done::Nothing,
+                Purge::Pinned => Done::NotTried("a partition of it is pinned".to_owned()),
                 Purge::TakenOver => Done::NotTried(
                     "somebody has taken it over: it has lost its constraint, or has another owner or a parent".to_owned(),
                 ),

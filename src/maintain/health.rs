@@ -31,6 +31,8 @@ pub struct Seen {
     pub drifted: Vec<String>,
     /// Whether some of that would be mended if the policy said so.
     pub is_mendable: bool,
+    /// Partitions that are partitioned and have no policy as their siblings have, in words.
+    pub unkept: Option<String>,
 }
 
 /// How urgent it is.
@@ -67,6 +69,8 @@ pub enum Next {
     Repair,
     /// Look at what has drifted, and how it is mended by hand.
     LookAtDrift,
+    /// Give a partition that is partitioned a policy.
+    SetPolicy,
 }
 
 /// Something that is not well.
@@ -157,6 +161,9 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
             Next::Ensure,
             format!("{} to be retired", counted(seen.overdue, "partition")),
         );
+    }
+    if let Some(unkept) = &seen.unkept {
+        find(Warning, Next::SetPolicy, unkept.clone());
     }
     let mend = match seen.is_mendable {
         true => Next::Repair,
@@ -330,6 +337,15 @@ mod tests {
                 (Verdict::Warning, Next::Repair)
             ]
         );
+    }
+
+    #[test]
+    fn a_partition_without_a_policy_is_warned_of() {
+        let unkept = Seen {
+            unkept: Some("a".to_owned()),
+            ..well()
+        };
+        assert_eq!(found(unkept), [(Verdict::Warning, Next::SetPolicy)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! [`set`] is what is there; [`premake`], [`levels`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
 //! decide, without a server; [`read`], [`blueprint`], [`act`], [`detach`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
-//! [`drain`] moves rows out of a default partition, [`ensure`] is a run over one table, and
+//! [`drain`] moves rows out of a default partition, [`family`] is about tables above and below one, [`ensure`] is a run over one table, and
 //! [`checkup`] tells how it fares.
 
 mod act;
@@ -14,6 +14,7 @@ mod disposal;
 pub mod drain;
 pub mod drift;
 pub mod ensure;
+pub mod family;
 pub mod health;
 pub mod infer;
 mod levels;

@@ -73,7 +73,8 @@ struct KeyColumn {
     is_bytewise: bool,
 }
 
-/// Reads a table; takes ACCESS SHARE on it, until the end of the transaction.
+/// Reads a table; takes ACCESS SHARE on it, and on what it is a partition of, until the end of the
+/// transaction.
 ///
 /// Fails where it is not partitioned, or in a way that is not managed. `key_codec` is the policy's.
 pub fn subject(
@@ -81,6 +82,10 @@ pub fn subject(
     key_codec: Option<&str>,
     with_sizes: bool,
 ) -> Result<Subject, Error> {
+    // From the top down, as whoever changes the whole locks it: see family::lock.
+    for above in table::ancestors(parent)? {
+        drop(Relation::try_open(above, Mode::AccessShare));
+    }
     let open = Relation::try_open(parent, Mode::AccessShare).ok_or_else(|| Error::NoRelation {
         oid: parent.to_u32(),
     })?;
@@ -188,7 +193,7 @@ pub fn subject(
                 lower,
                 upper,
                 bytes: match with_sizes {
-                    true => db::value("SELECT pg_total_relation_size($1)", &[range.oid.into()])?,
+                    true => table::bytes(range.oid)?,
                     false => 0,
                 },
                 is_pinned: pinned.contains(&range.oid),

@@ -3,6 +3,7 @@
 use super::act::{run, unchanged};
 use super::adopt::{may_steer, named};
 use super::ensure::Outcome;
+use super::family;
 use super::read::{self, Subject};
 use super::set::Leaf;
 use crate::catalog::recycled::{self, Recycled};
@@ -78,6 +79,8 @@ pub enum Purge {
     Gone,
     /// Somebody has made something else of it.
     TakenOver,
+    /// A partition of it is pinned.
+    Pinned,
 }
 
 /// Drops a table whose grace period has passed.
@@ -97,6 +100,9 @@ pub fn purge(subject: &Subject, recycled: &Recycled) -> Result<Purge, Error> {
         };
         if !recycled::is_untouched(recycled, subject.owner)? {
             return Ok(Purge::TakenOver);
+        }
+        if !policy::pinned(recycled.partition)?.is_empty() {
+            return Ok(Purge::Pinned);
         }
         run(Sql::template("DROP TABLE {name}").name("name", &name))?;
         recycled::forget(recycled.partition)?;
@@ -163,11 +169,7 @@ fn attach(subject: &Subject, recycled: &Recycled) -> Result<QualifiedName, Error
     // SHARE UPDATE EXCLUSIVE on the parent, until the end of the transaction: no reader or writer
     // waits for it, a run of maintenance does. ATTACH takes ACCESS EXCLUSIVE on the table itself,
     // and on the default partition, which is looked through: hence not where that takes long.
-    lock::relation(
-        subject.parent,
-        Mode::ShareUpdateExclusive,
-        guc::swap_lock_timeout(),
-    );
+    family::lock(subject.parent, Mode::ShareUpdateExclusive)?;
     let now = unchanged(subject)?;
     may_return(&now, recycled)?;
     run(

@@ -2,13 +2,12 @@
 
 use super::drift::{self, Difference, Drift, Remedy};
 use super::read::Subject;
-use super::{act, parts};
+use super::{act, family, parts};
 use crate::catalog::table;
 use crate::convert::run_step;
 use crate::db;
 use crate::error::Error;
-use crate::guc;
-use crate::pg::lock::{self, Mode};
+use crate::pg::lock::Mode;
 use crate::plan::facts::Facts;
 use crate::plan::grants;
 use crate::plan::names::QualifiedName;
@@ -104,11 +103,7 @@ pub fn take(
     // for it, but nobody attaches, detaches, renames or mends meanwhile. What is done to the
     // partition then may want it ACCESS EXCLUSIVE for a moment: hence the time-out.
     for relation in [subject.parent, partition] {
-        lock::relation(
-            relation,
-            Mode::ShareUpdateExclusive,
-            guc::swap_lock_timeout(),
-        );
+        family::lock(relation, Mode::ShareUpdateExclusive)?;
     }
     act::unchanged(subject)?;
     let is_partition: bool = db::value(

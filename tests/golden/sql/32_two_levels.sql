@@ -144,10 +144,118 @@ INSERT INTO o VALUES (15, '2023-12-31');
 SELECT * FROM tests.made('o') WHERE lower_bound = '20';
 SELECT level, partition, bounds FROM tests.tree('o') WHERE partition ~ 'p20';
 DROP TABLE o;
+-- Lists of tenants, each of ranges with a policy of its own: a call for the table covers them.
+SET pg_partman_rs.test_clock = '2024-03-15 12:00+00';
+CREATE TABLE t (tenant text NOT NULL, at timestamptz NOT NULL, PRIMARY KEY (tenant, at)) PARTITION BY LIST (tenant);
+CREATE TABLE t_a PARTITION OF t FOR VALUES IN ('a') PARTITION BY RANGE (at);
+CREATE TABLE t_b PARTITION OF t FOR VALUES IN ('b') PARTITION BY RANGE (at);
+CREATE TABLE t_b_x PARTITION OF t_b DEFAULT;
+SELECT tests.refusal($$SELECT ensure_partitions('t')$$);
+SELECT set_partition_policy('t_a', '1 month', premake => 1, time_zone => 'UTC', retention => '1 month', retention_action => 'drop');
+SELECT set_partition_policy('t_b', '1 day', premake => 1, time_zone => 'UTC');
+SELECT * FROM ensure_partitions('t', dry_run => true);
+SELECT * FROM ensure_partitions('t');
+INSERT INTO t VALUES ('a', '2024-03-15'), ('b', '2024-03-15');
+SET pg_partman_rs.test_clock = '2024-05-15 12:00+00';
+SELECT * FROM ensure_partitions('t_a');
+INSERT INTO t VALUES ('a', '2024-05-15');
+SELECT * FROM ensure_partitions('t_a');
+SELECT parent, verdict, reason FROM partman_rs.health ORDER BY parent::text;
+-- A new tenant, and two.
+CREATE TABLE t_c PARTITION OF t FOR VALUES IN ('c') PARTITION BY RANGE (at);
+CREATE TABLE t_h PARTITION OF t FOR VALUES IN ('h') PARTITION BY HASH (at);
+SELECT * FROM ensure_partitions('t') WHERE action = 'policy';
+CREATE TABLE "t_D" PARTITION OF t FOR VALUES IN ('D') PARTITION BY RANGE (at);
+SELECT * FROM ensure_partitions('t', dry_run => true) WHERE action = 'policy';
+DROP TABLE t;
+-- Where the table has a policy itself, its health tells, too.
+CREATE TABLE t (id int NOT NULL, day int NOT NULL) PARTITION BY RANGE (day);
+CREATE TABLE t_0 PARTITION OF t FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id);
+CREATE TABLE t_10 PARTITION OF t FOR VALUES FROM (10) TO (20) PARTITION BY RANGE (id);
+SELECT set_partition_policy('t', premake => 0), set_partition_policy('t_0', '10', premake => 0);
+SELECT * FROM ensure_partitions('t');
+SELECT parent, verdict, reason, next_command FROM partman_rs.health WHERE parent = 't'::regclass;
+-- What lies in the recycle bin is left alone, and goes on when it is had back.
+CREATE TABLE t_10_0 PARTITION OF t_10 FOR VALUES FROM (0) TO (10);
+INSERT INTO t VALUES (5, 5), (5, 15);
+CREATE INDEX ON t (day);
+SELECT set_partition_policy('t', retention => '5', retention_action => 'recycle', grace_period => '1 day');
+SELECT set_partition_policy('t_0', premake => 3, retention => '1', retention_action => 'drop');
+SELECT * FROM ensure_partitions('t') WHERE parent = 't'::regclass AND action <> 'policy';
+SELECT * FROM ensure_partitions('t_0');
+SELECT parent, verdict, reason, next_command FROM partman_rs.health WHERE parent = 't_0'::regclass;
+SELECT restore_partition('t_0');
+SELECT * FROM ensure_partitions('t_0');
+DROP TABLE t;
+
+-- What becomes of a partition that is partitioned becomes of all below it.
+CREATE SCHEMA elsewhere;
+CREATE TABLE elsewhere.w_0_1_id_idx ();
+CREATE TABLE elsewhere.w_0_2 ();
+CREATE TABLE w (day int NOT NULL, id int NOT NULL) PARTITION BY RANGE (day);
+CREATE INDEX ON w (id);
+SELECT format('CREATE TABLE w_%s PARTITION OF w FOR VALUES FROM (%1$s) TO (%s) PARTITION BY LIST (id)', d, d + 10),
+       format('CREATE TABLE w_%s_1 PARTITION OF w_%1$s FOR VALUES IN (1) PARTITION BY HASH (day)', d),
+       format('CREATE TABLE w_%s_1_0 PARTITION OF w_%1$s_1 FOR VALUES WITH (MODULUS 1, REMAINDER 0)', d),
+       format('CREATE TABLE w_%s_2 PARTITION OF w_%1$s FOR VALUES IN (2)', d)
+  FROM generate_series(0, 60, 10) d \gexec
+INSERT INTO w SELECT d, i FROM generate_series(0, 69) d, generate_series(1, 2) i;
+INSERT INTO w SELECT 5, 1 FROM generate_series(1, 20000);
+\set ECHO none
+CREATE FUNCTION tests.whole(pattern text) RETURNS TABLE (name text, parent regclass, bounds text, rows bigint) LANGUAGE plpgsql AS $$
+DECLARE c record;
+BEGIN
+    FOR c IN SELECT k.oid, k.oid::regclass::text AS name, i.inhparent, pg_get_expr(k.relpartbound, k.oid) AS bounds FROM pg_class k LEFT JOIN pg_inherits i ON i.inhrelid = k.oid
+              WHERE k.relname ~ pattern AND k.relkind IN ('r', 'p', 'I', 'i') ORDER BY k.relname COLLATE "C", k.oid::regclass::text COLLATE "C" LOOP
+        name := c.name; parent := c.inhparent; bounds := c.bounds; rows := NULL;
+        IF (SELECT relkind IN ('r', 'p') FROM pg_class WHERE oid = c.oid) THEN EXECUTE format('SELECT count(*) FROM %s', c.name) INTO rows; END IF;
+        RETURN NEXT;
+    END LOOP;
+END $$;
+\set ECHO all
+-- Into a schema: with all below, and indexes. Names that are taken there get numbers.
+SELECT set_partition_policy('w', premake => 0, retention => '50', retention_action => 'move', retention_schema => 'elsewhere');
+SELECT action, partition, outcome FROM tests.made('w');
+SELECT * FROM tests.whole('^w_0');
+-- The bin, and back; nothing is done to what lies there, and a pin far below keeps it.
+SELECT set_partition_policy('w', retention => '40', retention_action => 'recycle', retention_schema => 'elsewhere', grace_period => '1 day');
+SELECT action, partition, outcome FROM tests.made('w');
+SELECT * FROM tests.whole('^w_10');
+SELECT tests.refusal($$INSERT INTO elsewhere.w_10_2 VALUES (9, 2)$$);
+SELECT restore_partition('elsewhere.w_10');
+SELECT * FROM tests.whole('^w_10');
+SELECT unpin_partition('elsewhere.w_10'), pin_partition('elsewhere.w_10_1_0');
+SELECT action, partition, outcome FROM tests.made('w');
+SELECT unpin_partition('elsewhere.w_10_1_0');
+SELECT action, partition, outcome FROM tests.made('w');
+SELECT pin_partition('elsewhere.w_10_1_0');
+SET pg_partman_rs.test_clock = '2099-01-01 12:00+00';
+SELECT action, partition, outcome FROM tests.made('w');
+SELECT unpin_partition('elsewhere.w_10_1_0');
+SELECT action, partition, outcome FROM tests.made('w');
+SELECT * FROM tests.whole('^w_10');
+-- Its size is that of all below: by size it is the first to go, and more than half of all goes in no run.
+DROP SCHEMA elsewhere CASCADE;
+INSERT INTO w SELECT 25, 1 FROM generate_series(1, 20000);
+SELECT set_partition_policy('w', retention => 'none', retention_action => 'drop', retention_size => '400 kB');
+SET pg_partman_rs.retention_max_share = 50;
+SELECT action, partition, outcome FROM tests.made('w');
+RESET pg_partman_rs.retention_max_share;
+-- A pin of the second level holds.
+SELECT pin_partition('w_20_2');
+SELECT set_partition_policy('w', retention => '30', retention_size => 'none');
+SELECT action, partition, outcome FROM tests.made('w');
+SELECT unpin_partition('w_20_2');
+SELECT action, partition, outcome FROM tests.made('w');
+SELECT count(*) FROM pg_class WHERE relname ~ '^w_20';
+SELECT set_partition_policy('w', retention => '20', retention_action => 'detach');
+SELECT action, partition, outcome FROM tests.made('w');
+SELECT * FROM tests.whole('^w_30');
+DROP TABLE w, w_30;
 RESET pg_partman_rs.test_clock;
 DROP VIEW two_p20_1_h1;
 
-DROP FUNCTION tests.made, tests.tree;
+DROP FUNCTION tests.made, tests.tree, tests.whole;
 DROP OWNED BY regress_owner;
 REVOKE ALL ON SCHEMA public FROM regress_owner;
 DROP ROLE regress_owner, regress_reader, regress_leak;
