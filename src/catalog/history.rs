@@ -31,7 +31,7 @@ pub fn note(outcome: &Outcome, taken: Duration) -> Result<(), Error> {
         "error": short,
     }));
     as_bookkeeper(|| {
-        db::run(
+        db::kept_run(
             "INSERT INTO partman_rs.run (parent, relation_name, owner, action, partition, outcome, sqlstate, error, started_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp() - make_interval(secs => $9))",
             &[
@@ -46,11 +46,10 @@ pub fn note(outcome: &Outcome, taken: Duration) -> Result<(), Error> {
                 taken.as_secs_f64().into(),
             ],
         )?;
-        db::run(
+        db::kept_run(
             "SELECT pg_notify('partman_rs', $1::text)",
             &[payload.into()],
         )
-        .map(drop)
     })
 }
 
@@ -61,7 +60,7 @@ pub fn began(parent: pg_sys::Oid) -> Result<(), Error> {
             "INSERT INTO partman_rs.maintenance (parent, last_run_at, failures) VALUES ($1, {MOMENT}, 1) \
              ON CONFLICT (parent) DO UPDATE SET last_run_at = excluded.last_run_at, failures = maintenance.failures + 1"
         );
-        db::run(&sql, &[parent.into()]).map(drop)
+        db::kept_run(&sql, &[parent.into()])
     })
 }
 
@@ -88,7 +87,7 @@ pub fn ended(parent: pg_sys::Oid, outcomes: &[Outcome], counted: Counted) -> Res
                 SET last_run_at = excluded.last_run_at, last_error = excluded.last_error, last_sqlstate = excluded.last_sqlstate, \
                     failures = CASE WHEN $2 = 0 THEN 0 ELSE maintenance.failures + $2 - 1 END"
         );
-        db::run(
+        db::kept_run(
             &sql,
             &[
                 parent.into(),
@@ -97,7 +96,6 @@ pub fn ended(parent: pg_sys::Oid, outcomes: &[Outcome], counted: Counted) -> Res
                 failure.map(|failure| failure.sqlstate.clone()).into(),
             ],
         )
-        .map(drop)
     })
 }
 

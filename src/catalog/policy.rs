@@ -110,7 +110,7 @@ const COLUMNS: &str = "SELECT p.parent::oid, p.partition_interval, p.premake, p.
 /// The policy of a table, if it has one.
 pub fn find(parent: pg_sys::Oid) -> Result<Option<Policy>, Error> {
     let sql = format!("{COLUMNS} WHERE p.parent = $1");
-    as_bookkeeper(|| db::row(&sql, &[parent.into()], decode))
+    as_bookkeeper(|| db::kept_row(&sql, &[parent.into()], decode))
 }
 
 /// The lock on the maintenance of a table: two at once would only be in each other's way.
@@ -307,7 +307,7 @@ pub fn remove(parent: pg_sys::Oid) -> Result<bool, Error> {
 /// The partitions of a table that must be kept: those that are pinned, or have a pinned one below them.
 pub fn pinned(parent: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
     as_bookkeeper(|| {
-        db::rows(
+        db::kept_rows(
             "WITH RECURSIVE up (child, parent) AS ( \
                SELECT i.inhrelid, i.inhparent FROM partman_rs.pin p JOIN pg_inherits i ON i.inhrelid = p.partition \
                 UNION \

@@ -43,7 +43,7 @@ pub fn taken_names(schema: &str) -> Result<Vec<String>, Error> {
 
 /// Whether a relation or type of a schema has that name.
 pub fn is_taken(schema: &str, name: &str) -> Result<bool, Error> {
-    db::value(
+    db::kept_value(
         "SELECT EXISTS (SELECT FROM pg_class c WHERE c.relname = $2::name AND c.relnamespace = n.oid) \
              OR EXISTS (SELECT FROM pg_type t WHERE t.typname = $2::name AND t.typnamespace = n.oid) \
            FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = $1)) AS n(oid)",
@@ -175,7 +175,7 @@ fn sorted(oids: &[pg_sys::Oid]) -> Vec<pg_sys::Oid> {
 /// Whether an index over all rows of a table begins with that column. By name: a partition may number
 /// its columns otherwise than its table.
 pub fn has_index_on(relation: pg_sys::Oid, column: &str) -> Result<bool, Error> {
-    db::value(
+    db::kept_value(
         "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam \
                          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
                          WHERE i.indrelid = $1 AND a.attname = $2 AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree')",
@@ -237,7 +237,7 @@ pub fn indexes(relation: pg_sys::Oid) -> Result<Vec<String>, Error> {
 
 /// The name of a relation; `None` where it is gone.
 pub fn qualified_name(relation: pg_sys::Oid) -> Result<Option<QualifiedName>, Error> {
-    db::row(
+    db::kept_row(
         "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1",
         &[relation.into()],
         |row| {
@@ -260,7 +260,7 @@ pub fn name(relation: pg_sys::Oid) -> Result<Option<String>, Error> {
 
 /// The name of a relation, without its schema, and its owner; `None` where it is gone.
 pub fn name_and_owner(relation: pg_sys::Oid) -> Result<Option<(String, pg_sys::Oid)>, Error> {
-    db::row(
+    db::kept_row(
         "SELECT relname::text, relowner FROM pg_class WHERE oid = $1",
         &[relation.into()],
         |row| Ok((row.get(1)?, row.get(2)?)),

@@ -89,7 +89,7 @@ fn forget_default_privileges(job: &Job) -> Result<(), Error> {
 
 /// Takes all rights on a relation from everybody but its owner.
 pub fn revoke_foreign(oid: pg_sys::Oid, name: &QualifiedName, kind: &str) -> Result<(), Error> {
-    let grantees: Vec<Option<String>> = db::rows(
+    let grantees: Vec<Option<String>> = db::kept_rows(
         "SELECT DISTINCT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee)::text END \
            FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = $1 AND a.grantee <> c.relowner",
         &[oid.into()],

@@ -72,17 +72,20 @@ impl Row<'_> {
 }
 
 thread_local! {
-    /// Statements whose plans are kept for the life of this process.
-    static KEPT: RefCell<HashMap<&'static str, &'static OwnedPreparedStatement>> = RefCell::default();
+    /// Statements whose plans are kept for the life of this process, by their text: only fixed ones.
+    static KEPT: RefCell<HashMap<String, &'static OwnedPreparedStatement>> = RefCell::default();
 }
 
-/// As [`rows`], for a large statement that is run again and again: its plan is made once and fits
-/// all arguments, since planning it takes longer than running it.
+/// As [`rows`], for a statement that is run again and again: it is parsed and planned once, which
+/// takes longer than running it, and the plan fits all arguments.
+///
+/// Its text must be one of few, since none is ever forgotten: no names or values of users in it.
 pub fn kept_rows<T>(
-    sql: &'static str,
+    sql: &str,
     args: &[DatumWithOid],
     mut decode: impl FnMut(&Row) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
+    in_transaction(sql)?;
     settings::within(&[(c"plan_cache_mode", c"force_generic_plan")], || {
         Spi::connect_mut(|client| {
             let kept = KEPT.with_borrow(|kept| kept.get(sql).copied());
@@ -93,7 +96,7 @@ pub fn kept_rows<T>(
                     // Never freed: at the end of the process there is no server left to free it.
                     let statement: &'static OwnedPreparedStatement =
                         Box::leak(Box::new(client.prepare_mut(sql, &types)?.keep()));
-                    KEPT.with_borrow_mut(|kept| kept.insert(sql, statement));
+                    KEPT.with_borrow_mut(|kept| kept.insert(sql.to_owned(), statement));
                     statement
                 }
             };
@@ -103,4 +106,24 @@ pub fn kept_rows<T>(
                 .collect()
         })
     })
+}
+
+/// As [`run`], with a plan that is kept (see [`kept_rows`]).
+pub fn kept_run(sql: &str, args: &[DatumWithOid]) -> Result<(), Error> {
+    kept_rows(sql, args, |_| Ok(())).map(drop)
+}
+
+/// As [`row`], with a plan that is kept (see [`kept_rows`]).
+pub fn kept_row<T>(
+    sql: &str,
+    args: &[DatumWithOid],
+    decode: impl FnMut(&Row) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
+    Ok(kept_rows(sql, args, decode)?.into_iter().next())
+}
+
+/// As [`value`], with a plan that is kept (see [`kept_rows`]).
+pub fn kept_value<T: FromDatum + IntoDatum>(sql: &str, args: &[DatumWithOid]) -> Result<T, Error> {
+    kept_row(sql, args, |row| row.get(1))?
+        .ok_or_else(|| Error::Internal(format!("no row from: {sql}")))
 }

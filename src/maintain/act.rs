@@ -187,5 +187,5 @@ fn clause(words: &'static str, name: Option<&str>) -> String {
 }
 
 fn oid_of(name: &QualifiedName) -> Result<pg_sys::Oid, Error> {
-    db::value("SELECT $1::regclass::oid", &[name.to_string().into()])
+    db::kept_value("SELECT $1::regclass::oid", &[name.to_string().into()])
 }

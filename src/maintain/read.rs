@@ -94,7 +94,7 @@ pub fn subject(
         relation: name.name.clone(),
         detail: detail.to_owned(),
     };
-    let key: Option<(String, Option<KeyColumn>)> = db::row(
+    let key: Option<(String, Option<KeyColumn>)> = db::kept_row(
         "SELECT p.partstrat::text, p.partnatts = 1 AND p.partexprs IS NULL, a.attname::text, a.atttypid, o.opcdefault, \
                 coalesce(a.attcollation = p.partcollation[0] AND \
                          CASE WHEN l.collprovider = 'd' THEN d.datlocprovider = 'b' OR (d.datlocprovider = 'c' AND d.datcollate IN ('C', 'POSIX')) \
@@ -362,7 +362,7 @@ impl Subject {
         let Some(last) = self.set.leaves.last() else {
             return Ok(false);
         };
-        db::value(
+        db::kept_value(
             "SELECT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = $1)",
             &[pg_sys::Oid::from(last.oid).into()],
         )

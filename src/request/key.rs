@@ -54,11 +54,11 @@ pub fn lattice(
 fn calendar_fields(text: &str) -> Result<(i32, i32, i64), Error> {
     // PostgreSQL's own parser decides what an interval is; its error is the user's error. Since 17
     // it knows infinite ones, which have no months, days and microseconds to ask for.
-    let finite: bool = db::value("SELECT isfinite($1::text::interval)", &[text.into()])?;
+    let finite: bool = db::kept_value("SELECT isfinite($1::text::interval)", &[text.into()])?;
     if !finite {
         return Err(IntervalError::Infinite.into());
     }
-    let (months, days, micros) = db::row(
+    let (months, days, micros) = db::kept_row(
         "SELECT (extract(year FROM i) * 12 + extract(month FROM i))::bigint, extract(day FROM i)::bigint, \
                 (extract(epoch FROM i - make_interval(months => (extract(year FROM i) * 12 + extract(month FROM i))::int, \
                                                       days => extract(day FROM i)::int)) * 1000000)::bigint \
@@ -81,7 +81,7 @@ impl SessionZone {
     pub fn named(name: Option<&str>) -> Result<SessionZone, Error> {
         let name = match name {
             Some(name) => name.to_owned(),
-            None => db::value("SELECT current_setting('TimeZone')", &[])?,
+            None => db::kept_value("SELECT current_setting('TimeZone')", &[])?,
         };
         Ok(SessionZone { name })
     }
@@ -108,7 +108,7 @@ impl SessionZone {
                                      FROM unnest($1) WITH ORDINALITY AS u(micros, place)) AS given(t, place) \
              ORDER BY place"
         );
-        db::rows(
+        db::kept_rows(
             &sql,
             &[micros.to_vec().into(), self.name.as_str().into()],
             |row| row.get(1),
@@ -129,7 +129,7 @@ pub fn now(key_type: KeyType, zone: &SessionZone) -> Result<Option<i64>, Error> 
         "SELECT {} FROM (SELECT {now}, $1::text) AS given(t)",
         as_key(key_type)
     );
-    db::value(&sql, &[zone.name.as_str().into()]).map(Some)
+    db::kept_value(&sql, &[zone.name.as_str().into()]).map(Some)
 }
 
 /// The key that lies by an interval, or by a number of integers, before another one; months and
@@ -156,7 +156,7 @@ pub fn earlier(key_type: KeyType, key: i64, by: &str, zone: &SessionZone) -> Res
         "SELECT {} FROM (SELECT {value}, $3::text) AS given(t)",
         as_key(key_type)
     );
-    db::value(&sql, &[key.into(), by.into(), zone.name.as_str().into()])
+    db::kept_value(&sql, &[key.into(), by.into(), zone.name.as_str().into()])
 }
 
 /// The number that a key is compared by, of a value `t`.
