@@ -144,7 +144,7 @@ fn maintain(policy: &Policy, is_dry: bool, tries: u32) -> Result<Vec<Outcome>, E
     if !is_dry && !policy::lock(policy.parent)?.try_alone() {
         return Ok(vec![ensure::held_by_another(policy.parent)?]);
     }
-    let outcomes = ensure::table(policy, is_dry, tries, |_| true, |work| nested(work));
+    let outcomes = ensure::table(policy, is_dry, tries, |_| true, |work| nested(work), true);
     if !is_dry {
         history::ended(policy.parent, &outcomes, Counted::Now)?;
     }

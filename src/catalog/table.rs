@@ -219,7 +219,7 @@ pub fn tree(relation: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
 pub fn bytes(relation: pg_sys::Oid) -> Result<i64, Error> {
     let of_each = tree(relation)?.into_iter().map(|oid| {
         // Null where it is gone by now.
-        db::row("SELECT pg_total_relation_size($1)", &[oid.into()], |row| {
+        db::kept_row("SELECT pg_total_relation_size($1)", &[oid.into()], |row| {
             row.find::<i64>(1)
         })
     });

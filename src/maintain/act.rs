@@ -27,11 +27,13 @@ pub enum Creation {
     NotTried(String),
 }
 
-/// Makes a partition of these bounds, like its siblings, with all levels that these have.
+/// Makes partitions of these bounds, like their siblings, with all levels that these have: all of them,
+/// or it fails.
 ///
-/// It is made as a table by itself and then attached, which leaves readers and writers of the parent
-/// alone.
-pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
+/// They are made as tables by themselves and then attached, which leaves readers and writers of the
+/// parent alone. ATTACH makes PostgreSQL forget what it knows of the parent's partitions, and whoever
+/// asks next reads them all: so the parent is looked at once, and the tables are attached in a row.
+pub fn create(subject: &Subject, spans: &[&Span]) -> Result<Vec<Creation>, Error> {
     subject.as_owner(|| {
         // SHARE UPDATE EXCLUSIVE on the parent, until the end of the (sub)transaction: no reader or
         // writer waits for it, another run of maintenance does. The default partition, if there is
@@ -39,39 +41,57 @@ pub fn create(subject: &Subject, span: &Span) -> Result<Creation, Error> {
         // where that takes long.
         family::lock(subject.parent, Mode::ShareUpdateExclusive)?;
         let now = unchanged(subject)?;
-        if now.set.overlaps(span.lower.key, span.upper.key) {
-            return Ok(Creation::AlreadyThere);
-        }
-        let (lower, upper) = (
-            now.lower_literal(span.lower.key)?,
-            now.upper_literal(span.upper.key)?,
-        );
-        if let Some(why) = now.default_in_the_way(Some(&lower), Some(&upper))? {
-            return Ok(Creation::NotTried(why.to_owned()));
-        }
-        let blueprint = match blueprint::of_new(&now, span)? {
-            Drawn::Drawn(blueprint) => blueprint,
-            Drawn::Missing(why) => return Ok(Creation::NotTried(why)),
-        };
-        let parent = now.name.clone();
-        let name = free_name(&parent.schema, |names| {
-            names.derive(&parent.name, &span.label)
-        })?;
         settings::set_local(c"default_tablespace", c"");
-        let like = Like {
-            facts: subject.facts()?,
-            parent: &parent,
-        };
-        make(&like, &blueprint, &name)?;
-        run(Sql::template(
-            "ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ({lower}) TO ({upper})",
-        )
-        .name("parent", &parent)
-        .name("name", &name)
-        .literal("lower", &lower)
-        .literal("upper", &upper))?;
-        Ok(Creation::Made(name))
+        let tables = spans
+            .iter()
+            .map(|span| table_for(subject, &now, span))
+            .collect::<Result<Vec<Creation>, Error>>()?;
+        for (span, table) in spans.iter().zip(&tables) {
+            if let Creation::Made(name) = table {
+                let (lower, upper) = bounds(&now, span)?;
+                run(Sql::template(
+                    "ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ({lower}) TO ({upper})",
+                )
+                .name("parent", &now.name)
+                .name("name", name)
+                .literal("lower", &lower)
+                .literal("upper", &upper))?;
+            }
+        }
+        Ok(tables)
     })
+}
+
+/// Makes a table that is to become a partition of these bounds, if it can become one.
+fn table_for(subject: &Subject, now: &Subject, span: &Span) -> Result<Creation, Error> {
+    if now.set.overlaps(span.lower.key, span.upper.key) {
+        return Ok(Creation::AlreadyThere);
+    }
+    let (lower, upper) = bounds(now, span)?;
+    if let Some(why) = now.default_in_the_way(Some(&lower), Some(&upper))? {
+        return Ok(Creation::NotTried(why.to_owned()));
+    }
+    let blueprint = match blueprint::of_new(now, span)? {
+        Drawn::Drawn(blueprint) => blueprint,
+        Drawn::Missing(why) => return Ok(Creation::NotTried(why)),
+    };
+    let name = free_name(&now.name.schema, |names| {
+        names.derive(&now.name.name, &span.label)
+    })?;
+    let like = Like {
+        facts: subject.facts()?,
+        parent: &now.name,
+    };
+    make(&like, &blueprint, &name)?;
+    Ok(Creation::Made(name))
+}
+
+/// The bounds of a partition that is to be made, as literals.
+fn bounds(now: &Subject, span: &Span) -> Result<(String, String), Error> {
+    Ok((
+        now.lower_literal(span.lower.key)?,
+        now.upper_literal(span.upper.key)?,
+    ))
 }
 
 /// The table as it is now that it is locked. A new owner is for the next run: what the old one may

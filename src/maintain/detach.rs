@@ -30,19 +30,11 @@ pub fn retire(
     disposal: &Disposal,
 ) -> Result<Option<QualifiedName>, Error> {
     subject.as_owner(|| {
-        // ACCESS EXCLUSIVE on the parent, before any partition, until the end of the
-        // (sub)transaction: everybody waits for it, hence the time-out. DETACH wants it, and asking
-        // for the parent first is what queries do: no deadlock.
-        family::lock(subject.parent, Mode::AccessExclusive)?;
-        let oid = pg_sys::Oid::from(leaf.oid);
-        let now = unchanged(subject)?;
-        let is_same = |other: &Leaf| {
-            (other.oid, other.lower, other.upper) == (leaf.oid, leaf.lower, leaf.upper)
-                && !other.is_pinned
-        };
-        if !now.set.leaves.iter().any(is_same) {
+        let now = locked(subject)?;
+        if !is_there(&now, leaf) {
             return Ok(None);
         }
+        let oid = pg_sys::Oid::from(leaf.oid);
         let name = Relation::open(oid, Mode::AccessExclusive).name();
         let kept = match disposal.action {
             Action::Recycle => Some(recycle::look(&now, leaf)?),
@@ -88,6 +80,49 @@ pub fn finalize(subject: &Subject, partition: pg_sys::Oid) -> Result<bool, Error
                 .name("name", &name),
         )?;
         Ok(true)
+    })
+}
+
+/// Drops partitions in one statement, which is much faster than to detach each: all of them, or it
+/// fails. `false` where somebody else has retired one meanwhile.
+///
+/// Not where a foreign key refers to the table: DETACH sees to that no row refers to the partition.
+pub fn drop_all(subject: &Subject, leaves: &[&Leaf]) -> Result<Vec<bool>, Error> {
+    subject.as_owner(|| {
+        let now = locked(subject)?;
+        let are_there: Vec<bool> = leaves.iter().map(|leaf| is_there(&now, leaf)).collect();
+        let names: Vec<String> = leaves
+            .iter()
+            .zip(&are_there)
+            .filter(|(_, is_there)| **is_there)
+            .map(|(leaf, _)| {
+                let oid = pg_sys::Oid::from(leaf.oid);
+                Relation::open(oid, Mode::AccessExclusive)
+                    .name()
+                    .to_string()
+            })
+            .collect();
+        if !names.is_empty() {
+            run(Sql::template("DROP TABLE {names}").trusted("names", &names.join(", ")))?;
+        }
+        Ok(are_there)
+    })
+}
+
+/// The table as it is now that it is locked for retirements.
+fn locked(subject: &Subject) -> Result<Subject, Error> {
+    // ACCESS EXCLUSIVE on the parent, before any partition, until the end of the (sub)transaction:
+    // everybody waits for it, hence the time-out. DETACH and DROP want it, and asking for the parent
+    // first is what queries do: no deadlock.
+    family::lock(subject.parent, Mode::AccessExclusive)?;
+    unchanged(subject)
+}
+
+/// Whether it is a partition still, of the same bounds, and may go.
+fn is_there(now: &Subject, leaf: &Leaf) -> bool {
+    now.set.leaves.iter().any(|other| {
+        (other.oid, other.lower, other.upper) == (leaf.oid, leaf.lower, leaf.upper)
+            && !other.is_pinned
     })
 }
 

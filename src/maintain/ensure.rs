@@ -23,6 +23,7 @@ use crate::plan::interval::PartitionInterval;
 use crate::plan::names::QualifiedName;
 use crate::request::{self, SessionZone};
 use pgrx::pg_sys;
+use std::mem::discriminant;
 use std::time::{Duration, Instant};
 
 /// What is told where rows were moved out of a default partition, when that is done.
@@ -129,19 +130,25 @@ struct Decision {
     subject: Subject,
     tasks: Vec<Task>,
     skipped: Vec<Outcome>,
+    /// Whether foreign keys link the table with others.
+    is_linked: bool,
+    /// Whether its partitions are partitioned themselves.
+    has_levels: bool,
 }
 
 /// Brings one table into the shape of its policy; a row for each action. With `is_dry` nothing is
 /// done.
 ///
-/// `may_go_on` is asked before each action. What goes wrong with one action is told in its row, and stops no other. A lock that others hold is
-/// asked for so many times.
+/// `may_go_on` is asked before each action, or group of actions. What goes wrong with one action is told
+/// in its row, and stops no other. A lock that others hold is asked for so many times. `keeps_locks` says
+/// whether locks outlive an action, until the end of the caller's transaction.
 pub fn table(
     policy: &Policy,
     is_dry: bool,
     tries: u32,
     may_go_on: fn(&Policy) -> bool,
     alone: Alone,
+    keeps_locks: bool,
 ) -> Vec<Outcome> {
     let mut decision = None;
     let decided = alone(&mut || {
@@ -181,14 +188,27 @@ pub fn table(
         }
     };
     let mut outcomes = Vec::new();
-    for task in &decision.tasks {
-        interrupts::check();
-        let outcome = match is_dry {
-            true => task.outcome(&decision.subject, "to be done".to_owned()),
-            false if !may_go_on(policy) => task.outcome(&decision.subject, QUIET.to_owned()),
-            false => attempt(&decision.subject, task, tries, alone),
-        };
-        outcomes.push(outcome);
+    let subject = &decision.subject;
+    let told = |task: &Task, told: &str| task.outcome(subject, told.to_owned());
+    if is_dry {
+        outcomes.extend(decision.tasks.iter().map(|task| told(task, "to be done")));
+    } else {
+        for group in decision.groups(keeps_locks) {
+            interrupts::check();
+            if may_go_on(policy)
+                && let Some(done) = attempt_together(subject, group, alone)
+            {
+                outcomes.extend(done);
+                continue;
+            }
+            outcomes.extend(group.iter().map(|task| {
+                interrupts::check();
+                match may_go_on(policy) {
+                    true => attempt(subject, task, tries, alone),
+                    false => told(task, QUIET),
+                }
+            }));
+        }
     }
     outcomes.extend(decision.skipped);
     outcomes.extend(compare(
@@ -400,7 +420,12 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
         }
     }
     skipped.extend(without_policy(policy.parent)?);
+    // These matter only for how tasks are grouped.
+    let is_linked = tasks.len() > 1 && subject.has_foreign_keys()?;
+    let has_levels = tasks.len() > 1 && subject.has_two_levels()?;
     Ok(Some(Decision {
+        is_linked,
+        has_levels,
         subject,
         tasks,
         skipped,
@@ -455,6 +480,87 @@ pub fn keep_from(
     request::earlier(subject.set.key, present, retention, zone).map(Some)
 }
 
+/// Most actions of one (sub)transaction: each table that is made takes five locks and more.
+const MOST_TOGETHER: usize = 50;
+
+impl Decision {
+    /// Tasks in their order, those together that are done in one (sub)transaction. Nobody is to wait
+    /// longer because of that: where an action stops others, it is alone, unless its locks would be
+    /// kept anyway.
+    fn groups(&self, keeps_locks: bool) -> impl Iterator<Item = &[Task]> {
+        let stops_others = self.is_linked || self.subject.default.is_some();
+        let most = move |task: &Task| match task {
+            // Each may be very many tables.
+            _ if self.has_levels => 1,
+            Task::Create(_) if keeps_locks || !stops_others => MOST_TOGETHER,
+            Task::Retire(_, _, disposal)
+                if disposal.action == Action::Drop && keeps_locks && !self.is_linked =>
+            {
+                MOST_TOGETHER
+            }
+            _ => 1,
+        };
+        self.tasks
+            .chunk_by(|task, next| discriminant(task) == discriminant(next))
+            .flat_map(move |alike| alike.chunks(alike.first().map_or(1, most)))
+    }
+}
+
+/// Does alike tasks in one (sub)transaction; `None` where there is but one, or where it failed: then
+/// each is to be tried by itself, so that one stops no other.
+fn attempt_together(subject: &Subject, tasks: &[Task], alone: Alone) -> Option<Vec<Outcome>> {
+    if tasks.len() < 2 {
+        return None;
+    }
+    let began = Instant::now();
+    let mut outcomes = Vec::new();
+    let done = alone(&mut || {
+        for (task, done) in tasks.iter().zip(run_together(subject, tasks)?) {
+            outcomes.push(task.noted(subject, done, began.elapsed())?);
+        }
+        failpoint("maintain:before_commit")
+    });
+    match done {
+        Ok(()) => Some(outcomes),
+        Err(failure) => {
+            // Who queued behind a lock that was not to be had goes first.
+            if failure.is_transient() {
+                interrupts::nap(PAUSE);
+            }
+            None
+        }
+    }
+}
+
+/// Runs alike tasks, as [`Decision::groups`] has them.
+fn run_together(subject: &Subject, tasks: &[Task]) -> Result<Vec<Done>, Error> {
+    let mut spans = Vec::new();
+    let mut leaves = Vec::new();
+    for task in tasks {
+        match task {
+            Task::Create(span) => spans.push(span),
+            Task::Retire(leaf, ..) => leaves.push(leaf),
+            Task::Drain(..) | Task::Purge(..) | Task::Finalize(..) | Task::Mend(_) => {
+                return Err(Error::Internal("such tasks are done alone".to_owned()));
+            }
+        }
+    }
+    if leaves.is_empty() {
+        return Ok(act::create(subject, &spans)?
+            .into_iter()
+            .map(Done::from)
+            .collect());
+    }
+    let dropped = detach::drop_all(subject, &leaves)?;
+    Ok(dropped
+        .into_iter()
+        .map(|is_dropped| match is_dropped {
+            true => Done::AsWanted,
+            false => Done::Nothing,
+        })
+        .collect())
+}
+
 /// So often, and so far apart, a lock is asked for that others hold.
 pub const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -463,24 +569,12 @@ fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone) -> Outcome 
     let mut tried = 1;
     let began = Instant::now();
     loop {
-        let mut outcome = task.outcome(subject, "skipped: somebody else did it".to_owned());
+        let mut outcome = None;
         let done = alone(&mut || {
-            outcome = match task.run(subject)? {
-                Done::Made(name) | Done::Retired(name) => Outcome {
-                    partition: Some(name.to_string()),
-                    ..task.outcome(subject, task.done())
-                },
-                Done::AsWanted => task.outcome(subject, task.done()),
-                Done::NotTried(why) => {
-                    outcome.outcome = format!("skipped: {why}");
-                    return Ok(());
-                }
-                Done::Nothing => return Ok(()),
-            };
-            history::note(&outcome, began.elapsed())?;
+            outcome = Some(task.noted(subject, task.run(subject)?, began.elapsed())?);
             failpoint("maintain:before_commit")
         });
-        return match done {
+        return match done.map(|()| outcome) {
             Err(failure) if failure.is_transient() && tried < tries => {
                 interrupts::nap(PAUSE * tried);
                 tried += 1;
@@ -491,7 +585,7 @@ fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone) -> Outcome 
                 note_failure(&outcome, began.elapsed(), alone);
                 outcome
             }
-            Ok(()) => outcome,
+            Ok(outcome) => outcome.unwrap_or_else(|| task.outcome(subject, String::new())),
         };
     }
 }
@@ -543,14 +637,38 @@ enum Done {
     Nothing,
 }
 
+impl From<Creation> for Done {
+    fn from(creation: Creation) -> Done {
+        match creation {
+            Creation::Made(name) => Done::Made(name),
+            Creation::AlreadyThere => Done::Nothing,
+            Creation::NotTried(why) => Done::NotTried(why),
+        }
+    }
+}
+
 impl Task {
+    /// What it came to, recorded if anything was done: in the same (sub)transaction.
+    fn noted(&self, subject: &Subject, done: Done, taken: Duration) -> Result<Outcome, Error> {
+        let told = |told: String| self.outcome(subject, told);
+        let outcome = match done {
+            Done::Made(name) | Done::Retired(name) => Outcome {
+                partition: Some(name.to_string()),
+                ..told(self.done())
+            },
+            Done::AsWanted => told(self.done()),
+            Done::NotTried(why) => return Ok(told(format!("skipped: {why}"))),
+            Done::Nothing => return Ok(told("skipped: somebody else did it".to_owned())),
+        };
+        history::note(&outcome, taken)?;
+        Ok(outcome)
+    }
+
     fn run(&self, subject: &Subject) -> Result<Done, Error> {
         Ok(match self {
-            Task::Create(span) => match act::create(subject, span)? {
-                Creation::Made(name) => Done::Made(name),
-                Creation::AlreadyThere => Done::Nothing,
-                Creation::NotTried(why) => Done::NotTried(why),
-            },
+            Task::Create(span) => act::create(subject, &[span])?
+                .pop()
+                .map_or(Done::Nothing, Done::from),
             Task::Drain(spans, interval, _) => match drain::begin(subject, *interval, spans)? {
                 Beginning::Begun => Done::AsWanted,
                 Beginning::NotTried(why) => Done::NotTried(why),

@@ -368,6 +368,14 @@ impl Subject {
         )
     }
 
+    /// Whether foreign keys link the table with others.
+    pub fn has_foreign_keys(&self) -> Result<bool, Error> {
+        db::kept_value(
+            "SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (conrelid = $1 OR confrelid = $1))",
+            &[self.parent.into()],
+        )
+    }
+
     /// Why the default partition keeps a partition of these bounds from being attached, if it does:
     /// ATTACH looks through all of it while nobody can use it, and fails where it finds a row.
     pub fn default_in_the_way(

@@ -71,8 +71,14 @@ fn maintain(parent: pg_sys::Oid) -> Result<(), Failure> {
     };
     let done = match policy {
         Some(policy) => {
-            let outcomes =
-                ensure::table(&policy, false, ensure::TRIES, may_go_on, |work| unit(work));
+            let outcomes = ensure::table(
+                &policy,
+                false,
+                ensure::TRIES,
+                may_go_on,
+                |work| unit(work),
+                false,
+            );
             let noted = unit(|| history::ended(parent, &outcomes, Counted::Before));
             match outcomes.iter().any(Outcome::is_left_to_builder) {
                 // There may well be one already; then this one ends at once.
