@@ -305,6 +305,21 @@ SELECT outcome FROM tests.made('whole');
 UNLISTEN partman_rs;
 \o
 
+-- One of several fails: the others are done, and each is told.
+CREATE TABLE several (id int NOT NULL) PARTITION BY RANGE (id);
+CREATE TABLE several_0 PARTITION OF several FOR VALUES FROM (0) TO (10);
+INSERT INTO several VALUES (5);
+SELECT set_partition_policy('several', '10', premake => 5);
+SELECT action, outcome FROM tests.made('several');
+INSERT INTO several VALUES (55);
+CREATE VIEW of_one AS SELECT * FROM several_p10;
+SELECT set_partition_policy('several', retention => '20', retention_action => 'drop', premake => 0);
+SELECT action, outcome FROM tests.made('several');
+SELECT action, partition, outcome, sqlstate FROM partman_rs.runs WHERE relation = 'several'::regclass AND action = 'drop' ORDER BY run;
+DROP VIEW of_one;
+SELECT action, outcome FROM tests.made('several');
+DROP TABLE several;
+
 -- Converting a table makes its policy.
 CREATE TABLE conv (id int PRIMARY KEY);
 INSERT INTO conv SELECT generate_series(1, 100);
