@@ -304,7 +304,14 @@ fn pain_12_no_function_of_a_user_runs_with_more_rights() {
     );
     let calls = "SELECT last_value FROM shop.calls";
     let before = number(&mut admin, calls);
-    assert_eq!(ensure(&mut admin, "shop.t"), ["create t_p10 created"]);
+    assert_eq!(
+        ensure(&mut admin, "shop.t"),
+        [
+            "create t_p10 created",
+            "create skipped: rows cannot be moved out of the default partition: Row-level security is enabled on it. \
+             The conversion cannot carry this yet: policy p"
+        ]
+    );
     let seen =
         "SELECT count(*) FROM partman_rs.health WHERE default_has_rows AND reason !~ 'ran as'";
     assert_eq!(number(&mut admin, seen), 1);
