@@ -11,7 +11,9 @@ WITH
     SELECT c.oid, c.relname, c.relkind, c.relowner, coalesce(c.relacl, acldefault('r', c.relowner)) AS acl, c.relrowsecurity,
            c.relforcerowsecurity, c.relhastriggers, c.relpersistence::text AS persistence, c.relreplident::text AS identity,
            c.relnamespace, n.nspname,
-           ARRAY(SELECT o FROM unnest(c.reloptions) o ORDER BY 1) || ARRAY(SELECT 'toast.' || o FROM unnest(t.reloptions) o ORDER BY 1) AS options
+           -- Most have none, and are spared the sorting.
+           CASE WHEN c.reloptions IS NULL THEN '{}' ELSE ARRAY(SELECT o FROM unnest(c.reloptions) o ORDER BY 1) END
+             || CASE WHEN t.reloptions IS NULL THEN '{}' ELSE ARRAY(SELECT 'toast.' || o FROM unnest(t.reloptions) o ORDER BY 1) END AS options
       FROM pg_inherits i
       JOIN pg_class c ON c.oid = i.inhrelid
       JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -24,7 +26,10 @@ WITH
   ),
   leaf_column AS MATERIALIZED (
     SELECT l.oid, a.attname, ARRAY(SELECT x::text FROM unnest(a.attacl) x ORDER BY 1) AS acl
-      FROM leaf l JOIN pg_attribute a ON a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attacl <> '{}'
+      FROM leaf l
+     -- By index: OFFSET keeps it from being a join, for which all columns of the database would be read.
+     CROSS JOIN LATERAL (SELECT a.attname, a.attacl FROM pg_attribute a
+                          WHERE a.attrelid = l.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attacl <> '{}' OFFSET 0) a
   ),
   column_grant AS (
     SELECT l.oid FROM leaf l CROSS JOIN parent_column p
@@ -39,6 +44,25 @@ WITH
              (SELECT coalesce(h.inhparent, x.indexrelid) FROM pg_index x LEFT JOIN pg_inherits h ON h.inhrelid = x.indexrelid
                WHERE x.indrelid = l.oid AND x.indisreplident) END AS by
       FROM leaf l WHERE l.relkind = 'r'
+  ),
+  leaf_index AS MATERIALIZED (
+    SELECT l.oid, i.indexrelid, i.indisvalid
+      FROM leaf l
+     CROSS JOIN LATERAL (SELECT i.indexrelid, i.indisvalid FROM pg_index i WHERE i.indrelid = l.oid OFFSET 0) i
+  ),
+  inherited AS MATERIALIZED (
+    SELECT inhparent, inhrelid FROM pg_inherits WHERE inhparent = ANY (ARRAY(SELECT indexrelid FROM pg_index WHERE indrelid = $1))
+  ),
+  -- As a rule there are as many parts as there have to be, one of each index on each partition: then none is looked for. Those on a
+  -- partition that is half detached count, too, though that does not.
+  census AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM inherited) <> (SELECT count(*) FROM pg_index WHERE indrelid = $1) * (SELECT count(*) FROM leaf WHERE relkind IN ('r', 'p'))
+           OR EXISTS (SELECT FROM pg_inherits WHERE inhparent = $1 AND inhdetachpending) AS is_open
+  ),
+  -- Parts of the table's indexes, with the partitions that they are on.
+  part AS MATERIALIZED (
+    SELECT h.inhparent AS whole, i.oid, i.indisvalid
+      FROM inherited h JOIN leaf_index i ON i.indexrelid = h.inhrelid
   ),
   publication AS MATERIALIZED (
     SELECT DISTINCT r.prpubid AS oid FROM pg_publication_rel r JOIN leaf l ON l.oid = r.prrelid
@@ -59,7 +83,7 @@ WITH
       FROM leaf l, parent p,
            LATERAL (VALUES ('ENABLE', p.relrowsecurity AND NOT l.relrowsecurity),
                            ('FORCE', p.relforcerowsecurity AND NOT l.relforcerowsecurity)) w (wanted, is_missing)
-     WHERE l.relkind IN ('r', 'p') AND w.is_missing
+     WHERE l.relkind IN ('r', 'p') AND (p.relrowsecurity OR p.relforcerowsecurity) AND w.is_missing
     UNION ALL
     SELECT 'options', l.oid, to_json(l.options)::text, NULL, NULL, NULL
       FROM leaf l WHERE l.relkind = 'r' AND (SELECT count(DISTINCT options) FROM leaf WHERE relkind = 'r') > 1
@@ -82,13 +106,13 @@ WITH
       FROM pg_index x
       JOIN pg_class c ON c.oid = x.indexrelid AND c.relkind = 'I'
      CROSS JOIN leaf l
-     WHERE x.indrelid = $1 AND l.relkind = 'r'
-       AND NOT EXISTS (SELECT FROM pg_inherits h JOIN pg_index i ON i.indexrelid = h.inhrelid
-                        WHERE h.inhparent = x.indexrelid AND i.indrelid = l.oid)
+     WHERE (SELECT is_open FROM census) AND x.indrelid = $1 AND l.relkind = 'r'
+       -- Hashed, whatever the planner makes of their number.
+       AND (x.indexrelid, l.oid) NOT IN (SELECT whole, oid FROM part)
     UNION ALL
     SELECT 'invalid index', l.oid, NULL, CASE WHEN ic.relispartition THEN 'attached' END, format('%I.%I', l.nspname, ic.relname), i.indexrelid
       FROM leaf l
-      JOIN pg_index i ON i.indrelid = l.oid AND NOT i.indisvalid
+      JOIN leaf_index i ON i.oid = l.oid AND NOT i.indisvalid
       -- Those that a worker is building, or will clear away, are not told of.
       JOIN pg_class ic ON ic.oid = i.indexrelid AND ic.relkind = 'i' AND ic.relname NOT LIKE 'partman\_rs\_build\_%'
     UNION ALL
@@ -96,7 +120,7 @@ WITH
     SELECT 'index of the table', x.indrelid, NULL, NULL, c.relname::text, x.indexrelid
       FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid
      WHERE x.indrelid = $1 AND NOT x.indisvalid
-       AND (SELECT count(*) FROM pg_inherits h JOIN pg_index i ON i.indexrelid = h.inhrelid AND i.indisvalid WHERE h.inhparent = x.indexrelid)
+       AND (SELECT count(*) FROM part WHERE whole = x.indexrelid AND part.indisvalid)
          = (SELECT count(*) FROM leaf WHERE relkind IN ('r', 'p'))
     UNION ALL
     SELECT 'publication', l.oid, NULL, NULL, b.pubname::text, b.oid
