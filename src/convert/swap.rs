@@ -168,19 +168,21 @@ pub fn transaction_now() -> Result<u32, Failure> {
     unit(|| Ok(current_id()))
 }
 
-/// Who holds the source for long: sessions in a transaction that began a while ago. As long as
+/// Who holds what the swap locks for long: sessions in a transaction that began a while ago. As long as
 /// there is one, waiting for the lock would only make others wait.
 pub fn long_holders(job: &Job) -> Result<Vec<String>, Failure> {
+    let parent = job.plan.default_of.as_ref();
+    let parent = parent.map_or(pg_sys::InvalidOid, |parent| pg_sys::Oid::from(parent.oid));
     unit(|| {
         as_bookkeeper(|| {
             db::rows(
                 "SELECT DISTINCT format('process %s (%s, transaction open since %s)', a.pid, a.application_name, a.xact_start) \
                    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
-                  WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted \
+                  WHERE l.locktype = 'relation' AND l.relation IN ($1, $2) AND l.granted \
                     AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
                     AND a.pid <> pg_backend_pid() \
                     AND a.xact_start < clock_timestamp() - interval '500 milliseconds'",
-                &[job.source.into()],
+                &[job.source.into(), parent.into()],
                 |row| row.get(1),
             )
         })

@@ -126,6 +126,31 @@ fn pain_01_18_a_default_partition_of_integers_is_drained_under_load() {
     nothing_is_lost(shapes::cells());
 }
 
+/// Who has read other partitions, and holds the table, is named to those who ask what the draining waits for.
+#[test]
+fn it_is_told_who_holds_the_table() {
+    let cluster = Arc::new(Cluster::builder().start());
+    let stage = stage(cluster, "shop", shapes::cells(), 5_000);
+    let (mut app, mut reader) = (stage.app(), stage.app());
+    must(
+        &mut app,
+        "CREATE TABLE cells_first PARTITION OF cells FOR VALUES FROM (-100) TO (0)",
+    );
+    must(&mut reader, "BEGIN; SELECT FROM cells WHERE id < 0");
+    must(&mut app, "SELECT ensure_partitions('cells')");
+    poll::expect("the reader to be named", PATIENCE, || {
+        number(
+            &mut stage.admin(),
+            "SELECT count(*) FROM partman_rs.conversions WHERE last_error_detail LIKE 'The swap waits for process %'",
+        ) == 1
+    });
+    must(&mut reader, "COMMIT");
+    poll::expect("the default partition to be drained", PATIENCE, || {
+        drained(&stage) == 1
+    });
+    assert_eq!(in_default(&stage), 0);
+}
+
 /// The server is killed at each of these; the worker that comes next goes on, and nothing is done twice.
 #[test]
 fn a_killed_worker_drains_nothing_twice() {
