@@ -6,7 +6,7 @@ use crate::catalog::policy::{self, Policy};
 use crate::maintain::adopt::{self, Wish};
 use crate::maintain::ensure::{self, Outcome};
 use crate::maintain::{checkup, recycle, schedule};
-use crate::pg::transaction::nested;
+use crate::pg::transaction::{is_in_recovery, must_be_writable, nested};
 use crate::worker::launcher;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -118,6 +118,10 @@ fn ensure_partitions(
     ErrorReport,
 > {
     let is_dry = given("dry_run", dry_run)?;
+    // On a standby not even looking at all that is to be done works: estimates are EXPLAIN's.
+    if !is_dry || is_in_recovery() {
+        must_be_writable(c"ensure_partitions()");
+    }
     let mut all = Vec::new();
     let chosen = adopt::chosen(parent)?;
     // Of a table that has a policy itself, its run tells.

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::pg::{settings, transaction};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use pgrx::spi::{OwnedPreparedStatement, SpiHeapTupleData};
+use pgrx::spi::{OwnedPreparedStatement, Query, SpiClient, SpiHeapTupleData, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -34,10 +34,22 @@ pub fn rows<T>(
 ) -> Result<Vec<T>, Error> {
     in_transaction(sql)?;
     Spi::connect_mut(|client| {
-        client
-            .update(sql, None, args)?
+        query(client, sql, args)?
             .map(|tuple| decode(&Row(tuple)))
             .collect()
+    })
+}
+
+/// With a snapshot of its own for each statement, so that what was committed before a lock was granted is
+/// seen. That takes a transaction id, of which there are none on a standby: but nobody locks there.
+fn query<'conn>(
+    client: &mut SpiClient<'conn>,
+    statement: impl Query<'conn>,
+    args: &[DatumWithOid],
+) -> Result<SpiTupleTable<'conn>, Error> {
+    Ok(match transaction::is_in_recovery() {
+        true => client.select(statement, None, args)?,
+        false => client.update(statement, None, args)?,
     })
 }
 
@@ -100,8 +112,7 @@ pub fn kept_rows<T>(
                     statement
                 }
             };
-            client
-                .update(statement, None, args)?
+            query(client, statement, args)?
                 .map(|tuple| decode(&Row(tuple)))
                 .collect()
         })

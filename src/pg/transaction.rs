@@ -214,6 +214,18 @@ pub fn is_open() -> bool {
     unsafe { pg_sys::IsTransactionState() }
 }
 
+/// Whether the server is a standby, or about to become none.
+pub fn is_in_recovery() -> bool {
+    // SAFETY: reads shared state.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// Fails with 25006 where the transaction may not write: on a standby it never may.
+pub fn must_be_writable(command: &CStr) {
+    // SAFETY: raises an ERROR, or does nothing.
+    unsafe { pg_sys::PreventCommandIfReadOnly(command.as_ptr()) }
+}
+
 /// The id of the current transaction, which gets one here if it has none.
 pub fn current_id() -> u32 {
     // SAFETY: inside unit().

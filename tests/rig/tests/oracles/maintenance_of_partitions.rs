@@ -254,3 +254,31 @@ fn a_killed_worker_leaves_nothing_half_done() {
         assert_eq!(recorded, wanted, "each is recorded with its making");
     }
 }
+
+/// Who watches a standby is told there what is to be done; it is done elsewhere.
+#[test]
+fn a_standby_tells_how_tables_are_and_does_nothing() {
+    let primary = Cluster::builder().start();
+    let mut admin = primary.connect();
+    must(
+        &mut admin,
+        "CREATE EXTENSION pg_partman_rs;
+         CREATE TABLE n (id int PRIMARY KEY) PARTITION BY RANGE (id);
+         CREATE TABLE n_0 PARTITION OF n FOR VALUES FROM (0) TO (100);
+         CREATE TABLE n_default PARTITION OF n DEFAULT;
+         INSERT INTO n VALUES (50), (150);
+         SELECT set_partition_policy('n', premake => 2)",
+    );
+    let standby = primary.standby();
+    let mut reader = standby.connect();
+    let warned = "SELECT count(*) FROM partman_rs.health WHERE verdict = 'warning' AND reason LIKE '%0 of 2 partitions%'";
+    assert_eq!(number(&mut reader, warned), 1);
+    let refused = reader.batch_execute("SELECT ensure_partitions('n')");
+    let refused = refused.expect_err("a standby cannot write");
+    assert_eq!(
+        refused.code().map(|code| code.code()),
+        Some("25006"),
+        "{}",
+        fault::describe(&refused)
+    );
+}
