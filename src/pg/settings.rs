@@ -30,6 +30,17 @@ fn set(name: &CStr, value: &CStr, action: pg_sys::GucAction::Type) {
     }
 }
 
+/// Whether a boolean setting, of which the server has one of that name, is on.
+pub fn is_on(name: &CStr) -> bool {
+    // SAFETY: the name is NUL-terminated; an unknown one is NULL, and else it is a text that stays as
+    // long as nothing is set.
+    let value = unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!value.is_null()).then(|| CStr::from_ptr(value))
+    };
+    value == Some(c"on")
+}
+
 /// How PostgreSQL writes expressions and values down, whatever the session prefers: so that the
 /// same definition gives the same text in every session.
 pub const AS_WRITTEN: [(&CStr, &CStr); 8] = [

@@ -137,6 +137,45 @@ fn a_build_that_fails_leaves_nothing_and_stops_no_other() {
     assert_eq!(repairs(&mut admin, false), 4, "each part once");
 }
 
+/// An event trigger that writes to a table of the owner runs code of the owner at the end of what the worker,
+/// whom nothing else keeps from being superuser again, does in the owner's name.
+const PLANTED: &str = "
+    SET ROLE keeper;
+    CREATE TABLE shop.audit (tag text, came_to text);
+    CREATE FUNCTION shop.grab() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        PERFORM set_config('role', 'none', false);
+        NEW.came_to := 'escaped';
+        RETURN NEW;
+    EXCEPTION WHEN insufficient_privilege THEN
+        NEW.came_to := 'refused';
+        RETURN NEW;
+    END $$;
+    CREATE TRIGGER grab BEFORE INSERT ON shop.audit FOR EACH ROW EXECUTE FUNCTION shop.grab();
+    RESET ROLE;
+    CREATE FUNCTION audit() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO shop.audit VALUES (tg_tag); END $$;
+    CREATE EVENT TRIGGER audit ON ddl_command_end WHEN TAG IN ('CREATE INDEX') EXECUTE FUNCTION audit();";
+
+#[test]
+fn code_of_the_owner_cannot_leave_the_owner() {
+    let cluster = builder("1s").start();
+    let mut admin = cluster.connect();
+    // There it could: see `restriction` in `src/pg/top_level.rs`.
+    let checks_assertions =
+        "SELECT count(*) FROM pg_settings WHERE name = 'debug_assertions' AND setting = 'on'";
+    if number(&mut admin, checks_assertions) == 1 {
+        return;
+    }
+    must(&mut admin, TABLE);
+    must(&mut admin, PLANTED);
+    must(&mut admin, TAKE_IN_HAND);
+    poll::expect("two parts", PATIENCE, || repairs(&mut admin, false) == 2);
+    let came_to = |what: &str| {
+        format!("SELECT count(*) FROM shop.audit WHERE tag = 'CREATE INDEX' AND came_to = '{what}'")
+    };
+    assert_eq!(number(&mut admin, &came_to("refused")), 2);
+    assert_eq!(number(&mut admin, &came_to("escaped")), 0);
+}
+
 /// A migration of a framework: it runs inside a transaction, and functions run in one anyhow.
 const MIGRATION: &str = "
     CREATE FUNCTION migrate() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
