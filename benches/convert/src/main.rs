@@ -3,6 +3,7 @@
 
 mod bed;
 mod contest;
+mod drainage;
 mod forecast;
 mod load;
 mod meter;
@@ -44,6 +45,10 @@ struct Args {
     #[arg(long, value_delimiter = ',', default_value = "100,1000,5000")]
     #[arg(value_parser = clap::value_parser!(i64).range(100..=10_000))]
     sets: Vec<i64>,
+    /// Rows of the default partition that maintenance empties; 0 leaves that out.
+    #[arg(long, default_value_t = 5_000_000)]
+    #[arg(value_parser = clap::value_parser!(i64).range(0..))]
+    default_rows: i64,
     #[arg(long, default_value = "1GB")]
     shared_buffers: String,
 }
@@ -53,10 +58,11 @@ fn main() -> ExitCode {
     if args.quick {
         args.rows = 200_000;
         args.repeat = 1;
+        args.default_rows = args.default_rows.min(200_000);
     }
     if args.only.contains(&'i') {
         report::load_of_the_machine("at the start");
-        upkeep::measure(&args.sets, &args.shared_buffers);
+        upkeep::measure(&args.sets, args.default_rows, &args.shared_buffers);
     }
     if args.only == ['i'] {
         return ExitCode::SUCCESS;

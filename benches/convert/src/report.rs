@@ -131,7 +131,7 @@ pub fn forecast(name: &str, outcomes: &[forecast::Outcome]) {
 }
 
 /// Prints a figure beside the wanted one, which it must not exceed.
-fn wish(what: &str, found: f64, wanted: f64, unit: &str) {
+pub fn wish(what: &str, found: f64, wanted: f64, unit: &str) {
     let verdict = if found <= wanted {
         "reached"
     } else {

@@ -9,7 +9,7 @@ use partman_rig::sampler::StopOnDrop;
 use postgres::Client;
 
 use crate::bed::run;
-use crate::report;
+use crate::{drainage, report};
 
 /// Partitions made, and dropped, in one go.
 const BATCH: i64 = 30;
@@ -27,7 +27,7 @@ const SETTINGS: [(&str, &str); 8] = [
     ("pg_partman_rs.retention_max_partitions", "1000"),
     // One transaction makes thousands of tables, with indexes and TOAST.
     ("max_locks_per_transaction", "1000"),
-    ("max_wal_size", "8GB"),
+    ("max_wal_size", "4GB"),
     ("checkpoint_timeout", "30min"),
 ];
 
@@ -46,8 +46,8 @@ pub struct Line {
     pub plain: Option<Took>,
 }
 
-/// Measures all sizes, and prints each as it is done.
-pub fn measure(sizes: &[i64], shared_buffers: &str) {
+/// Measures all sizes, and a default partition of so many rows, and prints each as it is done.
+pub fn measure(sizes: &[i64], default_rows: i64, shared_buffers: &str) {
     let mut builder = Cluster::builder()
         .fsync(true)
         .setting("shared_buffers", shared_buffers);
@@ -55,6 +55,9 @@ pub fn measure(sizes: &[i64], shared_buffers: &str) {
         builder = builder.setting(name, value);
     }
     let cluster = builder.start();
+    if default_rows > 0 {
+        drainage::measure(&cluster, default_rows);
+    }
     for &size in sizes {
         report::upkeep(
             &format!("(i) a set of {size}"),
