@@ -6,7 +6,7 @@
 
 #[cfg(feature = "failpoints")]
 /// All points, in the order in which a conversion passes them; at last those of maintenance.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 25] = [
     "prepare:before_commit",
     "prepare:after_commit",
     "capture:before_commit",
@@ -30,6 +30,8 @@ pub const NAMES: [&str; 23] = [
     "swap:after_commit",
     "cancel:before_commit",
     "maintain:before_commit",
+    "detach:noted",
+    "detach:detached",
 ];
 
 #[cfg(not(feature = "failpoints"))]

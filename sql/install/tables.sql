@@ -150,6 +150,30 @@ CREATE TABLE partman_rs.recycled (
 SELECT pg_catalog.pg_extension_config_dump('partman_rs.recycled',
     'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = partition) AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');
 
+-- Partitions that are being detached by a statement that commits in its middle, and what is to become of them then: written
+-- down before it begins, so that no crash forgets it.
+CREATE TABLE partman_rs.retirement (
+    partition regclass PRIMARY KEY,
+    parent regclass NOT NULL,
+    bounds text NOT NULL,
+    lower_bound text,
+    upper_bound text,
+    constraint_name name NOT NULL,
+    -- What its bounds say, and the CHECKs that it had: PostgreSQL gives it another one in their place.
+    condition text NOT NULL,
+    checks text[] NOT NULL,
+    -- What has another name by now is left alone.
+    schema_name name NOT NULL,
+    partition_name name NOT NULL,
+    action text NOT NULL CHECK (action IN ('drop', 'detach', 'move', 'recycle')),
+    target_schema text,
+    -- What the policy said about old partitions. Where it says otherwise by now, the table is only detached.
+    terms text NOT NULL,
+    noted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+SELECT pg_catalog.pg_extension_config_dump('partman_rs.retirement',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = partition) AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');
+
 -- What maintenance did, or failed to do.
 CREATE TABLE partman_rs.run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -4,7 +4,7 @@ use super::given;
 use crate::catalog::history::{self, Counted};
 use crate::catalog::policy::{self, Policy};
 use crate::maintain::adopt::{self, Wish};
-use crate::maintain::ensure::{self, Outcome};
+use crate::maintain::ensure::{self, Outcome, Runner};
 use crate::maintain::{checkup, recycle, schedule};
 use crate::pg::transaction::{is_in_recovery, must_be_writable, nested};
 use crate::worker::launcher;
@@ -148,7 +148,14 @@ fn maintain(policy: &Policy, is_dry: bool, tries: u32) -> Result<Vec<Outcome>, E
     if !is_dry && !policy::lock(policy.parent)?.try_alone() {
         return Ok(vec![ensure::held_by_another(policy.parent)?]);
     }
-    let outcomes = ensure::table(policy, is_dry, tries, |_| true, |work| nested(work), true);
+    let outcomes = ensure::table(
+        policy,
+        is_dry,
+        tries,
+        |_| true,
+        |work| nested(work),
+        Runner::Session,
+    );
     if !is_dry {
         history::ended(policy.parent, &outcomes, Counted::Now)?;
     }

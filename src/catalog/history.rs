@@ -165,6 +165,10 @@ pub fn tidy() -> Result<(), Error> {
                  WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.partition AND NOT c.relispartition) \
                     OR NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.parent) \
                    FOR UPDATE SKIP LOCKED))",
+            // Those of partitions that are gone are for a run over their table, which tells of them.
+            "DELETE FROM partman_rs.retirement r WHERE r.ctid = ANY (ARRAY( \
+                SELECT g.ctid FROM partman_rs.retirement g WHERE NOT EXISTS (SELECT FROM partman_rs.policy p WHERE p.parent = g.parent) \
+                   FOR UPDATE SKIP LOCKED))",
             "DELETE FROM partman_rs.maintenance m WHERE m.ctid = ANY (ARRAY( \
                 SELECT g.ctid FROM partman_rs.maintenance g WHERE NOT EXISTS (SELECT FROM partman_rs.policy p WHERE p.parent = g.parent) \
                    FOR UPDATE SKIP LOCKED))",

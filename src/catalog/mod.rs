@@ -9,6 +9,7 @@ pub mod policy;
 pub mod rates;
 pub mod recycled;
 pub mod request;
+pub mod retirement;
 pub mod size;
 pub mod table;
 

@@ -40,6 +40,23 @@ pub struct Policy {
     pub maintenance_interval: Option<String>,
 }
 
+impl Policy {
+    /// What it says about old partitions, in a line: told apart from what it says later.
+    pub fn retention_terms(&self) -> String {
+        let number = |number: Option<i64>| number.map(|number| number.to_string());
+        [
+            Some(self.retention_action.name().to_owned()),
+            self.retention.clone(),
+            number(self.retention_partitions.map(i64::from)),
+            number(self.retention_bytes),
+            self.retention_schema.clone(),
+            self.grace_period.clone(),
+        ]
+        .map(|term| term.unwrap_or_else(|| "-".to_owned()))
+        .join("; ")
+    }
+}
+
 /// What becomes of a partition that is retired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {

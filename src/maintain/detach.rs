@@ -20,6 +20,16 @@ pub struct Disposal {
     pub action: Action,
     /// Where it goes; `None` where it stays in its schema.
     pub schema: Option<String>,
+    /// What the policy says about old partitions, of which this follows.
+    pub terms: String,
+}
+
+/// Whether a partition is still what it was when it was found to be old.
+pub fn is_still_there(now: &Subject, leaf: &Leaf) -> bool {
+    now.set.leaves.iter().any(|other| {
+        (other.oid, other.lower, other.upper) == (leaf.oid, leaf.lower, leaf.upper)
+            && !other.is_pinned
+    })
 }
 
 /// Detaches a partition, and does with it what is wanted; returns its name as it then is. `None` where
@@ -31,7 +41,7 @@ pub fn retire(
 ) -> Result<Option<QualifiedName>, Error> {
     subject.as_owner(|| {
         let now = locked(subject)?;
-        if !is_there(&now, leaf) {
+        if !is_still_there(&now, leaf) {
             return Ok(None);
         }
         let oid = pg_sys::Oid::from(leaf.oid);
@@ -46,16 +56,26 @@ pub fn retire(
                 .name("name", &name),
         )?;
         if let Some(kept) = kept {
-            recycle::keep(kept, &name)?;
+            recycle::keep(&kept.recycled, &kept.condition, &name)?;
         }
-        if disposal.action == Action::Drop {
-            run(Sql::template("DROP TABLE {name}").name("name", &name))?;
-        }
-        match &disposal.schema {
-            Some(schema) => put_whole(oid, schema).map(Some),
-            None => Ok(Some(name)),
-        }
+        dispose(oid, name, disposal.action, disposal.schema.as_deref()).map(Some)
     })
+}
+
+/// Does with a table that was just detached what is wanted; returns its name as it then is.
+pub fn dispose(
+    oid: pg_sys::Oid,
+    name: QualifiedName,
+    action: Action,
+    schema: Option<&str>,
+) -> Result<QualifiedName, Error> {
+    if action == Action::Drop {
+        run(Sql::template("DROP TABLE {name}").name("name", &name))?;
+    }
+    match schema {
+        Some(schema) => put_whole(oid, schema),
+        None => Ok(name),
+    }
 }
 
 /// Ends what `DETACH PARTITION … CONCURRENTLY` began and did not end; `false` where somebody else has
@@ -74,11 +94,7 @@ pub fn finalize(subject: &Subject, partition: pg_sys::Oid) -> Result<bool, Error
         let Some(name) = table::qualified_name(partition)? else {
             return Ok(false);
         };
-        run(
-            Sql::template("ALTER TABLE {parent} DETACH PARTITION {name} FINALIZE")
-                .name("parent", &now.name)
-                .name("name", &name),
-        )?;
+        end(&now, &name)?;
         Ok(true)
     })
 }
@@ -90,7 +106,10 @@ pub fn finalize(subject: &Subject, partition: pg_sys::Oid) -> Result<bool, Error
 pub fn drop_all(subject: &Subject, leaves: &[&Leaf]) -> Result<Vec<bool>, Error> {
     subject.as_owner(|| {
         let now = locked(subject)?;
-        let are_there: Vec<bool> = leaves.iter().map(|leaf| is_there(&now, leaf)).collect();
+        let are_there: Vec<bool> = leaves
+            .iter()
+            .map(|leaf| is_still_there(&now, leaf))
+            .collect();
         let names: Vec<String> = leaves
             .iter()
             .zip(&are_there)
@@ -118,12 +137,13 @@ fn locked(subject: &Subject) -> Result<Subject, Error> {
     unchanged(subject)
 }
 
-/// Whether it is a partition still, of the same bounds, and may go.
-fn is_there(now: &Subject, leaf: &Leaf) -> bool {
-    now.set.leaves.iter().any(|other| {
-        (other.oid, other.lower, other.upper) == (leaf.oid, leaf.lower, leaf.upper)
-            && !other.is_pinned
-    })
+/// Ends a detaching. The caller has locked the table.
+pub fn end(now: &Subject, name: &QualifiedName) -> Result<(), Error> {
+    run(
+        Sql::template("ALTER TABLE {parent} DETACH PARTITION {name} FINALIZE")
+            .name("parent", &now.name)
+            .name("name", name),
+    )
 }
 
 /// Puts a table into another schema with all that are its partitions, and returns its name there.

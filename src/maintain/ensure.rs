@@ -8,10 +8,12 @@ use super::family::Unkept;
 use super::read::{self, Subject};
 use super::recycle::{self, Purge};
 use super::repair::{self, Mended};
+use super::retirement::{self, Completed, Detached};
 use super::set::{Leaf, Position};
 use super::{act, premake, retire};
 use crate::catalog::policy::{Action, Policy};
 use crate::catalog::recycled::{self, Recycled};
+use crate::catalog::retirement::{self as begun, Retirement};
 use crate::catalog::{history, table};
 use crate::error::Error;
 use crate::failpoint::failpoint;
@@ -110,12 +112,23 @@ impl Outcome {
 /// Runs a piece of work by itself: it is kept, or taken back, whatever becomes of the others.
 pub type Alone = fn(&mut dyn FnMut() -> Result<(), Error>) -> Result<(), Failure>;
 
+/// Who runs it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Runner {
+    /// Within the transaction of a statement.
+    Session,
+    /// Outside any transaction: also statements that commit in their middle can be run.
+    Worker,
+}
+
 enum Task {
     Create(Span),
     /// These, with the rows that the default partition of that name holds of them.
     Drain(Vec<Span>, PartitionInterval, String),
     /// A partition, its name, and what becomes of it.
     Retire(Leaf, String, Disposal),
+    /// A partition whose detaching was begun, and what was to become of it.
+    Complete(Retirement),
     /// A table of the recycle bin, and its name.
     Purge(Recycled, String),
     /// A partition that is half detached, and its name.
@@ -148,7 +161,7 @@ pub fn table(
     tries: u32,
     may_go_on: fn(&Policy) -> bool,
     alone: Alone,
-    keeps_locks: bool,
+    runner: Runner,
 ) -> Vec<Outcome> {
     let mut decision = None;
     let decided = alone(&mut || {
@@ -193,7 +206,7 @@ pub fn table(
     if is_dry {
         outcomes.extend(decision.tasks.iter().map(|task| told(task, "to be done")));
     } else {
-        for group in decision.groups(keeps_locks) {
+        for group in decision.groups(runner) {
             interrupts::check();
             if may_go_on(policy)
                 && let Some(done) = attempt_together(subject, group, alone)
@@ -204,7 +217,7 @@ pub fn table(
             outcomes.extend(group.iter().map(|task| {
                 interrupts::check();
                 match may_go_on(policy) {
-                    true => attempt(subject, task, tries, alone),
+                    true => attempt(subject, task, tries, alone, runner),
                     false => told(task, QUIET),
                 }
             }));
@@ -222,6 +235,7 @@ pub fn table(
     outcomes
 }
 
+const SOMEBODY_ELSE: &str = "skipped: somebody else did it";
 const QUIET: &str = "skipped: quiet hours have begun";
 
 /// Compares the partitions with their table, if that is due, and mends what has drifted, if the
@@ -267,7 +281,7 @@ fn compare(
             interrupts::check();
             let task = Task::Mend(drift);
             let outcome = match may_go_on(policy) {
-                true => attempt(subject, &task, tries, alone),
+                true => attempt(subject, &task, tries, alone, Runner::Session),
                 false => task.outcome(subject, QUIET.to_owned()),
             };
             is_mended |= outcome.is_repaired();
@@ -376,11 +390,17 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
     }
     let mut tasks = Vec::new();
     // First: PostgreSQL makes no partition where a half detached one is, and detaches no other.
+    let begun = begun::of(policy.parent)?;
+    let is_begun = |partition| begun.iter().any(|one| one.was.partition == partition);
     for partition in table::half_detached(policy.parent)? {
+        if is_begun(partition) {
+            continue;
+        }
         let name = table::qualified_name(partition)?;
         let name = name.map_or_else(String::new, |name| name.to_string());
         tasks.push(Task::Finalize(partition, name));
     }
+    tasks.extend(begun.iter().cloned().map(Task::Complete));
     match drains {
         true => {
             let default = subject
@@ -398,6 +418,7 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
         let disposal = Disposal {
             action: policy.retention_action,
             schema: policy.retention_schema.clone(),
+            terms: policy.retention_terms(),
         };
         tasks.push(Task::Retire(leaf.clone(), name, disposal));
     }
@@ -487,7 +508,9 @@ impl Decision {
     /// Tasks in their order, those together that are done in one (sub)transaction. Nobody is to wait
     /// longer because of that: where an action stops others, it is alone, unless its locks would be
     /// kept anyway.
-    fn groups(&self, keeps_locks: bool) -> impl Iterator<Item = &[Task]> {
+    fn groups(&self, runner: Runner) -> impl Iterator<Item = &[Task]> {
+        // What a session locks stays locked until its transaction ends.
+        let keeps_locks = runner == Runner::Session;
         let stops_others = self.is_linked || self.subject.default.is_some();
         let most = move |task: &Task| match task {
             // Each may be very many tables.
@@ -540,7 +563,11 @@ fn run_together(subject: &Subject, tasks: &[Task]) -> Result<Vec<Done>, Error> {
         match task {
             Task::Create(span) => spans.push(span),
             Task::Retire(leaf, ..) => leaves.push(leaf),
-            Task::Drain(..) | Task::Purge(..) | Task::Finalize(..) | Task::Mend(_) => {
+            Task::Drain(..)
+            | Task::Complete(_)
+            | Task::Purge(..)
+            | Task::Finalize(..)
+            | Task::Mend(_) => {
                 return Err(Error::Internal("such tasks are done alone".to_owned()));
             }
         }
@@ -565,14 +592,30 @@ fn run_together(subject: &Subject, tasks: &[Task]) -> Result<Vec<Done>, Error> {
 pub const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 
-fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone) -> Outcome {
+fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone, runner: Runner) -> Outcome {
     let mut tried = 1;
     let began = Instant::now();
+    // Of a partition that was detached beside readers and writers.
+    let mut rest = None;
     loop {
+        let mut done = Ok(());
+        if let (Task::Retire(leaf, _, disposal), Runner::Worker, None) = (task, runner, &rest) {
+            let told = |told: String| task.outcome(subject, told);
+            match retirement::detach(subject, leaf, disposal) {
+                Ok(Detached::Done(retirement)) => rest = Some(Task::Complete(retirement)),
+                Ok(Detached::Plainly) => {}
+                Ok(Detached::NotTried(why)) => return told(format!("skipped: {why}")),
+                Ok(Detached::Nothing) => return told(SOMEBODY_ELSE.to_owned()),
+                Err(failure) => done = Err(failure),
+            }
+        }
+        let task = rest.as_ref().unwrap_or(task);
         let mut outcome = None;
-        let done = alone(&mut || {
-            outcome = Some(task.noted(subject, task.run(subject)?, began.elapsed())?);
-            failpoint("maintain:before_commit")
+        let done = done.and_then(|()| {
+            alone(&mut || {
+                outcome = Some(task.noted(subject, task.run(subject)?, began.elapsed())?);
+                failpoint("maintain:before_commit")
+            })
         });
         return match done.map(|()| outcome) {
             Err(failure) if failure.is_transient() && tried < tries => {
@@ -630,6 +673,8 @@ enum Done {
     Made(QualifiedName),
     /// With the name that it has then.
     Retired(QualifiedName),
+    /// Not what was wanted: its name, and what came of it.
+    Told(String, String),
     /// There is no more to tell.
     AsWanted,
     NotTried(String),
@@ -656,9 +701,13 @@ impl Task {
                 partition: Some(name.to_string()),
                 ..told(self.done())
             },
+            Done::Told(name, words) => Outcome {
+                partition: Some(name),
+                ..told(words)
+            },
             Done::AsWanted => told(self.done()),
             Done::NotTried(why) => return Ok(told(format!("skipped: {why}"))),
-            Done::Nothing => return Ok(told("skipped: somebody else did it".to_owned())),
+            Done::Nothing => return Ok(told(SOMEBODY_ELSE.to_owned())),
         };
         history::note(&outcome, taken)?;
         Ok(outcome)
@@ -676,6 +725,17 @@ impl Task {
             Task::Retire(leaf, _, disposal) => match detach::retire(subject, leaf, disposal)? {
                 Some(name) => Done::Retired(name),
                 None => Done::Nothing,
+            },
+            Task::Complete(retirement) => match retirement::complete(subject, retirement)? {
+                Completed::Done(name) => Done::Retired(name),
+                Completed::Left(name, why) => Done::Told(
+                    name.to_string(),
+                    format!("detached, and left as it is: {why}"),
+                ),
+                Completed::LetGo(why) => {
+                    Done::Told(retirement.name.to_string(), format!("skipped: {why}"))
+                }
+                Completed::Nothing => Done::Nothing,
             },
             Task::Finalize(partition, _) => match detach::finalize(subject, *partition)? {
                 true => Done::AsWanted,
@@ -716,6 +776,12 @@ impl Task {
                 upper: literal(subject, leaf.upper),
                 ..Outcome::of(subject, disposal.action.name(), told)
             },
+            Task::Complete(retirement) => Outcome {
+                partition: Some(retirement.name.to_string()),
+                lower: retirement.was.lower.clone(),
+                upper: retirement.was.upper.clone(),
+                ..Outcome::of(subject, retirement.action.name(), told)
+            },
             Task::Finalize(_, name) => Outcome {
                 partition: Some(name.clone()),
                 ..Outcome::of(subject, "finalize", told)
@@ -739,6 +805,7 @@ impl Task {
             Task::Create(_) => "created",
             Task::Drain(..) => "draining",
             Task::Retire(_, _, disposal) => disposal.action.done(),
+            Task::Complete(retirement) => retirement.action.done(),
             Task::Purge(..) => Action::Drop.done(),
             Task::Finalize(..) => Action::Detach.done(),
         };

@@ -1,7 +1,7 @@
 //! Keeping partitioned tables in shape: partitions are made ahead, and old ones retired.
 //!
 //! [`set`] is what is there; [`premake`], [`levels`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
-//! decide, without a server; [`read`], [`blueprint`], [`act`], [`detach`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
+//! decide, without a server; [`read`], [`blueprint`], [`act`], [`detach`], [`retirement`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
 //! [`drain`] moves rows out of a default partition, [`family`] is about tables above and below one, [`ensure`] is a run over one table, and
 //! [`checkup`] tells how it fares.
 
@@ -24,6 +24,7 @@ pub mod read;
 pub mod recycle;
 pub mod repair;
 pub mod retire;
+mod retirement;
 pub mod schedule;
 pub mod set;
 #[cfg(test)]

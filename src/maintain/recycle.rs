@@ -22,9 +22,11 @@ use std::time::Instant;
 
 /// What is to be known of a partition when it is none any more.
 pub struct Kept {
-    recycled: Recycled,
+    pub recycled: Recycled,
     /// The condition that its bounds are, as PostgreSQL wrote it.
-    condition: String,
+    pub condition: String,
+    /// The names of its constraints.
+    pub constraints: Vec<String>,
 }
 
 /// Reads what is to be known of a partition, before it is detached.
@@ -52,9 +54,10 @@ pub fn look(subject: &Subject, leaf: &Leaf) -> Result<Kept, Error> {
             bounds,
             lower: literal(leaf.lower),
             upper: literal(leaf.upper),
-            constraint: Names::new(taken).derive("partman_rs", "bounds"),
+            constraint: Names::new(taken.clone()).derive("partman_rs", "bounds"),
         },
         condition,
+        constraints: taken,
     })
 }
 
@@ -62,14 +65,25 @@ pub fn look(subject: &Subject, leaf: &Leaf) -> Result<Kept, Error> {
 ///
 /// Its CHECK keeps rows within the bounds from now on, and is not validated here, under a lock that
 /// everybody waits for: [`restore`] does that, while nobody waits.
-pub fn keep(kept: Kept, name: &QualifiedName) -> Result<(), Error> {
+pub fn keep(was: &Recycled, condition: &str, name: &QualifiedName) -> Result<(), Error> {
     run(Sql::template(
         "ALTER TABLE {name} ADD CONSTRAINT {constraint} CHECK ({condition}) NOT VALID",
     )
     .name("name", name)
-    .ident("constraint", &kept.recycled.constraint)
-    .trusted("condition", &kept.condition))?;
-    recycled::note(&kept.recycled)
+    .ident("constraint", &was.constraint)
+    .trusted("condition", condition))?;
+    recycled::note(was)
+}
+
+/// The same for one that has such a CHECK already, of which the bin's is made.
+pub fn keep_by(was: &Recycled, check: &str, name: &QualifiedName) -> Result<(), Error> {
+    run(
+        Sql::template("ALTER TABLE {name} RENAME CONSTRAINT {check} TO {constraint}")
+            .name("name", name)
+            .ident("check", check)
+            .ident("constraint", &was.constraint),
+    )?;
+    recycled::note(was)
 }
 
 /// What an attempt to drop a table out of the bin came to.

@@ -36,6 +36,27 @@ pub fn relation(relation: pg_sys::Oid, mode: Mode, patience: Duration) {
     }
 }
 
+/// Locks a relation for this session, which has it locked as strongly for its transaction: that there is
+/// nothing to wait for. Any transaction that is rolled back gives it back.
+pub fn relation_for_session(relation: pg_sys::Oid, mode: Mode) {
+    // SAFETY: takes a lock by number. The database is this one: no shared relation is ours to lock.
+    unsafe { pg_sys::LockRelationIdForSession(&mut number(relation), mode.number()) }
+}
+
+/// Gives back what [`relation_for_session`] took.
+pub fn release_for_session(relation: pg_sys::Oid, mode: Mode) {
+    // SAFETY: as above. Only warns where the lock is not held.
+    unsafe { pg_sys::UnlockRelationIdForSession(&mut number(relation), mode.number()) }
+}
+
+fn number(relation: pg_sys::Oid) -> pg_sys::LockRelId {
+    pg_sys::LockRelId {
+        relId: relation,
+        // SAFETY: reads a variable that is constant once the process is connected.
+        dbId: unsafe { pg_sys::MyDatabaseId },
+    }
+}
+
 /// A relation that is locked as a reader locks it, for as long as this lives.
 pub struct Shared(pg_sys::Oid);
 

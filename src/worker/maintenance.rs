@@ -9,7 +9,7 @@ use crate::catalog::is_installed;
 use crate::catalog::policy::{self, Policy};
 use crate::error::Error;
 use crate::guc;
-use crate::maintain::ensure::{self, Outcome};
+use crate::maintain::ensure::{self, Outcome, Runner};
 use crate::maintain::schedule;
 use crate::pg::interrupts;
 use crate::pg::transaction::{Failure, unit};
@@ -77,7 +77,7 @@ fn maintain(parent: pg_sys::Oid) -> Result<(), Failure> {
                 ensure::TRIES,
                 may_go_on,
                 |work| unit(work),
-                false,
+                Runner::Worker,
             );
             let noted = unit(|| history::ended(parent, &outcomes, Counted::Before));
             match outcomes.iter().any(Outcome::is_left_to_builder) {

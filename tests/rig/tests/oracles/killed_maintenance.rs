@@ -1,5 +1,5 @@
-//! The worker is killed in each kind of action, when all of it is done and nothing committed: the
-//! next run does it, once and as a whole.
+//! The worker is killed in each kind of action, when all of it is done and nothing committed, and
+//! between the transactions of those that have several: the next run does it, once and as a whole.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::poll;
 use postgres::Client;
 
-use crate::maintained::{builder, must, number, texts};
+use crate::maintained::{builder, kill_worker, must, number, texts};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -66,6 +66,9 @@ const CASES: [(&str, &str, &str, &[&str]); 6] = [
     ),
 ];
 
+const CHECKS: &str = r"SELECT count(*) FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+    WHERE c.relname ~ '^t_p\d+$' AND k.contype = 'c'";
+
 /// All tables of the test, what they are and how many rows they hold.
 fn state(admin: &mut Client) -> Vec<String> {
     texts(
@@ -79,32 +82,50 @@ fn state(admin: &mut Client) -> Vec<String> {
 
 #[test]
 fn a_worker_killed_in_any_action_leaves_nothing_half_done() {
+    is_done_once_by_the_next_run("maintain:before_commit", |_| true);
+}
+
+/// It is written down what is to become of a partition, and nothing is done yet.
+#[test]
+fn a_worker_killed_before_it_detaches_leaves_nothing_half_done() {
+    is_done_once_by_the_next_run("detach:noted", retires);
+}
+
+/// The partition is a table by itself, and nothing has become of it.
+#[test]
+fn a_worker_killed_when_it_has_detached_leaves_nothing_half_done() {
+    is_done_once_by_the_next_run("detach:detached", retires);
+}
+
+fn retires(action: &str) -> bool {
+    !["create", "repair"].contains(&action)
+}
+
+fn is_done_once_by_the_next_run(point: &str, passes: fn(&str) -> bool) {
     let cluster: Cluster = builder("1s").start();
     let mut admin = cluster.connect();
     must(
         &mut admin,
         "CREATE EXTENSION pg_partman_rs; CREATE SCHEMA attic; CREATE ROLE reader",
     );
-    let point = "maintain:before_commit";
     for (action, policy, done, wanted) in CASES {
+        if !passes(action) {
+            continue;
+        }
         must(&mut admin, TABLE);
         // A right that partitions lack: what repair is about.
         must(
             &mut admin,
             "GRANT SELECT ON t TO reader; TRUNCATE partman_rs.run",
         );
-        let before = cluster.incarnation().expect("the server runs");
-        Failpoints::of(&cluster).set(point, Action::Kill);
+        let failpoints = Failpoints::of(&cluster);
+        failpoints.set(point, Action::Wait);
         must(
             &mut admin,
             &format!("SELECT set_partition_policy('t', {policy})"),
         );
-        let failpoints = Failpoints::of(&cluster);
-        poll::expect(&format!("the worker to {action}"), PATIENCE, || {
-            failpoints.has_fired(point)
-        });
-        cluster.await_crash_restart(&before);
-        admin = cluster.connect();
+        failpoints.await_parked(point);
+        admin = kill_worker(&cluster, &mut admin);
         let recorded = format!(
             "SELECT count(*) FROM partman_rs.run WHERE action = '{action}' AND outcome LIKE '{done}%'"
         );
@@ -121,6 +142,11 @@ fn a_worker_killed_in_any_action_leaves_nothing_half_done() {
         );
         let failed = "SELECT count(*) FROM partman_rs.run WHERE outcome = 'failed'";
         assert_eq!(number(&mut admin, failed), 0, "{action}");
+        let begun = number(&mut admin, "SELECT count(*) FROM partman_rs.retirement");
+        assert_eq!(begun, 0, "{action}");
+        // What DETACH CONCURRENTLY leaves in place of the bounds is the bin's, or gone.
+        let checks = number(&mut admin, CHECKS);
+        assert_eq!(checks, if action == "recycle" { 2 } else { 0 }, "{action}");
         let bin = number(&mut admin, "SELECT count(*) FROM partman_rs.recycled");
         assert_eq!(bin, if action == "recycle" { 2 } else { 0 }, "{action}");
         must(&mut admin, "SELECT drop_partition_policy('t')");

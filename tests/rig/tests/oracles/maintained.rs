@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use partman_rig::cluster::{Cluster, ClusterBuilder};
+use partman_rig::failpoint::Failpoints;
 use partman_rig::{fault, poll};
 use postgres::Client;
 use postgres::types::ToSql;
@@ -41,6 +42,25 @@ pub fn set_clock(admin: &mut Client, moment: &str) {
             &[],
         ) == [moment]
     });
+}
+
+/// The process that maintains, or converts.
+pub const WORKER: &str = "SELECT coalesce(max(pid), 0)::bigint FROM pg_stat_activity WHERE backend_type = 'pg_partman_rs'";
+
+/// Kills the worker where it stands, and waits for the server to be back; a new session. What the worker has
+/// committed is on disk by then: it does not wait for that itself, and the crash would take it back.
+pub fn kill_worker(cluster: &Cluster, admin: &mut Client) -> Client {
+    let before = cluster.incarnation().expect("the server runs");
+    let pid = number(admin, WORKER);
+    assert!(pid > 0, "there is no worker");
+    must(
+        admin,
+        "SELECT pg_logical_emit_message(true, 'rig', 'flush')",
+    );
+    cluster.sigkill(i32::try_from(pid).expect("a process number"));
+    cluster.await_crash_restart(&before);
+    Failpoints::of(cluster).clear_all();
+    cluster.connect()
 }
 
 pub fn must(client: &mut Client, sql: &str) {
