@@ -91,7 +91,7 @@ pub fn define() {
     );
     GucRegistry::define_int_guc(
         c"pg_partman_rs.retention_max_share",
-        c"Most of a table that one run of maintenance retires, in percent of its bytes.",
+        c"Most of a table that one run of maintenance retires, in percent of its bytes, and of its rows.",
         c"A fuse beside retention_max_partitions, for tables of few large partitions. What would go \
           beyond it is spared, and told. With 100 it is off.",
         &RETENTION_PERCENT,
@@ -343,7 +343,7 @@ pub fn retention_fuse() -> u32 {
     u32::try_from(RETENTION_FUSE.get()).unwrap_or(0)
 }
 
-/// Most bytes that one run retires, in percent of the table's; `None` where that is no limit.
+/// Most that one run retires, in percent of the table's bytes, and of its rows; `None` where that is no limit.
 pub fn retention_percent() -> Option<u32> {
     u32::try_from(RETENTION_PERCENT.get())
         .ok()

@@ -89,6 +89,16 @@ pub fn rows(relation: pg_sys::Oid) -> Result<i64, Error> {
     .map(|found| found.unwrap_or(0))
 }
 
+/// Rows of a table, as of the last VACUUM or ANALYZE; `None` where there was none.
+pub fn counted_rows(relation: pg_sys::Oid) -> Result<Option<i64>, Error> {
+    db::row(
+        "SELECT nullif(c.reltuples, -1)::bigint FROM pg_class c WHERE c.oid = $1",
+        &[relation.into()],
+        |row| row.find(1),
+    )
+    .map(Option::flatten)
+}
+
 /// What `pg_has_role` is to be asked for to know who may act as whom: what SET ROLE asks for.
 pub const TO_ACT_AS: &str =
     "CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END";

@@ -53,6 +53,12 @@ fn query<'conn>(
     })
 }
 
+/// Whether a query has a row. It is planned as if all were wanted, and ended at the first.
+pub fn has_rows(sql: &str) -> Result<bool, Error> {
+    in_transaction(sql)?;
+    Spi::connect(|client| Ok(!client.select(sql, Some(1), &[])?.is_empty()))
+}
+
 /// Runs a statement and decodes its first row, if there is one.
 pub fn row<T>(
     sql: &str,

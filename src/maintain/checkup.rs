@@ -2,7 +2,8 @@
 
 use super::family::{self, Unkept};
 use super::health::{self, Finding, Next, Seen, Verdict};
-use super::{drift, ensure, read, repair, retire};
+use super::set::PartitionSet;
+use super::{drift, ensure, read, referenced, repair, retire};
 use crate::catalog::policy::{self, Policy, Standing};
 use crate::catalog::{recycled, table};
 use crate::error::Error;
@@ -110,7 +111,8 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         fuse_percent: None,
         ..limits
     };
-    let retired = |wish| retire::decide(&subject.set, wish, position).leaves.len();
+    let set = referenced::looked_at(&subject, &limits, position, policy.retention_action)?;
+    let retired = |wish| retire::decide(&set, wish, position).leaves.len();
     let overdue = retired(&unlimited);
     let key = subject.set.key;
     let runway = health::runway(&subject.set, position);
@@ -122,7 +124,7 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         }),
         keys_left: runway.filter(|_| !key.is_time()),
         default_has_rows: subject.default_has_rows()?,
-        gaps: health::gaps(&subject.set, retire::fill_from(&subject.set, &limits)),
+        gaps: health::gaps(&subject.set, retire::fill_from(&set, &limits)),
         overdue: u32::try_from(overdue).unwrap_or(u32::MAX),
     };
     let drifts = repair::drifts(policy.parent)?;
@@ -149,6 +151,7 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
             .unwrap_or(u32::MAX),
         overdue: numbers.overdue,
         next_to_go: u32::try_from(retired(&limits)).unwrap_or(u32::MAX),
+        obstacles: obstacles(&set)?,
         is_scheduled: launcher::maintenance_interval().is_some(),
         failures: standing.failures,
         last_error: standing.last_error.clone(),
@@ -170,6 +173,28 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
             .transpose()?,
         numbers: Some(numbers),
     })
+}
+
+/// What cannot go, a line for each reason.
+fn obstacles(set: &PartitionSet) -> Result<Vec<String>, Error> {
+    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    for leaf in &set.leaves {
+        let Some(why) = &leaf.obstacle else {
+            continue;
+        };
+        let name = table::qualified_name(pg_sys::Oid::from(leaf.oid))?;
+        let name = name.map_or_else(String::new, |name| name.to_string());
+        match told.iter_mut().find(|(reason, _)| reason == why) {
+            Some((_, names)) => names.push(name),
+            None => told.push((why.clone(), vec![name])),
+        }
+    }
+    let line = |(why, names): (String, Vec<String>)| match &names[..] {
+        [name] => format!("{name} is not retired: {why}"),
+        [name, others @ ..] => format!("{name} and {} more are not retired: {why}", others.len()),
+        [] => why,
+    };
+    Ok(told.into_iter().map(line).collect())
 }
 
 fn next_command(
@@ -200,6 +225,9 @@ fn next_command(
         (Next::LookAtDrift, _) => call(
             "SELECT * FROM ensure_partitions({name}, dry_run => true) WHERE action = 'repair';",
         ),
+        (Next::LookAtRetention, _) => {
+            call("SELECT * FROM ensure_partitions({name}, dry_run => true);")
+        }
         _ => call("SELECT * FROM ensure_partitions({name});"),
     })
 }

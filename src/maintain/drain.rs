@@ -322,7 +322,9 @@ mod tests {
                 lower: Some(1000),
                 upper: Some(2000),
                 bytes: 0,
+                rows: None,
                 is_pinned: false,
+                obstacle: None,
             }],
         };
         let wish = Wish {

@@ -10,7 +10,7 @@ use super::recycle::{self, Purge};
 use super::repair::{self, Mended};
 use super::retirement::{self, Completed, Detached};
 use super::set::{Leaf, Position};
-use super::{act, premake, retire};
+use super::{act, premake, referenced, retire};
 use crate::catalog::policy::{Action, Policy};
 use crate::catalog::recycled::{self, Recycled};
 use crate::catalog::retirement::{self as begun, Retirement};
@@ -115,7 +115,7 @@ pub type Alone = fn(&mut dyn FnMut() -> Result<(), Error>) -> Result<(), Failure
 /// Who runs it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Runner {
-    /// Within the transaction of a statement.
+    /// Within the transaction of a statement, until whose end locks outlive an action.
     Session,
     /// Outside any transaction: also statements that commit in their middle can be run.
     Worker,
@@ -153,8 +153,7 @@ struct Decision {
 /// done.
 ///
 /// `may_go_on` is asked before each action, or group of actions. What goes wrong with one action is told
-/// in its row, and stops no other. A lock that others hold is asked for so many times. `keeps_locks` says
-/// whether locks outlive an action, until the end of the caller's transaction.
+/// in its row, and stops no other. A lock that others hold is asked for so many times.
 pub fn table(
     policy: &Policy,
     is_dry: bool,
@@ -363,12 +362,13 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
         most: guc::max_partitions(),
     };
     let limits = limits(policy, keep_from);
-    let fill_from = retire::fill_from(&subject.set, &limits);
+    let set = referenced::looked_at(&subject, &limits, position, policy.retention_action)?;
+    let fill_from = retire::fill_from(&set, &limits);
     let mut premade = premake::decide(&subject.set, &wish, position, fill_from, &zone)?;
     // A conversion makes partitions that are not partitioned themselves.
     let drains = !subject.has_two_levels()?
         && drain::arrange(&subject, &wish, &mut premade, keep_from, &zone)?;
-    let retired = retire::decide(&subject.set, &limits, position);
+    let retired = retire::decide(&set, &limits, position);
     let skip = |action, leaf: Option<(&Leaf, String)>, why: &str| Outcome {
         lower: leaf
             .as_ref()

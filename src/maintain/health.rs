@@ -22,6 +22,8 @@ pub struct Seen {
     pub overdue: u32,
     /// So many of them the next run retires: no more than its fuses let through.
     pub next_to_go: u32,
+    /// Why partitions that are old cannot go, a line for each.
+    pub obstacles: Vec<String>,
     /// Whether a worker is going to run.
     pub is_scheduled: bool,
     /// In a row.
@@ -71,6 +73,8 @@ pub enum Next {
     LookAtDrift,
     /// Give a partition that is partitioned a policy.
     SetPolicy,
+    /// Look at what would be retired.
+    LookAtRetention,
 }
 
 /// Something that is not well.
@@ -164,6 +168,9 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
     }
     if let Some(unkept) = &seen.unkept {
         find(Warning, Next::SetPolicy, unkept.clone());
+    }
+    for obstacle in &seen.obstacles {
+        find(Warning, Next::LookAtRetention, obstacle.clone());
     }
     let mend = match seen.is_mendable {
         true => Next::Repair,
@@ -315,6 +322,18 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_go_is_warned_of() {
+        let kept_back = Seen {
+            obstacles: vec!["a".to_owned()],
+            ..well()
+        };
+        assert_eq!(
+            found(kept_back),
+            [(Verdict::Warning, Next::LookAtRetention)]
+        );
+    }
+
+    #[test]
     fn what_has_drifted_is_warned_of() {
         let drifted = Seen {
             drifted: vec!["a".to_owned(), "b".to_owned()],
@@ -374,7 +393,9 @@ mod tests {
             lower: Some(lower),
             upper: Some(upper),
             bytes: 0,
+            rows: None,
             is_pinned: false,
+            obstacle: None,
         };
         let set = PartitionSet {
             key: KeyType::Date,

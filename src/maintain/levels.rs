@@ -43,7 +43,9 @@ mod tests {
             lower: Some(lower),
             upper,
             bytes: 0,
+            rows: None,
             is_pinned: false,
+            obstacle: None,
         }
     }
 

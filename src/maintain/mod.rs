@@ -1,7 +1,7 @@
 //! Keeping partitioned tables in shape: partitions are made ahead, and old ones retired.
 //!
 //! [`set`] is what is there; [`premake`], [`levels`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
-//! decide, without a server; [`read`], [`blueprint`], [`act`], [`detach`], [`retirement`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
+//! decide, without a server; [`read`], [`referenced`], [`blueprint`], [`act`], [`detach`], [`retirement`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
 //! [`drain`] moves rows out of a default partition, [`family`] is about tables above and below one, [`ensure`] is a run over one table, and
 //! [`checkup`] tells how it fares.
 
@@ -22,6 +22,7 @@ pub mod parts;
 pub mod premake;
 pub mod read;
 pub mod recycle;
+mod referenced;
 pub mod repair;
 pub mod retire;
 mod retirement;

@@ -196,7 +196,12 @@ pub fn subject(
                     true => table::bytes(range.oid)?,
                     false => 0,
                 },
+                rows: match with_sizes {
+                    true => table::counted_rows(range.oid)?,
+                    false => None,
+                },
                 is_pinned: pinned.contains(&range.oid),
+                obstacle: None,
             })
         })
         .collect::<Result<Vec<Leaf>, Error>>()?;

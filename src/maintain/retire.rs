@@ -12,15 +12,16 @@ pub struct Wish {
     pub most_bytes: Option<i64>,
     /// Most partitions that one run retires.
     pub fuse: u32,
-    /// Most bytes that one run retires, in percent of all; `None` where that is no limit.
+    /// Most of the table that one run retires, in percent of its bytes, and of its rows; `None` where that is
+    /// no limit.
     pub fuse_percent: Option<u32>,
 }
 
 /// The key below which missing partitions stay missing: those that are old, and, where their number or
-/// size is limited, those before the first one that is left, pinned ones apart.
+/// size is limited, those before the first one that is left, apart from those that cannot go.
 pub fn fill_from(set: &PartitionSet, wish: &Wish) -> Option<i64> {
     let is_limited = wish.most_partitions.is_some() || wish.most_bytes.is_some();
-    let first_left = set.leaves.iter().find(|leaf| !leaf.is_pinned);
+    let first_left = set.leaves.iter().find(|leaf| leaf.may_go());
     let left_from = first_left.and_then(|leaf| leaf.lower);
     wish.keep_from.max(left_from.filter(|_| is_limited))
 }
@@ -50,8 +51,11 @@ pub fn decide<'a>(set: &'a PartitionSet, wish: &Wish, position: Position) -> Ret
         .most_partitions
         .map_or(0, |most| in_use.saturating_sub(most as usize));
     let mut bytes: i64 = set.leaves.iter().map(|leaf| leaf.bytes).sum();
-    let all_bytes = i128::from(bytes);
-    let mut gone_bytes: i128 = 0;
+    let all = Share {
+        bytes: i128::from(bytes),
+        rows: set.leaves.iter().map(|leaf| rows(set, leaf)).sum(),
+    };
+    let mut gone = Share::default();
     // Once it has blown, younger ones that are smaller do not overtake.
     let mut has_blown = false;
     for (place, leaf) in set.leaves.iter().enumerate() {
@@ -69,6 +73,10 @@ pub fn decide<'a>(set: &'a PartitionSet, wish: &Wish, position: Position) -> Ret
             retired.spared.push((leaf, "it is pinned".to_owned()));
             continue;
         }
+        if let Some(why) = &leaf.obstacle {
+            retired.spared.push((leaf, why.clone()));
+            continue;
+        }
         bytes -= leaf.bytes;
         if retired.leaves.len() >= wish.fuse as usize {
             let why = format!("no more than {} are retired in one run", wish.fuse);
@@ -76,17 +84,53 @@ pub fn decide<'a>(set: &'a PartitionSet, wish: &Wish, position: Position) -> Ret
             continue;
         }
         if let Some(percent) = wish.fuse_percent {
-            let then_gone = gone_bytes + i128::from(leaf.bytes);
-            has_blown = has_blown || then_gone * 100 > all_bytes * i128::from(percent);
+            let then = Share {
+                bytes: gone.bytes + i128::from(leaf.bytes),
+                rows: gone.rows + rows(set, leaf),
+            };
+            has_blown = has_blown || then.exceeds(&all, percent);
             if has_blown {
-                let why =
-                    format!("no more than {percent} % of the table's bytes are retired in one run");
+                let why = format!(
+                    "no more than {percent} % of the table's bytes, or of its rows, are retired in one run"
+                );
                 retired.spared.push((leaf, why));
                 continue;
             }
-            gone_bytes = then_gone;
+            gone = then;
         }
         retired.leaves.push(leaf);
     }
     retired
+}
+
+/// A part of a table, by both measures.
+#[derive(Default)]
+struct Share {
+    bytes: i128,
+    rows: i128,
+}
+
+impl Share {
+    /// Whether it is more than so many percent of all, by either.
+    fn exceeds(&self, all: &Share, percent: u32) -> bool {
+        let percent = i128::from(percent);
+        self.bytes * 100 > all.bytes * percent || self.rows * 100 > all.rows * percent
+    }
+}
+
+/// Rows of a partition. Where they were never counted, as many as its size has in those that were; none
+/// where nothing was ever counted, so that size alone counts.
+fn rows(set: &PartitionSet, leaf: &Leaf) -> i128 {
+    if let Some(rows) = leaf.rows {
+        return rows.into();
+    }
+    let counted = set.leaves.iter().filter(|leaf| leaf.rows.is_some());
+    let (rows, bytes) = counted.fold((0, 0), |(rows, bytes), leaf| {
+        let more = leaf.rows.map_or(0, i128::from);
+        (rows + more, bytes + i128::from(leaf.bytes))
+    });
+    match bytes {
+        0 => 0,
+        bytes => rows * i128::from(leaf.bytes) / bytes,
+    }
 }

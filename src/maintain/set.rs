@@ -12,8 +12,12 @@ pub struct Leaf {
     pub upper: Option<i64>,
     /// With indexes and TOAST.
     pub bytes: i64,
+    /// As of the last VACUUM or ANALYZE; `None` where there was none.
+    pub rows: Option<i64>,
     /// Whether it must be kept, whatever its age.
     pub is_pinned: bool,
+    /// Why it cannot be detached, where that was found out.
+    pub obstacle: Option<String>,
 }
 
 /// A table that is partitioned by ranges of one column.
@@ -47,6 +51,13 @@ impl Position {
             (None, Some((at_least, _))) => Some(at_least),
             (_, None) => None,
         }
+    }
+}
+
+impl Leaf {
+    /// Whether it may go when it is old.
+    pub fn may_go(&self) -> bool {
+        !self.is_pinned && self.obstacle.is_none()
     }
 }
 

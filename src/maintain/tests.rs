@@ -25,7 +25,9 @@ fn leaf(number: u32, lower: Option<i64>, upper: Option<i64>) -> Leaf {
         lower,
         upper,
         bytes: 100,
+        rows: None,
         is_pinned: false,
+        obstacle: None,
     }
 }
 
@@ -357,13 +359,56 @@ fn the_fuse_by_share_counts_bytes_and_keeps_the_order() {
         .iter()
         .map(|(leaf, why)| (leaf.oid, why.as_str()))
         .collect();
-    let why = "no more than 39 % of the table's bytes are retired in one run";
+    let why = "no more than 39 % of the table's bytes, or of its rows, are retired in one run";
     assert_eq!(spared, [(2, why), (3, why)]);
     // What holds nothing takes no share.
     for leaf in &mut set.leaves {
         leaf.bytes = 0;
     }
     assert_eq!(retired(&set, &share(0), now), [1, 2, 3]);
+}
+
+#[test]
+fn the_fuse_by_share_counts_rows_where_they_were_counted() {
+    let mut set = set(KeyType::Date, &[(2, 9), (9, 16), (16, 23), (23, 30)]);
+    let share = |percent| retire::Wish {
+        fuse_percent: Some(percent),
+        ..old_from(23)
+    };
+    let now = at(40, Some(40));
+    // A quarter of the bytes each, but half of the rows are in the first one.
+    for (leaf, rows) in set.leaves.iter_mut().zip([50, 20, 20, 10]) {
+        leaf.rows = Some(rows);
+    }
+    assert_eq!(retired(&set, &share(49), now), Vec::<u32>::new());
+    assert_eq!(retired(&set, &share(50), now), [1]);
+    assert_eq!(retired(&set, &share(70), now), [1, 2]);
+    // Never counted: a third of 50 rows, of 66 in all.
+    set.leaves[0].rows = None;
+    assert_eq!(retired(&set, &share(25), now), [1]);
+    // By bytes it is more.
+    set.leaves[0].bytes = 300;
+    assert_eq!(retired(&set, &share(49), now), Vec::<u32>::new());
+    assert_eq!(retired(&set, &share(50), now), [1]);
+}
+
+#[test]
+fn what_cannot_be_detached_is_spared_and_what_lies_behind_it_stays_missing() {
+    let mut set = set(KeyType::Date, &[(2, 9), (16, 23), (23, 30)]);
+    set.leaves[0].obstacle = Some("why".to_owned());
+    let decided = retire::decide(&set, &old_from(23), at(40, Some(40)));
+    assert_eq!(decided.spared, [(&set.leaves[0], "why".to_owned())]);
+    assert_eq!(decided.leaves, [&set.leaves[1]]);
+    let by_number = retire::Wish {
+        most_partitions: Some(1),
+        ..old_from(23)
+    };
+    assert_eq!(retire::fill_from(&set, &by_number), Some(23));
+    let by_number_alone = retire::Wish {
+        keep_from: None,
+        ..by_number
+    };
+    assert_eq!(retire::fill_from(&set, &by_number_alone), Some(16));
 }
 
 /// Disjoint ranges in order, some touching, some not.

@@ -1,0 +1,181 @@
+//! Foreign keys that point at a table, and at its partitions: whether they keep one from going is found
+//! out before anybody has to wait for a lock.
+
+use super::read::Subject;
+use super::retire::{self, Wish};
+use super::set::{PartitionSet, Position};
+use crate::catalog::policy::Action;
+use crate::catalog::table;
+use crate::db;
+use crate::error::Error;
+use crate::guc;
+use crate::pg::settings;
+use crate::pg::transaction::rolled_back;
+use crate::plan::names::QualifiedName;
+use crate::plan::sql::Sql;
+use pgrx::pg_sys;
+use std::collections::HashSet;
+use std::ffi::CString;
+
+/// A foreign key that points at the table, or at a partition by itself.
+struct Key {
+    name: String,
+    /// At what it points.
+    target: pg_sys::Oid,
+    /// The table that it belongs to, and whether that has partitions.
+    of: QualifiedName,
+    is_partitioned: bool,
+    /// How rows of a partition `p` are found in that table `f`; as PostgreSQL quotes names.
+    joined_by: String,
+}
+
+impl Key {
+    fn in_words(&self) -> String {
+        format!("foreign key \"{}\" of table {}", self.name, self.of)
+    }
+}
+
+/// What a look at referencing rows may cost, as the planner counts: 100,000 pages that are read one
+/// after the other, or less than that of rows to be compared; a second or so. DETACH looks as PostgreSQL's own, under
+/// its locks, and nothing bounds that.
+const MOST_COST: f64 = 100_000.0;
+
+/// The partitions; with what keeps it, each that would go otherwise.
+pub fn looked_at(
+    subject: &Subject,
+    wish: &Wish,
+    position: Position,
+    action: Action,
+) -> Result<PartitionSet, Error> {
+    let mut set = subject.set.clone();
+    let mut known = HashSet::new();
+    let mut keys = None;
+    // Where one stays, another one goes in its place.
+    loop {
+        let to_go = retire::decide(&set, wish, position).leaves;
+        let unknown: Vec<u32> = to_go
+            .iter()
+            .map(|leaf| leaf.oid)
+            .filter(|oid| known.insert(*oid))
+            .collect();
+        if unknown.is_empty() {
+            return Ok(set);
+        }
+        if keys.is_none() {
+            keys = Some(keys_to(subject.parent)?);
+        }
+        let keys: &[Key] = keys.as_deref().unwrap_or_default();
+        if keys.is_empty() {
+            return Ok(set);
+        }
+        for oid in unknown {
+            let obstacle = obstacle(subject, keys, pg_sys::Oid::from(oid), action)?;
+            let leaf = set.leaves.iter_mut().find(|leaf| leaf.oid == oid);
+            if let Some(leaf) = leaf {
+                leaf.obstacle = obstacle;
+            }
+        }
+    }
+}
+
+/// Those that count: neither NOT ENFORCED, nor of periods, which DETACH itself looks after.
+fn keys_to(parent: pg_sys::Oid) -> Result<Vec<Key>, Error> {
+    db::rows(
+        "SELECT k.conname::text, k.confrelid, n.nspname::text, c.relname::text, c.relkind = 'p', \
+                (SELECT string_agg(format('p.%I%s OPERATOR(%I.%s) f.%I', a.attname, \
+                                          CASE WHEN l.oid IS NOT NULL THEN format(' COLLATE %I.%I', ln.nspname, l.collname) END, \
+                                          opn.nspname, o.oprname, b.attname), ' AND ' ORDER BY u.place) \
+                   FROM unnest(k.confkey, k.conkey, k.conpfeqop) WITH ORDINALITY AS u (to_column, of_column, operator, place) \
+                   JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.to_column \
+                   JOIN pg_attribute b ON b.attrelid = k.conrelid AND b.attnum = u.of_column \
+                   JOIN pg_operator o ON o.oid = u.operator JOIN pg_namespace opn ON opn.oid = o.oprnamespace \
+                   LEFT JOIN pg_collation l ON l.oid = a.attcollation LEFT JOIN pg_namespace ln ON ln.oid = l.collnamespace) \
+           FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+          WHERE k.contype = 'f' \
+            AND (k.confrelid = $1 AND NOT EXISTS (SELECT FROM pg_constraint u WHERE u.oid = k.conparentid AND u.confrelid = $1) \
+                 OR k.conparentid = 0 AND k.confrelid IN (SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = $1)) \
+            AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) \
+            AND NOT coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) \
+          ORDER BY k.conname, k.oid",
+        &[parent.into()],
+        |row| {
+            Ok(Key {
+                name: row.get(1)?,
+                target: row.get(2)?,
+                of: QualifiedName {
+                    schema: row.get(3)?,
+                    name: row.get(4)?,
+                },
+                is_partitioned: row.get(5)?,
+                joined_by: row.get(6)?,
+            })
+        },
+    )
+}
+
+/// Why a partition cannot go, if so.
+fn obstacle(
+    subject: &Subject,
+    keys: &[Key],
+    partition: pg_sys::Oid,
+    action: Action,
+) -> Result<Option<String>, Error> {
+    let Some(name) = table::qualified_name(partition)? else {
+        return Ok(None);
+    };
+    for key in keys {
+        if key.target != subject.parent {
+            // It goes on to point there, which keeps a table from being dropped.
+            let is_dropped = matches!(action, Action::Drop | Action::Recycle);
+            if key.target == partition && is_dropped {
+                return Ok(Some(format!("{} points at it", key.in_words())));
+            }
+            continue;
+        }
+        // ACCESS SHARE on both tables, as for reading them, and given back at once: nothing is held when the
+        // parent is locked.
+        let look = || {
+            let millis = guc::swap_lock_timeout().as_millis().max(1).to_string();
+            settings::set_local(c"lock_timeout", &CString::new(millis).unwrap_or_default());
+            subject.as_owner(|| referenced(key, &name))
+        };
+        match rolled_back(look) {
+            Ok(None) => {}
+            Ok(Some(why)) => return Ok(Some(why)),
+            Err(failure) => {
+                return Ok(Some(format!(
+                    "whether rows are referenced by {} cannot be told: {}",
+                    key.in_words(),
+                    failure.message
+                )));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Rows of the partition itself count, where the key is the table's own: for DETACH they do.
+fn referenced(key: &Key, name: &QualifiedName) -> Result<Option<String>, Error> {
+    let sql = Sql::template("SELECT FROM {only}{of} AS f JOIN {name} AS p ON {joined_by}")
+        .trusted("only", if key.is_partitioned { "" } else { "ONLY " })
+        .name("of", &key.of)
+        .name("name", name)
+        .trusted("joined_by", &key.joined_by)
+        .build();
+    if cost(&sql)? > MOST_COST {
+        return Ok(Some(format!(
+            "whether rows are referenced by {} takes long to be told; an index on its columns may help",
+            key.in_words()
+        )));
+    }
+    Ok(db::has_rows(&sql)?.then(|| format!("rows are referenced by {}", key.in_words())))
+}
+
+/// What the planner thinks that all of its rows cost.
+fn cost(sql: &str) -> Result<f64, Error> {
+    let plan: pgrx::Json = db::value(&format!("EXPLAIN (FORMAT JSON) {sql}"), &[])?;
+    plan.0
+        .pointer("/0/Plan/Total Cost")
+        .and_then(serde_json::Value::as_f64)
+        .ok_or_else(|| Error::Internal("a plan without a cost".to_owned()))
+}
