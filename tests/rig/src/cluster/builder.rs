@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::keeper::{self, Keeper};
-use super::{Cluster, SUPERUSER, ServerBin};
+use super::{Cluster, ServerBin, template};
 use crate::os;
 
 /// The longest path that fits a Unix socket's address.
@@ -62,7 +62,7 @@ impl ClusterBuilder {
     /// # Panics
     /// When `initdb` or the server fails; the message holds what they said.
     pub fn start(self) -> Cluster {
-        let cluster = self.lay_out();
+        let cluster = self.lay_out(template::copy);
         cluster.start();
         cluster
     }
@@ -71,23 +71,11 @@ impl ClusterBuilder {
     ///
     /// # Panics
     /// When `initdb` fails; the message holds what it said.
-    pub(super) fn lay_out(self) -> Cluster {
+    pub(super) fn lay_out(self, make_data: fn(&ServerBin, &Path)) -> Cluster {
         let mut dir = short_temp_dir();
         dir.disable_cleanup(keeper::asked_to_keep());
         let data = dir.path().join("data");
-        os::must_run(
-            os::as_server_user(self.bin.server_program("initdb"))
-                .current_dir(dir.path())
-                .args([
-                    "--auth=trust",
-                    "--no-sync",
-                    "--encoding=UTF8",
-                    "--locale=C",
-                    "--no-instructions",
-                ])
-                .args(["--username", SUPERUSER, "--pgdata"])
-                .arg(&data),
-        );
+        make_data(&self.bin, &data);
         self.write_settings(&data, dir.path());
         let keeper = Keeper::watch(self.bin.server_program("pg_ctl"), dir.path());
         Cluster {

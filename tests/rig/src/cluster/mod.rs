@@ -10,6 +10,7 @@ mod connect;
 mod control;
 mod keeper;
 mod standby;
+mod template;
 mod upgrade;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! From one cluster into another, as administrators change to a new PostgreSQL.
 
-use super::{Cluster, ClusterBuilder, SUPERUSER};
+use super::{Cluster, ClusterBuilder, SUPERUSER, template};
 use crate::os;
 
 impl Cluster {
@@ -10,7 +10,8 @@ impl Cluster {
     /// # Panics
     /// When `pg_upgrade` fails; the message holds what it said.
     pub fn upgrade(&self, into: ClusterBuilder) -> Cluster {
-        let new = into.lay_out();
+        // Each has a system identifier of its own, as elsewhere.
+        let new = into.lay_out(template::initdb);
         os::must_run(
             os::as_server_user(new.bin().server_program("pg_upgrade"))
                 // It writes a script there, and its sockets.
