@@ -137,6 +137,10 @@ impl Conversions {
             must(&mut app, "SELECT ensure_partitions('cells')");
             draining::drained(&self.draining) == 1
         });
+        let unfinished = "SELECT count(*) FROM partman_rs.conversions WHERE phase NOT IN ('finished', 'cancelled')";
+        poll::expect("the retired one to be dropped", PATIENCE, || {
+            number(&mut app, unfinished) == 0
+        });
         draining::assert_drained(&self.draining, None);
     }
 }
