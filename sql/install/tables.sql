@@ -121,7 +121,8 @@ CREATE TABLE partman_rs.policy (
     key_codec text,
     quiet_from time,
     quiet_until time,
-    maintenance_interval text
+    maintenance_interval text,
+    default_partition boolean
 );
 -- Of tables that are gone nothing is dumped: their numbers would mean others.
 SELECT pg_catalog.pg_extension_config_dump('partman_rs.policy', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');

@@ -199,7 +199,8 @@ SELECT p.parent,
        p.key_codec,
        p.quiet_from,
        p.quiet_until,
-       p.maintenance_interval
+       p.maintenance_interval,
+       p.default_partition
   FROM partman_rs.policy p
   JOIN pg_catalog.pg_class c ON c.oid = p.parent
   LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent
@@ -223,6 +224,7 @@ COMMENT ON COLUMN partman_rs.policies.next_run_at IS 'when the worker will look 
 COMMENT ON COLUMN partman_rs.policies.repair IS 'whether partitions that have drifted from the table are mended, or only told of';
 
 COMMENT ON COLUMN partman_rs.policies.retention_schema IS 'schema where retired partitions go; null where they stay in theirs, or are dropped';
+COMMENT ON COLUMN partman_rs.policies.default_partition IS 'whether there is to be a default partition; null where either will do';
 COMMENT ON COLUMN partman_rs.policies.grace_period IS 'how long a recycled partition can be had back before it is dropped';
 
 CREATE VIEW partman_rs.recycle_bin WITH (security_barrier) AS

@@ -30,6 +30,7 @@ fn set_partition_policy(
     quiet_from: Option<String>,
     quiet_until: Option<String>,
     maintenance_interval: Option<String>,
+    default_partition: Option<bool>,
 ) -> Result<(), ErrorReport> {
     let was_there = partition_interval.is_some();
     let policy = adopt::set(
@@ -50,6 +51,7 @@ fn set_partition_policy(
             quiet_from,
             quiet_until,
             maintenance_interval,
+            default_partition,
         },
     )?;
     if !was_there {

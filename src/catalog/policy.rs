@@ -38,6 +38,8 @@ pub struct Policy {
     pub quiet_until: Option<String>,
     /// Between two runs of the worker, in place of the setting's.
     pub maintenance_interval: Option<String>,
+    /// Whether there is to be a default partition; `None` where either will do.
+    pub default_partition: Option<bool>,
 }
 
 impl Policy {
@@ -117,12 +119,13 @@ fn decode(row: &db::Row) -> Result<Policy, Error> {
         quiet_from: row.find(14)?,
         quiet_until: row.find(15)?,
         maintenance_interval: row.find(16)?,
+        default_partition: row.find(17)?,
     })
 }
 
 const COLUMNS: &str = "SELECT p.parent::oid, p.partition_interval, p.premake, p.retention, p.retention_partitions, \
      p.retention_bytes, p.retention_action, p.time_zone, p.partition_offset, p.retention_schema, p.grace_period, p.repair, p.key_codec, \
-     p.quiet_from::text, p.quiet_until::text, p.maintenance_interval FROM partman_rs.policy p ";
+     p.quiet_from::text, p.quiet_until::text, p.maintenance_interval, p.default_partition FROM partman_rs.policy p ";
 
 /// The policy of a table, if it has one.
 pub fn find(parent: pg_sys::Oid) -> Result<Option<Policy>, Error> {
@@ -263,11 +266,11 @@ pub fn set(policy: &Policy) -> Result<(), Error> {
         policy,
         "DO UPDATE \
             SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone, \
-                 partition_offset, retention_schema, grace_period, repair, key_codec, quiet_from, quiet_until, maintenance_interval) \
+                 partition_offset, retention_schema, grace_period, repair, key_codec, quiet_from, quiet_until, maintenance_interval, default_partition) \
               = (excluded.partition_interval, excluded.premake, excluded.retention, excluded.retention_partitions, \
                  excluded.retention_bytes, excluded.retention_action, excluded.time_zone, \
                  excluded.partition_offset, excluded.retention_schema, excluded.grace_period, excluded.repair, excluded.key_codec, \
-                 excluded.quiet_from, excluded.quiet_until, excluded.maintenance_interval)",
+                 excluded.quiet_from, excluded.quiet_until, excluded.maintenance_interval, excluded.default_partition)",
     )
 }
 
@@ -281,8 +284,8 @@ fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
         "INSERT INTO partman_rs.policy (parent, partition_interval, premake, retention, retention_partitions, \
                                         retention_bytes, retention_action, time_zone, \
                                         partition_offset, retention_schema, grace_period, repair, key_codec, \
-                                        quiet_from, quiet_until, maintenance_interval) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::time, $15::time, $16) ON CONFLICT (parent) {on_conflict}"
+                                        quiet_from, quiet_until, maintenance_interval, default_partition) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::time, $15::time, $16, $17) ON CONFLICT (parent) {on_conflict}"
     );
     as_bookkeeper(|| {
         db::run(
@@ -304,6 +307,7 @@ fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
                 policy.quiet_from.clone().into(),
                 policy.quiet_until.clone().into(),
                 policy.maintenance_interval.clone().into(),
+                policy.default_partition.into(),
             ],
         )
         .map(drop)

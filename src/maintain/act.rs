@@ -94,6 +94,43 @@ fn bounds(now: &Subject, span: &Span) -> Result<(String, String), Error> {
     ))
 }
 
+/// Makes a default partition, like the others.
+pub fn create_default(subject: &Subject) -> Result<Creation, Error> {
+    subject.as_owner(|| {
+        // SHARE UPDATE EXCLUSIVE on the parent, until the end of the (sub)transaction: no reader or
+        // writer waits for it, another run of maintenance does. ATTACH takes nothing on other partitions,
+        // and looks through none but the new one, which is empty.
+        family::lock(subject.parent, Mode::ShareUpdateExclusive)?;
+        let now = unchanged(subject)?;
+        if now.default.is_some() {
+            return Ok(Creation::AlreadyThere);
+        }
+        // PostgreSQL ends no detaching beside one that it does not know of.
+        if !table::half_detached(now.parent)?.is_empty() {
+            return Ok(Creation::NotTried(
+                "a partition is half detached".to_owned(),
+            ));
+        }
+        let blueprint = blueprint::of_default(&now)?;
+        let parent = now.name.clone();
+        let name = free_name(&parent.schema, |names| {
+            names.derive(&parent.name, "default")
+        })?;
+        settings::set_local(c"default_tablespace", c"");
+        let like = Like {
+            facts: subject.facts()?,
+            parent: &parent,
+        };
+        make(&like, &blueprint, &name)?;
+        run(
+            Sql::template("ALTER TABLE {parent} ATTACH PARTITION {name} DEFAULT")
+                .name("parent", &parent)
+                .name("name", &name),
+        )?;
+        Ok(Creation::Made(name))
+    })
+}
+
 /// The table as it is now that it is locked. A new owner is for the next run: what the old one may
 /// do is no measure for it.
 pub fn unchanged(subject: &Subject) -> Result<Subject, Error> {

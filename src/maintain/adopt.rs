@@ -29,6 +29,7 @@ pub struct Wish {
     pub quiet_from: Option<String>,
     pub quiet_until: Option<String>,
     pub maintenance_interval: Option<String>,
+    pub default_partition: Option<bool>,
 }
 
 /// Takes a limit away.
@@ -188,6 +189,8 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         quiet_from: timing.quiet_from,
         quiet_until: timing.quiet_until,
         maintenance_interval: timing.interval,
+        default_partition: (wish.default_partition)
+            .or(before.as_ref().and_then(|policy| policy.default_partition)),
     };
     policy::set(&policy)?;
     history::forget_comparison(parent)?;
@@ -214,6 +217,8 @@ pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
         quiet_from: None,
         quiet_until: None,
         maintenance_interval: None,
+        // As the caller wanted it.
+        default_partition: Some(plan.partitions.iter().any(|one| one.range.is_none())),
     })
 }
 

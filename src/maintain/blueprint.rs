@@ -111,6 +111,19 @@ pub fn of_new(subject: &Subject, span: &Span) -> Result<Drawn, Error> {
     })
 }
 
+/// What a default partition is made like: the last partition, where that is none of partitions.
+pub fn of_default(subject: &Subject) -> Result<Blueprint, Error> {
+    let last = subject.set.leaves.last();
+    let rows = last.map(|leaf| rows(subject, pg_sys::Oid::from(leaf.oid)));
+    let plain = rows
+        .transpose()?
+        .and_then(|rows| rows.into_iter().find(|row| row.key.is_none()));
+    Ok(Blueprint {
+        storage: plain.map(|row| row.storage).unwrap_or_default(),
+        ..Blueprint::default()
+    })
+}
+
 fn rows(subject: &Subject, partition: pg_sys::Oid) -> Result<Vec<Row>, Error> {
     settings::within(&settings::AS_WRITTEN, || {
         db::kept_rows(

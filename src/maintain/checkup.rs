@@ -145,6 +145,7 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
             .is_some_and(|last| last.upper.is_none()),
         takes_present: health::takes_present(&subject.set, position),
         has_default: subject.default.is_some(),
+        wants_default: policy.default_partition,
         default_has_rows: numbers.default_has_rows,
         gaps: numbers.gaps,
         half_detached: u32::try_from(table::half_detached(policy.parent)?.len())

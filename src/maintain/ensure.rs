@@ -123,6 +123,7 @@ pub enum Runner {
 
 enum Task {
     Create(Span),
+    CreateDefault,
     /// These, with the rows that the default partition of that name holds of them.
     Drain(Vec<Span>, PartitionInterval, String),
     /// A partition, its name, and what becomes of it.
@@ -401,6 +402,9 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
         tasks.push(Task::Finalize(partition, name));
     }
     tasks.extend(begun.iter().cloned().map(Task::Complete));
+    if policy.default_partition == Some(true) && subject.default.is_none() {
+        tasks.push(Task::CreateDefault);
+    }
     match drains {
         true => {
             let default = subject
@@ -563,7 +567,8 @@ fn run_together(subject: &Subject, tasks: &[Task]) -> Result<Vec<Done>, Error> {
         match task {
             Task::Create(span) => spans.push(span),
             Task::Retire(leaf, ..) => leaves.push(leaf),
-            Task::Drain(..)
+            Task::CreateDefault
+            | Task::Drain(..)
             | Task::Complete(_)
             | Task::Purge(..)
             | Task::Finalize(..)
@@ -718,6 +723,7 @@ impl Task {
             Task::Create(span) => act::create(subject, &[span])?
                 .pop()
                 .map_or(Done::Nothing, Done::from),
+            Task::CreateDefault => act::create_default(subject)?.into(),
             Task::Drain(spans, interval, _) => match drain::begin(subject, *interval, spans)? {
                 Beginning::Begun => Done::AsWanted,
                 Beginning::NotTried(why) => Done::NotTried(why),
@@ -764,6 +770,7 @@ impl Task {
                 upper: Some(span.upper.literal.clone()),
                 ..Outcome::of(subject, "create", told)
             },
+            Task::CreateDefault => Outcome::of(subject, "create", told),
             Task::Drain(spans, _, default) => Outcome {
                 partition: Some(default.clone()),
                 lower: spans.first().map(|span| span.lower.literal.clone()),
@@ -802,7 +809,7 @@ impl Task {
     fn done(&self) -> String {
         let word = match self {
             Task::Mend(drift) => return format!("repaired: {}", drift.what),
-            Task::Create(_) => "created",
+            Task::Create(_) | Task::CreateDefault => "created",
             Task::Drain(..) => "draining",
             Task::Retire(_, _, disposal) => disposal.action.done(),
             Task::Complete(retirement) => retirement.action.done(),

@@ -13,6 +13,8 @@ pub struct Seen {
     /// Whether a partition takes rows of now; for integers, the next row.
     pub takes_present: bool,
     pub has_default: bool,
+    /// Whether the policy wants one; `None` where it does not care.
+    pub wants_default: Option<bool>,
     pub default_has_rows: bool,
     /// Ranges between partitions that no partition takes.
     pub gaps: u32,
@@ -108,6 +110,19 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
             Next::Ensure,
             "no partition takes rows of the present: they go to the default partition".to_owned(),
         ),
+    }
+    match (seen.wants_default, seen.has_default) {
+        (Some(true), false) => find(
+            Critical,
+            Next::Ensure,
+            "there is no default partition, and the policy wants one: rows that no other takes are refused".to_owned(),
+        ),
+        (Some(false), true) => find(
+            Warning,
+            Next::LookAtDefault,
+            "there is a default partition, and the policy wants none".to_owned(),
+        ),
+        _ => {}
     }
     if seen.failures > 0 {
         let error = match &seen.last_error {
@@ -319,6 +334,27 @@ mod tests {
             ..well()
         };
         assert_eq!(found(only_one_wanted).len(), 1);
+    }
+
+    #[test]
+    fn a_default_partition_is_there_if_it_is_wanted() {
+        let seen = |wants_default, has_default| Seen {
+            wants_default,
+            has_default,
+            ..well()
+        };
+        for as_wanted in [
+            (Some(true), true),
+            (Some(false), false),
+            (None, true),
+            (None, false),
+        ] {
+            assert_eq!(found(seen(as_wanted.0, as_wanted.1)), []);
+        }
+        let missing = found(seen(Some(true), false));
+        assert_eq!(missing, [(Verdict::Critical, Next::Ensure)]);
+        let too_many = found(seen(Some(false), true));
+        assert_eq!(too_many, [(Verdict::Warning, Next::LookAtDefault)]);
     }
 
     #[test]

@@ -91,6 +91,44 @@ SELECT * FROM tests.made('s', true);
 RESET pg_partman_rs.retention_max_share;
 DROP TABLE s;
 
+-- Whether there is to be a default partition. It takes after the last one; nobody waits for it.
+SET ROLE regress_owner;
+CREATE TABLE w (id int PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE INDEX w_i ON w ((id % 2));
+CREATE TABLE w_p0 PARTITION OF w FOR VALUES FROM (0) TO (10) WITH (fillfactor = 70);
+GRANT SELECT ON w, w_p0 TO regress_other;
+CREATE TABLE w_default (id int);
+RESET ROLE;
+SELECT set_partition_policy('w', premake => 0);
+SELECT * FROM tests.made('w');
+SELECT verdict, reason FROM partman_rs.health WHERE parent = 'w'::regclass;
+SELECT set_partition_policy('w', default_partition => true);
+SELECT default_partition FROM partman_rs.policies WHERE parent = 'w'::regclass;
+SELECT verdict, reason, next_command FROM partman_rs.health WHERE parent = 'w'::regclass;
+SELECT * FROM tests.made('w', true);
+BEGIN;
+SELECT * FROM tests.made('w');
+SELECT mode AS lock_of_table FROM tests.locks('w');
+SELECT mode AS lock_of_other FROM tests.locks('w_p0') WHERE mode LIKE '%Exclusive%';
+COMMIT;
+INSERT INTO w VALUES (77);
+SELECT c.oid::regclass, c.relowner::regrole, pg_get_expr(c.relpartbound, c.oid), c.reloptions, has_table_privilege('regress_other', c.oid, 'SELECT') AS granted,
+       (SELECT count(*) FROM pg_index WHERE indrelid = c.oid AND indisvalid) AS indexes, (SELECT count(*) FROM w WHERE tableoid = c.oid) AS rows
+  FROM pg_class c JOIN pg_inherits ON inhrelid = c.oid WHERE inhparent = 'w'::regclass ORDER BY c.relname;
+DELETE FROM w;
+SELECT * FROM tests.made('w');
+SELECT verdict, reason FROM partman_rs.health WHERE parent = 'w'::regclass;
+-- What is said once stays; and false makes nothing, but takes nothing away either.
+SELECT set_partition_policy('w', premake => 0);
+SELECT set_partition_policy('w', default_partition => false);
+SELECT * FROM tests.made('w');
+SELECT verdict, reason FROM partman_rs.health WHERE parent = 'w'::regclass;
+SELECT format('ALTER TABLE w DETACH PARTITION %s', inhrelid::regclass) FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+ WHERE inhparent = 'w'::regclass AND pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT' \gexec
+SELECT * FROM tests.made('w');
+SELECT verdict, reason FROM partman_rs.health WHERE parent = 'w'::regclass;
+DROP TABLE w;
+
 DROP FUNCTION tests.made, tests.locks;
 DROP OWNED BY regress_owner, regress_other;
 DROP ROLE regress_owner, regress_other;
