@@ -75,9 +75,10 @@ impl ClusterBuilder {
         let mut dir = short_temp_dir();
         dir.disable_cleanup(keeper::asked_to_keep());
         let data = dir.path().join("data");
+        // From here on somebody tidies up, whatever ends this process.
+        let keeper = Keeper::watch(self.bin.server_program("pg_ctl"), dir.path());
         make_data(&self.bin, &data);
         self.write_settings(&data, dir.path());
-        let keeper = Keeper::watch(self.bin.server_program("pg_ctl"), dir.path());
         Cluster {
             bin: self.bin,
             dir,

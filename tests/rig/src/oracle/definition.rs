@@ -73,11 +73,12 @@ fn identity(client: &mut Client, table: &str) -> String {
 
 /// The columns of a table, one line each, with all that a conversion carries over.
 ///
-/// Recent minor releases keep `pg_attver`, a mark of their own, among the options of a column.
+/// Recent minor releases keep `pg_attver`, a mark of their own, among the options of a column. No
+/// statistics target was -1 before 17, and is null since.
 pub fn columns(client: &mut Client, table: &str) -> Vec<String> {
     let sql = "SELECT format('%I %s collate %s notnull %s identity %s generated %s storage %s compression %s target %s options %s default %s comment %s',
                              a.attname, format_type(a.atttypid, a.atttypmod), a.attcollation::regcollation, a.attnotnull,
-                             a.attidentity, a.attgenerated, a.attstorage, a.attcompression, a.attstattarget,
+                             a.attidentity, a.attgenerated, a.attstorage, a.attcompression, nullif(a.attstattarget, -1),
                              (SELECT array_agg(o ORDER BY o) FROM unnest(a.attoptions) o WHERE o !~ '^pg_attver='),
                              pg_get_expr(d.adbin, d.adrelid), col_description(a.attrelid, a.attnum))
                  FROM pg_attribute a
