@@ -159,3 +159,80 @@ fn is_done_once_by_the_next_run(point: &str, passes: fn(&str) -> bool) {
         must(&mut admin, "DROP TABLE t; DELETE FROM partman_rs.recycled");
     }
 }
+
+fn told(admin: &mut Client) -> Vec<String> {
+    texts(
+        admin,
+        "SELECT concat_ws(' ', action, partition, outcome) FROM partman_rs.run ORDER BY id",
+        &[],
+    )
+}
+
+/// Tables of the recycle bin are dropped when their time has come, each once.
+#[test]
+fn a_worker_killed_when_it_empties_the_bin_drops_nothing_twice_and_forgets_nothing() {
+    let cluster: Cluster = builder("1s").start();
+    let mut admin = cluster.connect();
+    must(&mut admin, "CREATE EXTENSION pg_partman_rs");
+    must(&mut admin, TABLE);
+    must(
+        &mut admin,
+        "SELECT set_partition_policy('t', '10', premake => 0, retention => '5', retention_action => 'recycle', grace_period => '1 day')",
+    );
+    let bin = "SELECT count(*) FROM partman_rs.recycled";
+    poll::expect("both in the bin", PATIENCE, || number(&mut admin, bin) == 2);
+    let point = "maintain:before_commit";
+    Failpoints::of(&cluster).set(point, Action::Wait);
+    must(
+        &mut admin,
+        "SELECT set_partition_policy('t', grace_period => '0 seconds')",
+    );
+    Failpoints::of(&cluster).await_parked(point);
+    admin = kill_worker(&cluster, &mut admin);
+    assert_eq!(number(&mut admin, bin), 2, "nothing was committed");
+    poll::expect("an empty bin", PATIENCE, || number(&mut admin, bin) == 0);
+    assert_eq!(state(&mut admin), ["t_p20 part 2"]);
+    assert_eq!(
+        told(&mut admin),
+        [
+            "recycle public.t_p0 recycled",
+            "recycle public.t_p10 recycled",
+            "drop public.t_p0 dropped",
+            "drop public.t_p10 dropped",
+        ]
+    );
+}
+
+/// What somebody has left half detached is ended, once, and stays.
+#[test]
+fn a_worker_killed_when_it_ends_a_detaching_leaves_nothing_half_done() {
+    let cluster: Cluster = builder("1s").start();
+    let mut admin = cluster.connect();
+    must(&mut admin, "CREATE EXTENSION pg_partman_rs");
+    must(&mut admin, TABLE);
+    let mut reader = cluster.connect();
+    must(&mut reader, "BEGIN; SELECT FROM t");
+    must(&mut admin, "SET lock_timeout = '100ms'");
+    let detached = admin.batch_execute("ALTER TABLE t DETACH PARTITION t_p0 CONCURRENTLY");
+    assert!(detached.is_err(), "the reader is in the way");
+    must(&mut reader, "COMMIT");
+    let half = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending";
+    assert_eq!(number(&mut admin, half), 1);
+    let point = "maintain:before_commit";
+    Failpoints::of(&cluster).set(point, Action::Wait);
+    must(
+        &mut admin,
+        "SELECT set_partition_policy('t', '10', premake => 0)",
+    );
+    Failpoints::of(&cluster).await_parked(point);
+    admin = kill_worker(&cluster, &mut admin);
+    assert_eq!(number(&mut admin, half), 1, "nothing was committed");
+    poll::expect("the next run to end it", PATIENCE, || {
+        number(&mut admin, half) == 0
+    });
+    assert_eq!(
+        state(&mut admin),
+        ["t_p0 table 2", "t_p10 part 2", "t_p20 part 2"]
+    );
+    assert_eq!(told(&mut admin), ["finalize public.t_p0 detached"]);
+}
