@@ -217,6 +217,25 @@ pub fn below(parent: pg_sys::Oid, role: pg_sys::Oid) -> Result<Vec<Policy>, Erro
     as_bookkeeper(|| db::rows(&sql, &[parent.into(), role.into()], decode))
 }
 
+/// A table, and those below it that are partitioned and have no policy of their own: parents first, each with
+/// whether it has the same owner as the first.
+pub fn kept_with(parent: pg_sys::Oid) -> Result<Vec<(pg_sys::Oid, bool)>, Error> {
+    as_bookkeeper(|| {
+        db::kept_rows(
+            "WITH RECURSIVE tree (oid, relowner, level) AS ( \
+               SELECT c.oid, c.relowner, 0 FROM pg_class c WHERE c.oid = $1 \
+                UNION ALL \
+               SELECT c.oid, c.relowner, t.level + 1 FROM tree t \
+                 JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending \
+                 JOIN pg_class c ON c.oid = i.inhrelid AND c.relkind = 'p' \
+                WHERE NOT EXISTS (SELECT FROM partman_rs.policy p WHERE p.parent = c.oid)) \
+             SELECT t.oid, t.relowner = (SELECT f.relowner FROM tree f WHERE f.level = 0) FROM tree t ORDER BY t.level, t.oid",
+            &[parent.into()],
+            |row| Ok((row.get(1)?, row.get(2)?)),
+        )
+    })
+}
+
 /// The partitions of a table that are partitioned by ranges and have no policy, where a sibling has one.
 pub fn unkept(parent: pg_sys::Oid) -> Result<Vec<QualifiedName>, Error> {
     as_bookkeeper(|| {

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     pub kind: String,
+    /// The table that the partition is compared with.
+    pub parent: u32,
     pub partition: u32,
     pub name: QualifiedName,
     pub has: Option<String>,
@@ -30,6 +32,8 @@ pub enum Remedy {
     Identify(u32),
     /// The partition's part of that index of the table is built.
     Build(u32),
+    /// Likewise where the partition is partitioned itself: made at once, without the parts of its partitions.
+    Outline(u32),
     /// Nothing: why, and what to do by hand.
     ByHand(String),
 }
@@ -37,6 +41,8 @@ pub enum Remedy {
 /// Something that has drifted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drift {
+    /// The table that it is a partition of, which need not be the one that is maintained.
+    pub parent: u32,
     pub partition: u32,
     pub name: QualifiedName,
     /// What it is, the same for all partitions that have drifted alike; as in "owner is other".
@@ -97,7 +103,10 @@ fn of_itself(difference: &Difference) -> Option<Drift> {
         "trigger" => trigger(difference, &object),
         "index" => (
             format!("it has no part of index \"{object}\""),
-            Remedy::Build(difference.number.unwrap_or(0)),
+            match (&difference.has, difference.number.unwrap_or(0)) {
+                (Some(_), index) => Remedy::Outline(index),
+                (None, index) => Remedy::Build(index),
+            },
         ),
         "invalid index" => (
             format!("index {object} is invalid"),
@@ -129,6 +138,7 @@ fn of_itself(difference: &Difference) -> Option<Drift> {
 
 fn drift(difference: &Difference, what: String, remedy: Remedy, is_taste: bool) -> Drift {
     Drift {
+        parent: difference.parent,
         partition: difference.partition,
         name: difference.name.clone(),
         what,
@@ -446,6 +456,20 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].remedy, Remedy::Identify(7));
         assert!(found[0].what.contains("gone"));
+    }
+
+    #[test]
+    fn a_partition_that_is_partitioned_gets_an_index_at_once() {
+        let lacks = |has: Option<&str>| Difference {
+            has: has.map(str::to_owned),
+            number: Some(7),
+            parent: 3,
+            ..leaf("index", 1, "")
+        };
+        let found = find(&[lacks(None), lacks(Some("partitioned"))]);
+        let remedies: Vec<&Remedy> = found.iter().map(|drift| &drift.remedy).collect();
+        assert_eq!(remedies, [&Remedy::Build(7), &Remedy::Outline(7)]);
+        assert!(found.iter().all(|drift| drift.parent == 3));
     }
 
     #[test]

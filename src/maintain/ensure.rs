@@ -236,6 +236,8 @@ pub fn table(
 }
 
 const SOMEBODY_ELSE: &str = "skipped: somebody else did it";
+/// So often partitions are compared in a run, while something is mended: of four levels all is.
+const ROUNDS: u32 = 5;
 const QUIET: &str = "skipped: quiet hours have begun";
 
 /// Compares the partitions with their table, if that is due, and mends what has drifted, if the
@@ -261,8 +263,9 @@ fn compare(
         })
     };
     let mut outcomes = Vec::new();
-    // Once more after all is mended: privileges are compared when the owner is the same.
-    for round in 1..=2 {
+    // Once more after all is mended: privileges are compared when the owner is the same, and what is further
+    // down when what is above it is mended.
+    for round in 1..=ROUNDS {
         if let Err(failure) = look(&mut drifts) {
             outcomes.push(Outcome::of(subject, "repair", String::new()).failed(&failure));
             return outcomes;
@@ -285,12 +288,15 @@ fn compare(
                 false => task.outcome(subject, QUIET.to_owned()),
             };
             is_mended |= outcome.is_repaired();
-            // What the first round has told is not told again.
-            if round == 1 || outcome.is_repaired() {
+            // What a round before has told is not told again.
+            let is_told = |other: &Outcome| {
+                other.partition == outcome.partition && other.in_words() == outcome.in_words()
+            };
+            if outcome.is_repaired() || !outcomes.iter().any(is_told) {
                 outcomes.push(outcome);
             }
         }
-        if !is_mended || round == 2 {
+        if !is_mended || round == ROUNDS {
             outcomes.extend(told(policy, subject, &by_hand));
             break;
         }

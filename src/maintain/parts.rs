@@ -5,11 +5,15 @@ use crate::catalog::table;
 use crate::db;
 use crate::error::Error;
 use crate::guc;
+use crate::pg::lock::{self, Mode};
 use crate::plan::facts::{Facts, Index};
 use crate::plan::indexes::{self, Building};
 use crate::plan::names::{Names, QualifiedName};
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
+
+/// `pg_class.relkind` of partitioned tables.
+const PARTITIONED: &str = "p";
 
 /// An index of a table, a part of which a partition lacks.
 pub struct Part {
@@ -75,6 +79,21 @@ impl Part {
         indexes::part(&self.index, &relation, &self.working_name(), how)
     }
 
+    /// The statement that makes it on the partition alone, which is partitioned.
+    fn outline(&self) -> Result<String, Error> {
+        let relation = self.leaf.qualified_name();
+        let name = QualifiedName {
+            schema: self.leaf.schema.clone(),
+            name: self.free_name()?,
+        };
+        Ok(indexes::outline(
+            &self.parent,
+            &self.index,
+            &relation,
+            &name,
+        ))
+    }
+
     /// An index of the partition that will do: just built, or there already, and of no other index
     /// of the table.
     fn ready(&self) -> Result<Option<&Index>, Error> {
@@ -95,7 +114,8 @@ impl Part {
         let kind = |index: &Index| index.constraint.as_ref().map(|one| one.kind.clone());
         let has_its_constraint =
             index.constraint.is_none() || other.constraint.is_none() || kind(index) == kind(other);
-        other.is_valid
+        // That of a partitioned table becomes valid when all its partitions have their part.
+        (other.is_valid || self.leaf.kind == PARTITIONED)
             && has_its_constraint
             && other.method == index.method
             && other.is_unique == index.is_unique
@@ -115,6 +135,14 @@ impl Part {
         let Some(ready) = self.ready()? else {
             return Ok(false);
         };
+        if self.is_last_of_its_level()? {
+            // ACCESS EXCLUSIVE on all tables above, until the end of the (sub)transaction, for a moment:
+            // PostgreSQL wants it to call their indexes valid, and would ask for it when the part is locked,
+            // which planning a query on them does, too, but after them. Here nobody waits for us yet.
+            for above in table::ancestors(pg_sys::Oid::from(self.parent.oid))? {
+                lock::relation(above, Mode::AccessExclusive, guc::swap_lock_timeout());
+            }
+        }
         let in_schema = |name: &str| QualifiedName {
             schema: self.leaf.schema.clone(),
             name: name.to_owned(),
@@ -141,6 +169,18 @@ impl Part {
         Ok(true)
     }
 
+    /// Whether the index is itself a part of one further up, and becomes valid with this part.
+    fn is_last_of_its_level(&self) -> Result<bool, Error> {
+        db::value(
+            "SELECT c.relispartition AND NOT i.indisvalid \
+                AND (SELECT count(*) FROM pg_inherits h JOIN pg_index p ON p.indexrelid = h.inhrelid AND p.indisvalid \
+                      WHERE h.inhparent = i.indexrelid) + 1 \
+                 >= (SELECT count(*) FROM pg_inherits h WHERE h.inhparent = i.indrelid) \
+               FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indexrelid = $1",
+            &[pg_sys::Oid::from(self.index.oid).into()],
+        )
+    }
+
     /// A name as PostgreSQL would have given it.
     fn free_name(&self) -> Result<String, Error> {
         let mut names = Names::new([]);
@@ -150,6 +190,36 @@ impl Part {
                 return Ok(name);
             }
         }
+    }
+}
+
+/// Makes the part of a partition that is partitioned itself: nothing is read, its own partitions get theirs
+/// afterwards. Both tables are locked by the caller.
+pub fn outline(
+    parent: pg_sys::Oid,
+    partition: pg_sys::Oid,
+    index: pg_sys::Oid,
+) -> Result<Mended, Error> {
+    let Some(part) = Part::read(parent, partition, index)? else {
+        return Ok(Mended::Gone);
+    };
+    if part.attach()? {
+        return Ok(Mended::Done);
+    }
+    if part.is_exclusive() {
+        return Ok(Mended::NotTried(
+            "an exclusion constraint is added by hand".to_owned(),
+        ));
+    }
+    // SHARE on the partition, for that of a constraint ACCESS EXCLUSIVE, until the end of the
+    // (sub)transaction: a moment.
+    db::run(&part.outline()?, &[])?;
+    match Part::read(parent, partition, index)? {
+        Some(made) if made.attach()? => Ok(Mended::Done),
+        _ => Err(Error::Internal(format!(
+            "the outline of index \"{}\" cannot be attached",
+            part.index.name
+        ))),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::drift::{self, Difference, Drift, Remedy};
 use super::read::Subject;
 use super::{act, family, parts};
-use crate::catalog::table;
+use crate::catalog::{policy, table};
 use crate::convert::run_step;
 use crate::db;
 use crate::error::Error;
@@ -29,10 +29,29 @@ pub enum Mended {
 /// Told of an index that a session leaves to a worker, which can build it beside writers.
 pub const LEFT_TO_BUILDER: &str = "the worker builds it CONCURRENTLY";
 
-/// Compares all partitions of a table with it; one query, however many they are.
-pub fn drifts(parent: pg_sys::Oid) -> Result<Vec<Drift>, Error> {
-    let differences = db::kept_rows(DRIFT, &[parent.into()], |row| {
+/// Compares all partitions of a table with it, and those of its partitions with these, level by level; one
+/// query for each table that is partitioned. Those with a policy of their own are compared by their own runs.
+pub fn drifts(table: pg_sys::Oid) -> Result<Vec<Drift>, Error> {
+    let mut found = Vec::new();
+    for (parent, has_same_owner) in policy::kept_with(table)? {
+        let mut differences = differences(parent)?;
+        if !has_same_owner {
+            // All is done as the owner of the table itself.
+            let obstacle = "what it is a partition of belongs to another role than the table";
+            for difference in &mut differences {
+                let obstacle = || Some(obstacle.to_owned());
+                difference.obstacle = difference.obstacle.take().or_else(obstacle);
+            }
+        }
+        found.extend(drift::find(&differences));
+    }
+    Ok(found)
+}
+
+fn differences(parent: pg_sys::Oid) -> Result<Vec<Difference>, Error> {
+    db::kept_rows(DRIFT, &[parent.into()], |row| {
         Ok(Difference {
+            parent: parent.to_u32(),
             kind: row.get(1)?,
             partition: row.get::<pg_sys::Oid>(2)?.to_u32(),
             name: QualifiedName {
@@ -45,8 +64,7 @@ pub fn drifts(parent: pg_sys::Oid) -> Result<Vec<Drift>, Error> {
             number: row.find::<pg_sys::Oid>(8)?.map(|oid| oid.to_u32()),
             obstacle: row.find(9)?,
         })
-    })?;
-    Ok(drift::find(&differences))
+    })
 }
 
 /// Mends one drift of one partition.
@@ -59,13 +77,16 @@ pub fn mend(subject: &Subject, drift: &Drift) -> Result<Mended, Error> {
         Remedy::Run(statements) => statements.as_slice(),
         _ => &[],
     };
-    let partition = pg_sys::Oid::from(drift.partition);
+    let (parent, partition) = (
+        pg_sys::Oid::from(drift.parent),
+        pg_sys::Oid::from(drift.partition),
+    );
     subject.as_owner(|| {
-        if !take(subject, partition, &drift.name)? {
+        if !take(subject, drift)? {
             return Ok(Mended::Gone);
         }
         match drift.remedy {
-            Remedy::Grant => grant(subject.parent, partition, &drift.name)?,
+            Remedy::Grant => grant(parent, partition, &drift.name)?,
             Remedy::Identify(index) => {
                 let part = part_of(partition, pg_sys::Oid::from(index))?;
                 let Some(part) = part else {
@@ -81,7 +102,10 @@ pub fn mend(subject: &Subject, drift: &Drift) -> Result<Mended, Error> {
                 db::run(&statement, &[])?;
             }
             Remedy::Build(index) => {
-                return parts::build_small(subject.parent, partition, pg_sys::Oid::from(index));
+                return parts::build_small(parent, partition, pg_sys::Oid::from(index));
+            }
+            Remedy::Outline(index) => {
+                return parts::outline(parent, partition, pg_sys::Oid::from(index));
             }
             _ => {}
         }
@@ -92,25 +116,25 @@ pub fn mend(subject: &Subject, drift: &Drift) -> Result<Mended, Error> {
     })
 }
 
-/// Takes a partition in hand, until the end of the (sub)transaction; `false` where it is not that
-/// partition of the table any more.
-pub fn take(
-    subject: &Subject,
-    partition: pg_sys::Oid,
-    name: &QualifiedName,
-) -> Result<bool, Error> {
-    // SHARE UPDATE EXCLUSIVE on the parent, then on the partition: neither readers nor writers wait
-    // for it, but nobody attaches, detaches, renames or mends meanwhile. What is done to the
-    // partition then may want it ACCESS EXCLUSIVE for a moment: hence the time-out.
-    for relation in [subject.parent, partition] {
+/// Takes a partition that has drifted in hand, until the end of the (sub)transaction; `false` where it is
+/// not that partition of its table any more.
+pub fn take(subject: &Subject, drift: &Drift) -> Result<bool, Error> {
+    let (parent, partition) = (
+        pg_sys::Oid::from(drift.parent),
+        pg_sys::Oid::from(drift.partition),
+    );
+    // SHARE UPDATE EXCLUSIVE on the table, on the one between if there is one, then on the partition: neither
+    // readers nor writers wait for it, but nobody attaches, detaches, renames or mends meanwhile. What is done
+    // to the partition then may want it ACCESS EXCLUSIVE for a moment: hence the time-out.
+    for relation in [subject.parent, parent, partition] {
         family::lock(relation, Mode::ShareUpdateExclusive)?;
     }
     act::unchanged(subject)?;
     let is_partition: bool = db::value(
         "SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = $1 AND inhparent = $2 AND NOT inhdetachpending)",
-        &[partition.into(), subject.parent.into()],
+        &[partition.into(), parent.into()],
     )?;
-    Ok(is_partition && table::qualified_name(partition)?.as_ref() == Some(name))
+    Ok(is_partition && table::qualified_name(partition)?.as_ref() == Some(&drift.name))
 }
 
 /// Gives a partition the privileges that its table has, and takes others.

@@ -178,6 +178,36 @@ pub fn part(
     )
 }
 
+/// The statement that makes a partition's part of an index of its table, with its constraint, where the
+/// partition is partitioned: on it alone.
+pub fn outline(
+    table: &Facts,
+    index: &Index,
+    relation: &QualifiedName,
+    name: &QualifiedName,
+) -> String {
+    match &index.constraint {
+        Some(constraint) => constraint_rendered(
+            index,
+            constraint,
+            &key_columns(table, index),
+            &index.include,
+            relation,
+            name,
+            Reach::Only,
+        ),
+        None => rendered(
+            index,
+            &index.columns,
+            &index.include,
+            relation,
+            name,
+            "",
+            "ONLY ",
+        ),
+    }
+}
+
 /// The statement that makes a unique index that of a constraint, under the constraint's name.
 pub fn constraint_using(
     constraint: &IndexConstraint,
@@ -285,12 +315,34 @@ fn constraint_statement(
     name: &QualifiedName,
     reach: Reach,
 ) -> String {
-    let columns: Vec<String> = index
-        .key_attnums
-        .iter()
+    constraint_rendered(
+        index,
+        constraint,
+        &extended(&key_columns(facts, index), index, key),
+        &include_columns(index, key),
+        relation,
+        name,
+        reach,
+    )
+}
+
+fn key_columns(facts: &Facts, index: &Index) -> Vec<String> {
+    let columns = index.key_attnums.iter();
+    columns
         .filter_map(|attnum| facts.column_at(*attnum))
         .map(|column| quote_ident(&column.name))
-        .collect();
+        .collect()
+}
+
+fn constraint_rendered(
+    index: &Index,
+    constraint: &IndexConstraint,
+    columns: &[String],
+    include: &[String],
+    relation: &QualifiedName,
+    name: &QualifiedName,
+    reach: Reach,
+) -> String {
     let kind = match constraint.kind.as_str() {
         "p" => "PRIMARY KEY".to_owned(),
         _ => format!("UNIQUE{}", nulls_clause(index)),
@@ -302,8 +354,8 @@ fn constraint_statement(
     .name("relation", relation)
     .ident("name", &name.name)
     .trusted("kind", &kind)
-    .trusted("columns", &extended(&columns, index, key).join(", "))
-    .trusted("include", &include_clause(&include_columns(index, key)))
+    .trusted("columns", &columns.join(", "))
+    .trusted("include", &include_clause(include))
     .trusted("options", &with_clause(index.options.as_deref().unwrap_or_default()))
     .trusted("tablespace", &tablespace_clause(index, " USING INDEX TABLESPACE "))
     .trusted("deferral", deferral(constraint))

@@ -78,7 +78,8 @@ fn build(parent: pg_sys::Oid, drift: &Drift, index: pg_sys::Oid) -> Result<(), F
     let read = || {
         unit(|| {
             let owner = subject(parent)?.owner;
-            Ok(Part::read(parent, leaf, index)?.map(|part| (owner, part)))
+            let part = Part::read(pg_sys::Oid::from(drift.parent), leaf, index)?;
+            Ok(part.map(|part| (owner, part)))
         })
     };
     let Some((owner, part)) = read()? else {
@@ -123,8 +124,9 @@ fn attach(
             let subject = subject(parent)?;
             let is_attached = subject.as_owner(|| {
                 // Its locks last until the end of the transaction: a moment.
-                let is_there = repair::take(&subject, leaf, &drift.name)?;
-                match Part::read(parent, leaf, index)?.filter(|_| is_there) {
+                let is_there = repair::take(&subject, drift)?;
+                let part = Part::read(pg_sys::Oid::from(drift.parent), leaf, index)?;
+                match part.filter(|_| is_there) {
                     Some(part) => part.attach(),
                     None => Ok(false),
                 }

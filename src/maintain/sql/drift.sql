@@ -102,11 +102,11 @@ WITH
       JOIN pg_trigger o ON o.oid = t.tgparentid AND o.tgrelid = $1
      WHERE l.relhastriggers AND t.tgenabled <> o.tgenabled
     UNION ALL
-    SELECT 'index', l.oid, NULL, NULL, c.relname::text, x.indexrelid
+    SELECT 'index', l.oid, CASE l.relkind WHEN 'p' THEN 'partitioned' END, NULL, c.relname::text, x.indexrelid
       FROM pg_index x
       JOIN pg_class c ON c.oid = x.indexrelid AND c.relkind = 'I'
      CROSS JOIN leaf l
-     WHERE (SELECT is_open FROM census) AND x.indrelid = $1 AND l.relkind = 'r'
+     WHERE (SELECT is_open FROM census) AND x.indrelid = $1 AND l.relkind IN ('r', 'p')
        -- Hashed, whatever the planner makes of their number.
        AND (x.indexrelid, l.oid) NOT IN (SELECT whole, oid FROM part)
     UNION ALL

@@ -252,6 +252,64 @@ SELECT set_partition_policy('w', retention => '20', retention_action => 'detach'
 SELECT action, partition, outcome FROM tests.made('w');
 SELECT * FROM tests.whole('^w_30');
 DROP TABLE w, w_30;
+-- What has drifted further down is told and mended as at the first level: each is compared with what it is a partition of, and with its siblings.
+SET ROLE regress_owner;
+CREATE FUNCTION tells() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TABLE d (id int NOT NULL, k int NOT NULL, v text, PRIMARY KEY (id, k)) PARTITION BY RANGE (id);
+CREATE TRIGGER tells AFTER INSERT ON d FOR EACH ROW EXECUTE FUNCTION tells();
+CREATE TABLE d_0 PARTITION OF d FOR VALUES FROM (0) TO (10) PARTITION BY LIST (k);
+CREATE TABLE d_0_1 PARTITION OF d_0 FOR VALUES IN (1) PARTITION BY HASH (id);
+CREATE TABLE d_0_1_0 PARTITION OF d_0_1 FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+CREATE TABLE d_0_1_1 PARTITION OF d_0_1 FOR VALUES WITH (MODULUS 3, REMAINDER 1) WITH (fillfactor = 60);
+CREATE TABLE d_0_1_2 PARTITION OF d_0_1 FOR VALUES WITH (MODULUS 3, REMAINDER 2);
+CREATE TABLE d_0_2 PARTITION OF d_0 FOR VALUES IN (2);
+CREATE TABLE d_10 PARTITION OF d FOR VALUES FROM (10) TO (20);
+INSERT INTO d SELECT i, 1 + i % 2, i FROM generate_series(0, 9) i;
+SELECT set_partition_policy('d', premake => 0);
+GRANT SELECT ON d, d_10, d_0 TO regress_reader;
+GRANT DELETE ON d_0_1_2 TO regress_reader;
+ALTER TABLE d ENABLE ROW LEVEL SECURITY;
+ALTER TABLE d_10 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE d_0_1 ENABLE ROW LEVEL SECURITY;
+ALTER TABLE d_0_1_0 REPLICA IDENTITY FULL;
+ALTER TABLE d_0_1_1 DISABLE TRIGGER tells;
+-- Indexes of the table alone, of one in the middle alone, and what will do.
+CREATE INDEX d_v ON ONLY d (v) WHERE v <> '';
+ALTER TABLE ONLY d ADD CONSTRAINT d_u UNIQUE (k, id) DEFERRABLE;
+CREATE INDEX d_0_w ON ONLY d_0 (v DESC);
+CREATE INDEX will_do ON d_0_1_2 (v) WHERE v <> '';
+RESET ROLE;
+CREATE TABLE d_0_3 (id int NOT NULL, k int NOT NULL, v text);
+ALTER TABLE d_0 ATTACH PARTITION d_0_3 FOR VALUES IN (3);
+SELECT action, partition, outcome FROM tests.made('d');
+SELECT verdict, next_command FROM partman_rs.health WHERE parent = 'd'::regclass;
+ALTER TABLE d_0_3 OWNER TO regress_owner;
+SELECT set_partition_policy('d', repair => true);
+SET client_min_messages = warning;
+SELECT action, partition, outcome FROM tests.made('d');
+SET client_min_messages = notice;
+SELECT * FROM tests.made('d');
+SELECT verdict, reason FROM partman_rs.health WHERE parent = 'd'::regclass;
+SELECT level, partition, facts FROM tests.tree('d');
+SELECT c.oid::regclass AS index, indrelid::regclass, indisvalid, inhparent::regclass FROM pg_index JOIN pg_class c ON c.oid = indexrelid LEFT JOIN pg_inherits ON inhrelid = c.oid
+ WHERE indrelid::regclass::text ~ '^d(_|$)' AND c.relname !~ 'pkey' ORDER BY indrelid::regclass::text COLLATE "C", c.relname COLLATE "C";
+SELECT tgrelid::regclass FROM pg_trigger WHERE tgname = 'tells' AND tgenabled = 'D';
+-- What another role has in the middle is told, with all below it.
+ALTER TABLE d_0_1 OWNER TO regress_leak;
+ALTER TABLE d_0_1_0 OWNER TO regress_leak;
+SELECT set_partition_policy('d');
+SELECT action, partition, outcome FROM tests.made('d');
+-- With a policy of its own it is compared by its own runs.
+CREATE TABLE d_20 PARTITION OF d FOR VALUES FROM (20) TO (30) PARTITION BY RANGE (k);
+CREATE TABLE d_20_0 PARTITION OF d_20 FOR VALUES FROM (0) TO (10);
+ALTER TABLE d_20 OWNER TO regress_owner;
+ALTER TABLE d_20_0 OWNER TO regress_owner;
+GRANT SELECT ON d_20 TO regress_reader;
+ALTER TABLE d_20 ENABLE ROW LEVEL SECURITY;
+SELECT set_partition_policy('d_20', premake => 0);
+SELECT parent, action, partition, outcome FROM ensure_partitions('d') WHERE partition ~ 'd_20';
+DROP TABLE d;
+DROP FUNCTION tells;
 RESET pg_partman_rs.test_clock;
 DROP VIEW two_p20_1_h1;
 

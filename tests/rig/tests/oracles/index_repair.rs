@@ -176,6 +176,42 @@ fn code_of_the_owner_cannot_leave_the_owner() {
     assert_eq!(number(&mut admin, &came_to("escaped")), 0);
 }
 
+/// An index of a table of three levels: what is partitioned gets its part at once, the rest is built by the worker,
+/// and in the end the index of each level is valid.
+#[test]
+fn indexes_of_all_levels_are_built() {
+    let cluster = builder("1s").start();
+    let mut admin = cluster.connect();
+    must(
+        &mut admin,
+        "CREATE EXTENSION pg_partman_rs;
+         CREATE TABLE deep (id int NOT NULL, k int NOT NULL) PARTITION BY RANGE (id);
+         CREATE TABLE deep_0 PARTITION OF deep FOR VALUES FROM (0) TO (1000) PARTITION BY LIST (k);
+         CREATE TABLE deep_0_1 PARTITION OF deep_0 FOR VALUES IN (1) PARTITION BY HASH (id);
+         CREATE TABLE deep_0_1_0 PARTITION OF deep_0_1 FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE TABLE deep_0_1_1 PARTITION OF deep_0_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         CREATE TABLE deep_0_2 PARTITION OF deep_0 FOR VALUES IN (2);
+         INSERT INTO deep SELECT i, 1 + i % 2 FROM generate_series(0, 999) i;
+         CREATE INDEX deep_k ON ONLY deep (k);
+         ALTER TABLE ONLY deep ADD CONSTRAINT deep_key PRIMARY KEY (id, k);
+         SELECT set_partition_policy('deep', '1000', premake => 0, repair => true)",
+    );
+    let invalid =
+        "SELECT count(*) FROM pg_index WHERE indrelid::regclass::text ~ '^deep' AND NOT indisvalid";
+    let parts = "SELECT count(*) FROM pg_partition_tree('deep_k') WHERE isleaf";
+    let keys = "SELECT count(*) FROM pg_partition_tree('deep_key') WHERE isleaf";
+    poll::expect("all parts", PATIENCE, || {
+        (
+            number(&mut admin, invalid),
+            number(&mut admin, parts),
+            number(&mut admin, keys),
+        ) == (0, 3, 3)
+    });
+    assert_eq!(number(&mut admin, LEFTOVERS), 0);
+    assert_eq!(repairs(&mut admin, false), 10, "each part once");
+    assert_eq!(repairs(&mut admin, true), 0);
+}
+
 /// A migration of a framework: it runs inside a transaction, and functions run in one anyhow.
 const MIGRATION: &str = "
     CREATE FUNCTION migrate() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
