@@ -71,90 +71,122 @@ pub fn attempt(
     carried: Option<&Facts>,
     patience: &Patience,
 ) -> Result<Attempt, Failure> {
-    unit(|| {
-        if let Some(parent) = &job.plan.default_of {
-            // ACCESS EXCLUSIVE on the table whose default partition the source is, likewise:
-            // exchanging one wants it. Parent before partition, as queries ask.
-            let parent = pg_sys::Oid::from(parent.oid);
-            lock::relation(parent, Mode::AccessExclusive, patience.lock);
+    // Where the twin has lost its partitions and the swap does not come about, it gets them back: all
+    // is taken back, what was applied, too. The next round applies it again.
+    let mut taken_back = None;
+    let done = unit(|| {
+        let attempt = attempt_alone(job, targets, pace, carried, patience)?;
+        match attempt == Attempt::Swapped || job.plan.loosening.is_empty() {
+            true => Ok(attempt),
+            false => {
+                taken_back = Some(attempt);
+                Err(Error::Internal("the swap has not come about".to_owned()))
+            }
         }
-        // ACCESS EXCLUSIVE on the source, until the end of this transaction (milliseconds): from
-        // here on nobody reads or writes it, so that what is applied below is the end of the
-        // log. Everybody queues behind the wait for it, hence the time-out. Nothing on the
-        // source was locked before in this transaction, so that this cannot deadlock with a
-        // session that waits for us.
-        lock::relation(job.source, Mode::AccessExclusive, patience.lock);
-        let locked_at = Instant::now();
-        failpoint("swap:locked")?;
-        let source = open_source(job, Mode::AccessExclusive)?;
-        // ACCESS EXCLUSIVE on the twin, too, which nobody else uses: leaves neither come nor go.
-        let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
+    });
+    taken_back.map_or(done, Ok)
+}
+
+fn attempt_alone(
+    job: &Job,
+    targets: &Targets,
+    pace: &Pace,
+    carried: Option<&Facts>,
+    patience: &Patience,
+) -> Result<Attempt, Error> {
+    // ACCESS EXCLUSIVE on the twin, which nobody else uses, until the end of this transaction:
+    // leaves neither come nor go.
+    let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
+    if !job.plan.loosening.is_empty() {
         lock::relation(twin, Mode::AccessExclusive, patience.lock);
-        refresh_snapshot();
         if !table::is_twin_whole(twin, &job.plan.twin, &targets.leaves)? {
             return Err(super::twin_altered(job));
         }
-        let limit = (patience.drain.as_secs_f64() / pace.seconds_per_entry) as usize;
-        match drain(job, &source, targets, limit.max(100), Time::Short)? {
-            Drained::StartAgain => return Ok(Attempt::StartAgain),
-            Drained::TooSlow => return Ok(Attempt::TooSlow),
-            Drained::Applied { left: 0, .. } => {}
-            Drained::Applied { .. } => {
-                return Ok(Attempt::TooMuchWaits {
-                    transaction: current_id(),
-                });
-            }
-        }
-        if is_steered(job)? {
-            return Ok(Attempt::Asked);
-        }
-        let now = definition_now(job)?;
-        compare_definitions(job, &now)?;
-        super::check_capture(job)?;
-        if carried != Some(&now) {
+        // Each partition likewise. As long as nothing that others use is locked, nobody waits.
+        as_owner(job, || job.plan.loosening.iter().try_for_each(run_step))?;
+    }
+    if let Some(parent) = &job.plan.default_of {
+        // ACCESS EXCLUSIVE on the table whose default partition the source is, likewise:
+        // exchanging one wants it. Parent before partition, as queries ask.
+        let parent = pg_sys::Oid::from(parent.oid);
+        lock::relation(parent, Mode::AccessExclusive, patience.lock);
+    }
+    // ACCESS EXCLUSIVE on the source, until the end of this transaction (milliseconds): from
+    // here on nobody reads or writes it, so that what is applied below is the end of the
+    // log. Everybody queues behind the wait for it, hence the time-out. Nothing on the
+    // source was locked before in this transaction, so that this cannot deadlock with a
+    // session that waits for us.
+    lock::relation(job.source, Mode::AccessExclusive, patience.lock);
+    let locked_at = Instant::now();
+    failpoint("swap:locked")?;
+    let source = open_source(job, Mode::AccessExclusive)?;
+    lock::relation(twin, Mode::AccessExclusive, patience.lock);
+    refresh_snapshot();
+    if job.plan.loosening.is_empty()
+        && !table::is_twin_whole(twin, &job.plan.twin, &targets.leaves)?
+    {
+        return Err(super::twin_altered(job));
+    }
+    let limit = (patience.drain.as_secs_f64() / pace.seconds_per_entry) as usize;
+    match drain(job, &source, targets, limit.max(100), Time::Short)? {
+        Drained::StartAgain => return Ok(Attempt::StartAgain),
+        Drained::TooSlow => return Ok(Attempt::TooSlow),
+        Drained::Applied { left: 0, .. } => {}
+        Drained::Applied { .. } => {
             return Ok(Attempt::TooMuchWaits {
                 transaction: current_id(),
             });
         }
-        drop(source);
-        failpoint("swap:before_rename")?;
-        depend::not_on_extension(twin)?;
-        as_owner(job, || job.plan.swap.iter().try_for_each(run_step))?;
-        // The statements went by names, and no lock on a table keeps its schema from changing its
-        // name: did they reach these tables?
-        let is_named = |oid, name: &QualifiedName| {
-            Relation::try_open(oid, Mode::AccessExclusive).is_some_and(|open| open.name() == *name)
-        };
-        let reached = match &job.plan.default_of {
-            None => is_named(twin, &job.plan.source),
-            Some(parent) => is_named(pg_sys::Oid::from(parent.oid), &parent.name),
-        };
-        if !reached || !is_named(job.source, &job.plan.retired) {
-            return Err(super::twin_altered(job));
+    }
+    if is_steered(job)? {
+        return Ok(Attempt::Asked);
+    }
+    let now = definition_now(job)?;
+    compare_definitions(job, &now)?;
+    super::check_capture(job)?;
+    if carried != Some(&now) {
+        return Ok(Attempt::TooMuchWaits {
+            transaction: current_id(),
+        });
+    }
+    drop(source);
+    failpoint("swap:before_rename")?;
+    depend::not_on_extension(twin)?;
+    as_owner(job, || job.plan.swap.iter().try_for_each(run_step))?;
+    // The statements went by names, and no lock on a table keeps its schema from changing its
+    // name: did they reach these tables?
+    let is_named = |oid, name: &QualifiedName| {
+        Relation::try_open(oid, Mode::AccessExclusive).is_some_and(|open| open.name() == *name)
+    };
+    let reached = match &job.plan.default_of {
+        None => is_named(twin, &job.plan.source),
+        Some(parent) => is_named(pg_sys::Oid::from(parent.oid), &parent.name),
+    };
+    if !reached || !is_named(job.source, &job.plan.retired) {
+        return Err(super::twin_altered(job));
+    }
+    match &job.plan.default_of {
+        None => adopt::converted(twin, &job.plan)?,
+        Some(parent) => {
+            // It is gone, and its partitions are those of the table.
+            job::set_twin(job.id, None)?;
+            maintain::drain::drained(job, parent, locked_at.elapsed())?;
         }
-        match &job.plan.default_of {
-            None => adopt::converted(twin, &job.plan)?,
-            Some(parent) => {
-                // It is gone, and its partitions are those of the table.
-                job::set_twin(job.id, None)?;
-                maintain::drain::drained(job, parent, locked_at.elapsed())?;
-            }
-        }
-        capture::remove(job.source, &job.plan.retired, job.owner)?;
-        job::transition(job, Phase::Reversible)?;
-        job::set_swapped(job.id, job.plan.undo_window_seconds)?;
-        job::set_error(job.id, None)?;
-        // Unlike the steps before, this one must not be taken back by a crash.
-        settings::set_local(c"synchronous_commit", c"on");
-        failpoint("swap:before_commit")?;
-        pgrx::log!(
-            "conversion {}: table \"{}\" is swapped after {} ms under its lock",
-            job.id.0,
-            job.source_name,
-            locked_at.elapsed().as_millis()
-        );
-        Ok(Attempt::Swapped)
-    })
+    }
+    capture::remove(job.source, &job.plan.retired, job.owner)?;
+    job::transition(job, Phase::Reversible)?;
+    job::set_swapped(job.id, job.plan.undo_window_seconds)?;
+    job::set_error(job.id, None)?;
+    // Unlike the steps before, this one must not be taken back by a crash.
+    settings::set_local(c"synchronous_commit", c"on");
+    failpoint("swap:before_commit")?;
+    pgrx::log!(
+        "conversion {}: table \"{}\" is swapped after {} ms under its lock",
+        job.id.0,
+        job.source_name,
+        locked_at.elapsed().as_millis()
+    );
+    Ok(Attempt::Swapped)
 }
 
 /// Whether somebody has asked for something, or is about to. If not, nobody can until the end of

@@ -77,6 +77,25 @@ fn outside(key: &Column, taken: &[Taken]) -> String {
     }
 }
 
+/// Takes the partitions off the twin, which nobody else uses: no step of the swap that others have to
+/// wait for.
+pub fn loosening_steps(twin: &QualifiedName, partitions: &[Partition]) -> Vec<Step> {
+    partitions
+        .iter()
+        .map(|partition| {
+            Step::new(Phase::Swapping, detach(twin, &partition.name).build())
+                .locks_new(Mode::AccessExclusive, twin)
+                .locks_new(Mode::AccessExclusive, &partition.name)
+        })
+        .collect()
+}
+
+fn detach(from: &QualifiedName, partition: &QualifiedName) -> Sql {
+    Sql::template("ALTER TABLE {from} DETACH PARTITION {partition}")
+        .name("from", from)
+        .name("partition", partition)
+}
+
 /// What is run under the lock, in order.
 pub fn swap_steps(
     parent: &Parent,
@@ -88,11 +107,6 @@ pub fn swap_steps(
     names: &mut Names,
 ) -> Vec<Step> {
     let step = |statement: Sql| Step::new(Phase::Swapping, statement.build());
-    let detach = |from: &QualifiedName, partition: &QualifiedName| {
-        Sql::template("ALTER TABLE {from} DETACH PARTITION {partition}")
-            .name("from", from)
-            .name("partition", partition)
-    };
     let rename = |template: &'static str, from: &QualifiedName, to: &str| {
         Sql::template(template).name("from", from).ident("to", to)
     };
@@ -117,7 +131,6 @@ pub fn swap_steps(
     steps.push(step(rename(table, source, &retired.name)).locks(Mode::AccessExclusive, source));
     for partition in partitions {
         let own = Lock::on_new(Mode::AccessExclusive, &partition.name);
-        steps.push(step(detach(twin, &partition.name)).lock(own.clone()));
         let (name, bounds) = match &partition.range {
             Some((lower, upper)) => {
                 let bounds = Sql::template("FOR VALUES FROM ({lower}) TO ({upper})")

@@ -71,6 +71,9 @@ pub struct Plan {
     /// The statement that makes the change log.
     pub create_log: String,
     pub indexes: Vec<IndexPlan>,
+    /// What is run in the transaction of the swap before anybody has to wait.
+    #[serde(default)]
+    pub loosening: Vec<Step>,
     /// What is run while source and twin are locked.
     pub swap: Vec<Step>,
     /// What the user should know and would not guess.
@@ -219,6 +222,10 @@ pub fn make(
         not_null: key.not_null,
     };
 
+    let loosening = match &default_of {
+        None => Vec::new(),
+        Some(_) => drain::loosening_steps(&twin, &partitions),
+    };
     Plan {
         notices: notices(facts, key),
         create_log: capture::create_log(facts, identity_index, &partition_key),
@@ -240,6 +247,7 @@ pub fn make(
         partitions,
         prepare,
         indexes,
+        loosening,
         swap,
     }
 }
