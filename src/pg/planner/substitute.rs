@@ -48,6 +48,21 @@ impl Search<'_> {
         unsafe { version::walk(query.cast(), visit, context.cast()) };
     }
 
+    /// A row of the source as a whole is then one of the twin, which partitions convert their own to.
+    ///
+    /// # Safety
+    /// `column` is live.
+    unsafe fn retype(&self, column: *mut pg_sys::Var) {
+        let Some(stand) = self.stand else { return };
+        // SAFETY: the caller's promise; looks into the catalog cache.
+        unsafe {
+            if (*column).varattno == 0 && (*column).vartype == pg_sys::get_rel_type_id(stand.source)
+            {
+                (*column).vartype = pg_sys::get_rel_type_id(stand.twin);
+            }
+        }
+    }
+
     /// # Safety
     /// `query` is live.
     unsafe fn look_at(&mut self, query: *mut pg_sys::Query) {
@@ -106,6 +121,9 @@ unsafe extern "C-unwind" fn visit(node: *mut pg_sys::Node, context: *mut c_void)
             let query = node.cast::<pg_sys::Query>();
             (*context.cast::<Search>()).look_at(query);
             return version::query_tree_walker(query, visit, context);
+        }
+        if (*node).type_ == pg_sys::NodeTag::T_Var {
+            (*context.cast::<Search>()).retype(node.cast());
         }
         version::expression_tree_walker(node, visit, context)
     }
