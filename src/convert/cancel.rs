@@ -3,7 +3,6 @@
 use super::{capture, change_log, prepare};
 use crate::catalog::job::{self, Outline};
 use crate::catalog::{leaf, table};
-use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
@@ -13,7 +12,6 @@ use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
 use crate::plan::phase::Phase;
-use crate::plan::sql::Sql;
 
 /// One attempt. Fails with 55P03 where others are in the way; then the caller tries again.
 ///
@@ -62,11 +60,8 @@ pub fn finish(job: &Outline) -> Result<(), Error> {
                 retired: job.retired.name.clone(),
             });
         }
-        let statement = Sql::template("DROP TABLE {retired}")
-            .name("retired", &name)
-            .build();
         acting_as(owner, Restriction::SecurityRestricted, || {
-            db::run(&statement, &[])
+            super::drop_table(job.source, &name)
         })?;
     }
     if let Some(twin) = job.twin {

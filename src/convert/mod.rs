@@ -42,6 +42,7 @@ use crate::pg::transaction::{Failure, unit};
 use crate::plan::facts::{Facts, describe_change};
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
+use crate::plan::sql::Sql;
 use crate::plan::step::Step;
 use catch_up::{Pace, Round, Targets};
 use copy::Progress;
@@ -482,6 +483,29 @@ pub fn run_step(step: &Step) -> Result<(), Error> {
             run,
         ),
         None => run(),
+    }
+}
+
+/// Drops a table that is locked ACCESS EXCLUSIVE, as the role that is current.
+pub fn drop_table(table: pg_sys::Oid, name: &QualifiedName) -> Result<(), Error> {
+    drop_tables(&[(table, name.clone())])
+}
+
+/// Drops several likewise, in one statement.
+///
+/// It goes by their names, and no lock on a table keeps its schema from getting another one: where it
+/// reached another table it is taken back.
+pub fn drop_tables(tables: &[(pg_sys::Oid, QualifiedName)]) -> Result<(), Error> {
+    let names: Vec<String> = tables.iter().map(|(_, name)| name.to_string()).collect();
+    let statement = Sql::template("DROP TABLE {names}").trusted("names", &names.join(", "));
+    db::run(&statement.build(), &[])?;
+    let is_left = |table| Relation::try_open(table, Mode::AccessShare).is_some();
+    match tables.iter().find(|(table, _)| is_left(*table)) {
+        None => Ok(()),
+        Some((_, name)) => Err(Error::LockNotAvailable {
+            relation: name.name.clone(),
+            purpose: "dropping it: its schema has just got another name",
+        }),
     }
 }
 

@@ -115,11 +115,8 @@ pub fn drop_twin(job: &Outline) -> Result<(), Error> {
         let found =
             Relation::try_open(twin, Mode::AccessExclusive).map(|twin| (twin.name(), twin.owner()));
         if let Some((name, owner)) = found {
-            let statement = Sql::template("DROP TABLE {twin}")
-                .name("twin", &name)
-                .build();
             acting_as(owner, Restriction::SecurityRestricted, || {
-                db::run(&statement, &[])
+                super::drop_table(twin, &name)
             })?;
         }
         job::set_twin(job.id, None)?;

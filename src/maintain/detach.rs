@@ -7,6 +7,7 @@ use super::recycle;
 use super::set::Leaf;
 use crate::catalog::policy::Action;
 use crate::catalog::table;
+use crate::convert::{drop_table, drop_tables};
 use crate::error::Error;
 use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
@@ -70,7 +71,7 @@ pub fn dispose(
     schema: Option<&str>,
 ) -> Result<QualifiedName, Error> {
     if action == Action::Drop {
-        run(Sql::template("DROP TABLE {name}").name("name", &name))?;
+        drop_table(oid, &name)?;
     }
     match schema {
         Some(schema) => put_whole(oid, schema),
@@ -110,19 +111,17 @@ pub fn drop_all(subject: &Subject, leaves: &[&Leaf]) -> Result<Vec<bool>, Error>
             .iter()
             .map(|leaf| is_still_there(&now, leaf))
             .collect();
-        let names: Vec<String> = leaves
+        let tables: Vec<(pg_sys::Oid, QualifiedName)> = leaves
             .iter()
             .zip(&are_there)
             .filter(|(_, is_there)| **is_there)
             .map(|(leaf, _)| {
                 let oid = pg_sys::Oid::from(leaf.oid);
-                Relation::open(oid, Mode::AccessExclusive)
-                    .name()
-                    .to_string()
+                (oid, Relation::open(oid, Mode::AccessExclusive).name())
             })
             .collect();
-        if !names.is_empty() {
-            run(Sql::template("DROP TABLE {names}").trusted("names", &names.join(", ")))?;
+        if !tables.is_empty() {
+            drop_tables(&tables)?;
         }
         Ok(are_there)
     })

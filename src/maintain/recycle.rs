@@ -8,6 +8,7 @@ use super::read::{self, Subject};
 use super::set::Leaf;
 use crate::catalog::recycled::{self, Recycled};
 use crate::catalog::{history, policy, table};
+use crate::convert::drop_table;
 use crate::db;
 use crate::error::Error;
 use crate::guc;
@@ -118,7 +119,7 @@ pub fn purge(subject: &Subject, recycled: &Recycled) -> Result<Purge, Error> {
         if !policy::pinned(recycled.partition)?.is_empty() {
             return Ok(Purge::Pinned);
         }
-        run(Sql::template("DROP TABLE {name}").name("name", &name))?;
+        drop_table(recycled.partition, &name)?;
         recycled::forget(recycled.partition)?;
         Ok(Purge::Dropped)
     })
