@@ -420,7 +420,9 @@ fn wait_for_others(job: &Job, memory: &mut Memory) -> Result<Option<Duration>, F
     if since > guc::snapshot_wait_timeout() {
         return Err(failure);
     }
-    if since > Duration::from_secs(1) && job.last_error.is_none() {
+    // In place of an attempt's word that it waited in vain, too: this one tells for whom.
+    let is_told = job.last_error.as_ref() == Some(&failure.message);
+    if since > Duration::from_secs(1) && !is_told {
         unit(|| job::set_error(job.id, Some(&failure)))?;
     }
     // Looked at again soon while the wait is short, seldom where it is long.
