@@ -613,7 +613,7 @@ fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone, runner: Run
         if let (Task::Retire(leaf, _, disposal), Runner::Worker, None) = (task, runner, &rest) {
             let told = |told: String| task.outcome(subject, told);
             match retirement::detach(subject, leaf, disposal) {
-                Ok(Detached::Done(retirement)) => rest = Some(Task::Complete(retirement)),
+                Ok(Detached::Done(retirement)) => rest = Some(Task::Complete(*retirement)),
                 Ok(Detached::Plainly) => {}
                 Ok(Detached::NotTried(why)) => return told(format!("skipped: {why}")),
                 Ok(Detached::Nothing) => return told(SOMEBODY_ELSE.to_owned()),

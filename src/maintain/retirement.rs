@@ -27,7 +27,7 @@ use std::time::Duration;
 /// What an attempt to detach came to.
 pub enum Detached {
     /// The rest is for [`complete`].
-    Done(Retirement),
+    Done(Box<Retirement>),
     /// It is to be detached while everybody waits.
     Plainly,
     /// Why it was not tried, or not ended.
@@ -89,7 +89,7 @@ pub fn detach(subject: &Subject, leaf: &Leaf, disposal: &Disposal) -> Result<Det
 }
 
 enum Begun {
-    Noted(Retirement),
+    Noted(Box<Retirement>),
     Plainly,
     NotTried(&'static str),
     Nothing,
@@ -145,7 +145,7 @@ fn begin(
         retirement::note(&retirement)?;
         // The statement names the partition. Until it has it in hand, nobody gives that name to another.
         lock::relation_for_session(partition, Mode::ShareUpdateExclusive);
-        Ok(Begun::Noted(retirement))
+        Ok(Begun::Noted(Box::new(retirement)))
     })
 }
 
