@@ -221,7 +221,7 @@ impl Error {
                 format!("\"{relation}\" is not a table whose partitions can be managed"),
             )
             .detail(detail)
-            .hint("Ranges of one column of type timestamp with time zone, timestamp, date, smallint, integer or bigint are managed; with key_codec those of ids that carry a time, too."),
+            .hint("Ranges of one column of type timestamp with time zone, timestamp, date, smallint, integer or bigint are managed; with key_codec those of ids that carry a time, too; lists of values of one column; and hashes."),
             Error::NoPolicy { relation } => Wording::new(
                 Code::ERRCODE_UNDEFINED_OBJECT,
                 format!("there is no partition policy for table \"{relation}\""),

@@ -17,6 +17,7 @@ static COMPARISON_INTERVAL_S: GucSetting<i32> = GucSetting::<i32>::new(3600);
 static RUN_HISTORY_MIN: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60);
 /// In kB, as all settings of size are.
 static DEFAULT_SCAN_LIMIT_KB: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
+static NEW_VALUE_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static LAUNCHER_NAPTIME_S: GucSetting<i32> = GucSetting::<i32>::new(10);
 /// In kB, as all settings of size are.
 static ANALYZE_SMALL_SIZE_KB: GucSetting<i32> = GucSetting::<i32>::new(1024 * 1024);
@@ -120,6 +121,17 @@ pub fn define() {
         i32::MAX,
         GucContext::Userset,
         GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_int_guc(
+        c"pg_partman_rs.new_value_max_rows",
+        c"Most rows of a new value that maintenance moves out of a default partition into one of their own.",
+        c"For tables that are partitioned by list. They are moved in one go, while nobody can use the table: some \
+          milliseconds for each 1000 of them. Raise it where such a stall does no harm.",
+        &NEW_VALUE_ROWS,
+        0,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"pg_partman_rs.maintenance_interval",
@@ -353,6 +365,11 @@ pub fn retention_percent() -> Option<u32> {
 /// Size of a default partition up to which partitions are attached beside it, in bytes.
 pub fn default_scan_limit() -> u64 {
     u64::try_from(DEFAULT_SCAN_LIMIT_KB.get()).unwrap_or(0) * 1024
+}
+
+/// Most rows of a new value that are moved out of a default partition.
+pub fn new_value_rows() -> u32 {
+    u32::try_from(NEW_VALUE_ROWS.get()).unwrap_or(0)
 }
 
 /// Time between two runs of maintenance over a table; `None` where no worker is to maintain.

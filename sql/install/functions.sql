@@ -173,13 +173,14 @@ CREATE FUNCTION set_partition_policy(
     quiet_from text DEFAULT NULL,
     quiet_until text DEFAULT NULL,
     maintenance_interval text DEFAULT NULL,
-    default_partition boolean DEFAULT NULL
+    default_partition boolean DEFAULT NULL,
+    new_values boolean DEFAULT NULL
 ) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS 'MODULE_PATHNAME', 'set_partition_policy_wrapper';
-COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text, text, text, text, boolean, text, text, text, text, boolean) IS
+COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text, text, text, text, boolean, text, text, text, text, boolean, boolean) IS
     'says how a partitioned table is to be kept: what is left out stays as it is, or is read from its partitions';
 
 CREATE FUNCTION drop_partition_policy(parent regclass) RETURNS void
@@ -202,8 +203,8 @@ COMMENT ON TYPE partman_rs.maintenance_action IS 'an action of ensure_partitions
 COMMENT ON COLUMN partman_rs.maintenance_action.parent IS 'the partitioned table';
 COMMENT ON COLUMN partman_rs.maintenance_action.action IS 'create, detach, drop, move, recycle, finalize; look: it did not come to that';
 COMMENT ON COLUMN partman_rs.maintenance_action.partition IS 'the partition, as it is called then; null where it was not made';
-COMMENT ON COLUMN partman_rs.maintenance_action.lower_bound IS 'its inclusive lower bound; times in UTC';
-COMMENT ON COLUMN partman_rs.maintenance_action.upper_bound IS 'its exclusive upper bound, likewise';
+COMMENT ON COLUMN partman_rs.maintenance_action.lower_bound IS 'its inclusive lower bound; times in UTC; by list its value, by hash its modulus and remainder';
+COMMENT ON COLUMN partman_rs.maintenance_action.upper_bound IS 'its exclusive upper bound; null by list and by hash';
 COMMENT ON COLUMN partman_rs.maintenance_action.outcome IS 'created, detached, dropped, moved, recycled; skipped: and why; failed: SQLSTATE and message; to be done: with dry_run';
 
 CREATE FUNCTION ensure_partitions(parent regclass DEFAULT NULL, dry_run boolean DEFAULT false)

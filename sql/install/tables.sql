@@ -106,7 +106,8 @@ CREATE TABLE partman_rs.request (
 -- How partitioned tables are to be kept. Named by regclass: a policy survives renames, dumps and pg_upgrade.
 CREATE TABLE partman_rs.policy (
     parent regclass PRIMARY KEY,
-    partition_interval text NOT NULL,
+    -- Null for a table that is partitioned by list or hash.
+    partition_interval text,
     premake integer NOT NULL,
     retention text,
     retention_partitions integer,
@@ -122,7 +123,8 @@ CREATE TABLE partman_rs.policy (
     quiet_from time,
     quiet_until time,
     maintenance_interval text,
-    default_partition boolean
+    default_partition boolean,
+    new_values boolean NOT NULL DEFAULT false
 );
 -- Of tables that are gone nothing is dumped: their numbers would mean others.
 SELECT pg_catalog.pg_extension_config_dump('partman_rs.policy', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');

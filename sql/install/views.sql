@@ -200,7 +200,8 @@ SELECT p.parent,
        p.quiet_from,
        p.quiet_until,
        p.maintenance_interval,
-       p.default_partition
+       p.default_partition,
+       p.new_values
   FROM partman_rs.policy p
   JOIN pg_catalog.pg_class c ON c.oid = p.parent
   LEFT JOIN partman_rs.maintenance m ON m.parent = p.parent
@@ -209,8 +210,9 @@ SELECT p.parent,
 COMMENT ON VIEW partman_rs.policies IS
     'how partitioned tables are to be kept: set_partition_policy writes here';
 COMMENT ON COLUMN partman_rs.policies.parent IS 'the partitioned table';
-COMMENT ON COLUMN partman_rs.policies.partition_interval IS 'width of a new partition: an interval, or a number of integers';
-COMMENT ON COLUMN partman_rs.policies.premake IS 'partitions to have ready ahead of the present, and of the data';
+COMMENT ON COLUMN partman_rs.policies.partition_interval IS 'width of a new partition: an interval, or a number of integers; null for a table that is partitioned by list or hash';
+COMMENT ON COLUMN partman_rs.policies.new_values IS 'whether values that lie in the default partition get partitions of their own; for a table that is partitioned by list';
+COMMENT ON COLUMN partman_rs.policies.premake IS 'partitions to have ready ahead of the present, and of the data; 0 for a table that is partitioned by list or hash';
 COMMENT ON COLUMN partman_rs.policies.retention IS 'age from which on a partition is retired: an interval, or a number of integers; null where none is for its age';
 COMMENT ON COLUMN partman_rs.policies.retention_partitions IS 'most partitions in use; null where their number is no limit';
 COMMENT ON COLUMN partman_rs.policies.retention_bytes IS 'most bytes of all partitions, with indexes and TOAST; null where size is no limit';
@@ -278,11 +280,11 @@ COMMENT ON COLUMN partman_rs.health.parent IS 'the partitioned table';
 COMMENT ON COLUMN partman_rs.health.verdict IS 'ok, warning, critical: rows are being refused, or the table cannot be maintained';
 COMMENT ON COLUMN partman_rs.health.reason IS 'what is not well, a line each, the most urgent first';
 COMMENT ON COLUMN partman_rs.health.next_command IS 'what to do about the first of them';
-COMMENT ON COLUMN partman_rs.health.partitions_ahead IS 'partitions that begin behind the present, and behind the data';
-COMMENT ON COLUMN partman_rs.health.runway IS 'time until the last partition ends; null for integers, and where it has no end';
+COMMENT ON COLUMN partman_rs.health.partitions_ahead IS 'partitions that begin behind the present, and behind the data; null by list and by hash';
+COMMENT ON COLUMN partman_rs.health.runway IS 'time until the last partition ends; null for integers, by list and by hash, and where it has no end';
 COMMENT ON COLUMN partman_rs.health.keys_left IS 'integers between the newest row and the end of the last partition; null for times, and where it has no end';
 COMMENT ON COLUMN partman_rs.health.default_has_rows IS 'whether there are rows in the default partition';
-COMMENT ON COLUMN partman_rs.health.gaps IS 'ranges between partitions that no partition takes, without what was retired';
+COMMENT ON COLUMN partman_rs.health.gaps IS 'ranges between partitions that no partition takes, without what was retired; by hash, remainders that none takes';
 COMMENT ON COLUMN partman_rs.health.overdue IS 'partitions that are to be retired, and are not yet';
 COMMENT ON COLUMN partman_rs.health.last_run_at IS 'when maintenance last looked at the table';
 COMMENT ON COLUMN partman_rs.health.next_run_at IS 'when the worker will look next; null where none will';

@@ -31,6 +31,7 @@ fn set_partition_policy(
     quiet_until: Option<String>,
     maintenance_interval: Option<String>,
     default_partition: Option<bool>,
+    new_values: Option<bool>,
 ) -> Result<(), ErrorReport> {
     let was_there = partition_interval.is_some();
     let policy = adopt::set(
@@ -52,16 +53,16 @@ fn set_partition_policy(
             quiet_until,
             maintenance_interval,
             default_partition,
+            new_values,
         },
     )?;
-    if !was_there {
+    if let (false, Some(interval)) = (was_there, &policy.partition_interval) {
         let moved = match &policy.partition_offset {
             Some(offset) => format!(" and an offset of {offset}"),
             None => String::new(),
         };
         notice!(
-            "partitions are made with an interval of {}{moved}, {} ahead",
-            policy.partition_interval,
+            "partitions are made with an interval of {interval}{moved}, {} ahead",
             policy.premake
         );
     }
@@ -133,7 +134,7 @@ fn ensure_partitions(
     for policy in chosen {
         // Locks last until the end of the transaction: while everybody waits for a table, others are
         // asked for once only.
-        let tries = match all.iter().any(Outcome::has_retired) {
+        let tries = match all.iter().any(Outcome::is_exclusive) {
             true => 1,
             false => ensure::TRIES,
         };
@@ -218,7 +219,7 @@ fn check_policies() -> Result<
                 checkup.verdict.name(),
                 checkup.reason,
                 checkup.next_command,
-                numbers.map(|numbers| numbers.ahead.into()),
+                numbers.and_then(|numbers| numbers.ahead).map(i64::from),
                 runway.map(|micros| micros as f64 / 1_000_000.0),
                 numbers.and_then(|numbers| numbers.keys_left),
                 numbers.map(|numbers| numbers.default_has_rows),

@@ -13,8 +13,8 @@ use pgrx::pg_sys;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     pub parent: pg_sys::Oid,
-    /// As `set_partition_policy` takes it.
-    pub partition_interval: String,
+    /// As `set_partition_policy` takes it; for ranges.
+    pub partition_interval: Option<String>,
     pub premake: i32,
     /// How long keys are kept: an interval, or a number of integers.
     pub retention: Option<String>,
@@ -40,6 +40,16 @@ pub struct Policy {
     pub maintenance_interval: Option<String>,
     /// Whether there is to be a default partition; `None` where either will do.
     pub default_partition: Option<bool>,
+    /// Whether values that lie in the default partition get partitions of their own; for lists.
+    pub new_values: bool,
+}
+
+impl Policy {
+    /// The interval of a table that is partitioned by ranges.
+    pub fn interval(&self) -> Result<&str, Error> {
+        let interval = self.partition_interval.as_deref();
+        interval.ok_or_else(|| Error::Internal("a policy has no partition interval".to_owned()))
+    }
 }
 
 impl Policy {
@@ -103,7 +113,7 @@ fn decode(row: &db::Row) -> Result<Policy, Error> {
     let action: String = row.get(7)?;
     Ok(Policy {
         parent: row.get(1)?,
-        partition_interval: row.get(2)?,
+        partition_interval: row.find(2)?,
         premake: row.get(3)?,
         retention: row.find(4)?,
         retention_partitions: row.find(5)?,
@@ -120,12 +130,13 @@ fn decode(row: &db::Row) -> Result<Policy, Error> {
         quiet_until: row.find(15)?,
         maintenance_interval: row.find(16)?,
         default_partition: row.find(17)?,
+        new_values: row.get(18)?,
     })
 }
 
 const COLUMNS: &str = "SELECT p.parent::oid, p.partition_interval, p.premake, p.retention, p.retention_partitions, \
      p.retention_bytes, p.retention_action, p.time_zone, p.partition_offset, p.retention_schema, p.grace_period, p.repair, p.key_codec, \
-     p.quiet_from::text, p.quiet_until::text, p.maintenance_interval, p.default_partition FROM partman_rs.policy p ";
+     p.quiet_from::text, p.quiet_until::text, p.maintenance_interval, p.default_partition, p.new_values FROM partman_rs.policy p ";
 
 /// The policy of a table, if it has one.
 pub fn find(parent: pg_sys::Oid) -> Result<Option<Policy>, Error> {
@@ -285,11 +296,11 @@ pub fn set(policy: &Policy) -> Result<(), Error> {
         policy,
         "DO UPDATE \
             SET (partition_interval, premake, retention, retention_partitions, retention_bytes, retention_action, time_zone, \
-                 partition_offset, retention_schema, grace_period, repair, key_codec, quiet_from, quiet_until, maintenance_interval, default_partition) \
+                 partition_offset, retention_schema, grace_period, repair, key_codec, quiet_from, quiet_until, maintenance_interval, default_partition, new_values) \
               = (excluded.partition_interval, excluded.premake, excluded.retention, excluded.retention_partitions, \
                  excluded.retention_bytes, excluded.retention_action, excluded.time_zone, \
                  excluded.partition_offset, excluded.retention_schema, excluded.grace_period, excluded.repair, excluded.key_codec, \
-                 excluded.quiet_from, excluded.quiet_until, excluded.maintenance_interval, excluded.default_partition)",
+                 excluded.quiet_from, excluded.quiet_until, excluded.maintenance_interval, excluded.default_partition, excluded.new_values)",
     )
 }
 
@@ -303,15 +314,15 @@ fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
         "INSERT INTO partman_rs.policy (parent, partition_interval, premake, retention, retention_partitions, \
                                         retention_bytes, retention_action, time_zone, \
                                         partition_offset, retention_schema, grace_period, repair, key_codec, \
-                                        quiet_from, quiet_until, maintenance_interval, default_partition) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::time, $15::time, $16, $17) ON CONFLICT (parent) {on_conflict}"
+                                        quiet_from, quiet_until, maintenance_interval, default_partition, new_values) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::time, $15::time, $16, $17, $18) ON CONFLICT (parent) {on_conflict}"
     );
     as_bookkeeper(|| {
         db::run(
             &sql,
             &[
                 policy.parent.into(),
-                policy.partition_interval.as_str().into(),
+                policy.partition_interval.clone().into(),
                 policy.premake.into(),
                 policy.retention.clone().into(),
                 policy.retention_partitions.into(),
@@ -327,6 +338,7 @@ fn insert(policy: &Policy, on_conflict: &'static str) -> Result<(), Error> {
                 policy.quiet_until.clone().into(),
                 policy.maintenance_interval.clone().into(),
                 policy.default_partition.into(),
+                policy.new_values.into(),
             ],
         )
         .map(drop)

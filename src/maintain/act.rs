@@ -2,6 +2,7 @@
 
 use super::blueprint::{self, Blueprint, Drawn};
 use super::family;
+use super::managed::Table;
 use super::read::Subject;
 use crate::catalog::policy::{self, Policy};
 use crate::catalog::table;
@@ -135,17 +136,30 @@ pub fn create_default(subject: &Subject) -> Result<Creation, Error> {
 /// do is no measure for it.
 pub fn unchanged(subject: &Subject) -> Result<Subject, Error> {
     let now = subject.again()?;
-    match now.owner == subject.owner {
-        true => Ok(now),
-        false => Err(Error::LockNotAvailable {
-            relation: now.name.name,
-            purpose: "maintenance: it has just got another owner",
-        }),
-    }
+    subject.still_has_owner(now.owner)?;
+    Ok(now)
 }
 
 pub fn run(statement: Sql) -> Result<(), Error> {
     db::run(&statement.build(), &[]).map(drop)
+}
+
+/// Makes an empty table that is to become a partition, like its sibling, neither of them partitioned. The
+/// caller acts as the table's owner, and has locked it.
+pub fn make_flat(
+    table: &Table,
+    parent: &QualifiedName,
+    sibling: Option<pg_sys::Oid>,
+    label: &str,
+) -> Result<QualifiedName, Error> {
+    let name = free_name(&parent.schema, |names| names.derive(&parent.name, label))?;
+    settings::set_local(c"default_tablespace", c"");
+    let like = Like {
+        facts: table.facts()?,
+        parent,
+    };
+    table_like(&like, &blueprint::of_flat(sibling)?, &name)?;
+    Ok(name)
 }
 
 /// What new partitions, at whatever level, take after.

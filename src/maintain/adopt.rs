@@ -1,6 +1,7 @@
 //! Policies: made for a table that is there, and changed.
 
-use super::{disposal, infer, read, timing};
+use super::managed::Strategy;
+use super::{disposal, infer, read, timing, unordered};
 use crate::catalog::policy::{self, Action, Policy};
 use crate::catalog::{history, table};
 use crate::db;
@@ -30,6 +31,7 @@ pub struct Wish {
     pub quiet_until: Option<String>,
     pub maintenance_interval: Option<String>,
     pub default_partition: Option<bool>,
+    pub new_values: Option<bool>,
 }
 
 /// Takes a limit away.
@@ -37,6 +39,10 @@ const NONE: &str = "none";
 
 /// Makes or changes the policy of a table that the caller may act for.
 pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
+    match Strategy::of(parent)? {
+        Strategy::Range => {}
+        strategy => return unordered::set(parent, strategy, &wish),
+    }
     let before = policy::find(parent)?;
     let key_codec = match wish.key_codec.as_deref() {
         Some(NONE) => None,
@@ -53,6 +59,12 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         detail: None,
         hint: Some(hint.to_owned()),
     };
+    if wish.new_values == Some(true) {
+        return Err(refuse(
+            "new_values has no meaning for a table that is partitioned by range".to_owned(),
+            "Ranges are made ahead of the present, and of the data: see premake.",
+        ));
+    }
     let time_zone = match (&wish.time_zone, key) {
         (Some(zone), key) if key.is_time() => {
             db::value::<bool>(
@@ -77,16 +89,16 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         .as_deref()
         .map(|given| request::interval(given, key))
         .transpose()?;
-    let (interval, offset) = match (&wish.partition_interval, interval, &before) {
-        (None, _, Some(before)) => (
-            before.partition_interval.clone(),
-            before.partition_offset.clone(),
-        ),
+    let kept = before.as_ref().and_then(|before| {
+        let interval = before.partition_interval.as_deref()?;
+        Some((interval, before.partition_offset.clone()))
+    });
+    let (interval, offset) = match (&wish.partition_interval, interval, kept) {
+        (None, _, Some((kept, offset))) => (kept.to_owned(), offset),
         // The same interval keeps its offset; another one begins anew.
-        (Some(given), Some(interval), Some(before)) => {
-            let is_same = interval == request::interval(&before.partition_interval, key)?;
-            let kept = before.partition_offset.clone().filter(|_| is_same);
-            (given.clone(), kept)
+        (Some(given), Some(interval), Some((kept, offset))) => {
+            let is_same = interval == request::interval(kept, key)?;
+            (given.clone(), offset.filter(|_| is_same))
         }
         (given, interval, _) => {
             let zone = SessionZone::named(time_zone.as_deref())?;
@@ -174,7 +186,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         disposal::checked(&wish, before.as_ref(), retention_action, subject.owner)?;
     let policy = Policy {
         parent,
-        partition_interval: interval,
+        partition_interval: Some(interval),
         premake,
         retention,
         retention_partitions: retention_partitions.filter(|most| *most > 0),
@@ -191,6 +203,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         maintenance_interval: timing.interval,
         default_partition: (wish.default_partition)
             .or(before.as_ref().and_then(|policy| policy.default_partition)),
+        new_values: false,
     };
     policy::set(&policy)?;
     history::forget_comparison(parent)?;
@@ -202,7 +215,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
 pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
     policy::set_if_none(&Policy {
         parent,
-        partition_interval: plan.interval.to_string(),
+        partition_interval: Some(plan.interval.to_string()),
         premake: i32::try_from(plan.premake).unwrap_or(i32::MAX),
         retention: None,
         retention_partitions: None,
@@ -219,6 +232,7 @@ pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
         maintenance_interval: None,
         // As the caller wanted it.
         default_partition: Some(plan.partitions.iter().any(|one| one.range.is_none())),
+        new_values: false,
     })
 }
 

@@ -95,7 +95,7 @@ struct Row {
 pub fn of_new(subject: &Subject, span: &Span) -> Result<Drawn, Error> {
     for leaf in subject.set.leaves.iter().rev() {
         let oid = pg_sys::Oid::from(leaf.oid);
-        let rows = rows(subject, oid)?;
+        let rows = rows(&subject.column, oid)?;
         let is_model = rows.iter().any(|row| row.key.is_none());
         let Some(row) = rows.iter().find(|row| row.oid == oid && is_model) else {
             continue;
@@ -114,7 +114,7 @@ pub fn of_new(subject: &Subject, span: &Span) -> Result<Drawn, Error> {
 /// What a default partition is made like: the last partition, where that is none of partitions.
 pub fn of_default(subject: &Subject) -> Result<Blueprint, Error> {
     let last = subject.set.leaves.last();
-    let rows = last.map(|leaf| rows(subject, pg_sys::Oid::from(leaf.oid)));
+    let rows = last.map(|leaf| rows(&subject.column, pg_sys::Oid::from(leaf.oid)));
     let plain = rows
         .transpose()?
         .and_then(|rows| rows.into_iter().find(|row| row.key.is_none()));
@@ -124,29 +124,39 @@ pub fn of_default(subject: &Subject) -> Result<Blueprint, Error> {
     })
 }
 
-fn rows(subject: &Subject, partition: pg_sys::Oid) -> Result<Vec<Row>, Error> {
+/// What a partition is made like that is not partitioned itself, as its sibling is not.
+pub fn of_flat(sibling: Option<pg_sys::Oid>) -> Result<Blueprint, Error> {
+    let Some(sibling) = sibling else {
+        return Ok(Blueprint::default());
+    };
+    // There is no level below that could divide by any column.
+    let mut rows = rows("", sibling)?;
+    rows.retain(|row| row.oid == sibling);
+    Ok(Blueprint {
+        storage: rows.pop().map(|row| row.storage).unwrap_or_default(),
+        ..Blueprint::default()
+    })
+}
+
+fn rows(column: &str, partition: pg_sys::Oid) -> Result<Vec<Row>, Error> {
     settings::within(&settings::AS_WRITTEN, || {
-        db::kept_rows(
-            BLUEPRINT,
-            &[partition.into(), subject.column.as_str().into()],
-            |row| {
-                Ok(Row {
-                    oid: row.get(1)?,
-                    parent: row.find(2)?,
-                    name: row.get(3)?,
-                    bounds: row.get(4)?,
-                    key: row.find(5)?,
-                    strategy: row.find(6)?,
-                    has_same_column: row.get(7)?,
-                    storage: Storage {
-                        options: row.find(8)?.unwrap_or_default(),
-                        access_method: row.find(9)?,
-                        tablespace: row.find(10)?,
-                        replica_identity: row.find(11)?.unwrap_or_default(),
-                    },
-                })
-            },
-        )
+        db::kept_rows(BLUEPRINT, &[partition.into(), column.into()], |row| {
+            Ok(Row {
+                oid: row.get(1)?,
+                parent: row.find(2)?,
+                name: row.get(3)?,
+                bounds: row.get(4)?,
+                key: row.find(5)?,
+                strategy: row.find(6)?,
+                has_same_column: row.get(7)?,
+                storage: Storage {
+                    options: row.find(8)?.unwrap_or_default(),
+                    access_method: row.find(9)?,
+                    tablespace: row.find(10)?,
+                    replica_identity: row.find(11)?.unwrap_or_default(),
+                },
+            })
+        })
     })
 }
 

@@ -1,7 +1,10 @@
 //! How a table and its maintenance fare: reads, and has it judged.
 
 use super::family::{self, Unkept};
+use super::hash::HashTable;
 use super::health::{self, Finding, Next, Seen, Verdict};
+use super::list::{self, ListTable, Look};
+use super::managed::{Strategy, Table};
 use super::set::PartitionSet;
 use super::{drift, ensure, read, referenced, repair, retire};
 use crate::catalog::policy::{self, Policy, Standing};
@@ -11,6 +14,7 @@ use crate::pg::lock::Mode;
 use crate::pg::transaction::{Failure, nested};
 use crate::pg::{interrupts, role};
 use crate::plan::interval::KeyType;
+use crate::plan::names::{Names, QualifiedName};
 use crate::plan::sql::Sql;
 use crate::request::SessionZone;
 use crate::worker::launcher;
@@ -30,8 +34,10 @@ pub struct Checkup {
 const MICROS_A_DAY: i64 = 86_400_000_000;
 
 /// What was counted.
+#[derive(Default)]
 pub struct Numbers {
-    pub ahead: u32,
+    /// For ranges.
+    pub ahead: Option<u32>,
     /// Microseconds; for keys that are times.
     pub runway: Option<i64>,
     /// For integers.
@@ -97,6 +103,14 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
     if recycled::holds(policy.parent)? {
         return Ok(in_the_bin(policy));
     }
+    match Strategy::of(policy.parent)? {
+        Strategy::Range => look_at_ranges(policy, standing),
+        Strategy::List => look_at_list(policy, standing),
+        Strategy::Hash => look_at_hash(policy, standing),
+    }
+}
+
+fn look_at_ranges(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
     let subject = read::subject(
         policy.parent,
         policy.key_codec.as_deref(),
@@ -117,7 +131,7 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
     let key = subject.set.key;
     let runway = health::runway(&subject.set, position);
     let numbers = Numbers {
-        ahead: health::ahead(&subject.set, position),
+        ahead: Some(health::ahead(&subject.set, position)),
         runway: runway.filter(|_| key.is_time()).map(|units| match key {
             KeyType::Date => units.saturating_mul(MICROS_A_DAY),
             _ => units,
@@ -127,17 +141,9 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         gaps: health::gaps(&subject.set, retire::fill_from(&set, &limits)),
         overdue: u32::try_from(overdue).unwrap_or(u32::MAX),
     };
-    let drifts = repair::drifts(policy.parent)?;
-    let is_mendable = !policy.repair && drifts.iter().any(|drift| !drift.is_by_hand());
-    let drifted = drift::alike(&drifts)
-        .into_iter()
-        .filter(|(first, _)| !first.is_taste)
-        .map(|(first, names)| format!("{}: {}", drift::listed(&names), first.what))
-        .collect();
-    let unkept = Unkept::of(policy.parent)?;
-    let findings = health::judge(&Seen {
+    let seen = Seen {
         premake: u32::try_from(policy.premake).unwrap_or(0),
-        ahead: numbers.ahead,
+        ahead: numbers.ahead.unwrap_or(0),
         is_endless: subject
             .set
             .leaves
@@ -148,30 +154,135 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
         wants_default: policy.default_partition,
         default_has_rows: numbers.default_has_rows,
         gaps: numbers.gaps,
-        half_detached: u32::try_from(table::half_detached(policy.parent)?.len())
-            .unwrap_or(u32::MAX),
         overdue: numbers.overdue,
         next_to_go: u32::try_from(retired(&limits)).unwrap_or(u32::MAX),
         obstacles: obstacles(&set)?,
+        ..seen(policy, standing)?
+    };
+    judged(&subject, seen, numbers, || match subject.default {
+        Some(default) => Ok(Sql::template(
+            "SELECT min({column}), max({column}), count(*) FROM {default};",
+        )
+        .ident("column", &subject.column)
+        .name("default", &list::name_of(default)?)
+        .build()),
+        None => Ok(run_now(&subject)),
+    })
+}
+
+fn look_at_list(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
+    let found = ListTable::read(policy.parent)?;
+    let (has_rows, is_waiting) = match found.look(1, 1)? {
+        Look::Seen(contents) => {
+            let has_values = !contents.values.is_empty();
+            (has_values || contents.has_nulls, has_values)
+        }
+        Look::NotTried(_) => {
+            let has_rows = found.default_has_rows()?;
+            (has_rows, has_rows)
+        }
+    };
+    let numbers = Numbers {
+        default_has_rows: has_rows,
+        ..Numbers::default()
+    };
+    let is_empty = found.default.is_none() && found.sibling.is_none();
+    let seen = Seen {
+        takes_present: true,
+        refused: is_empty.then(|| "it has no partitions: all rows are refused".to_owned()),
+        has_default: found.default.is_some(),
+        default_has_rows: policy.new_values && is_waiting,
+        lacks_default: policy.new_values && found.default.is_none(),
+        ..seen(policy, standing)?
+    };
+    judged(&found.table, seen, numbers, || match found.default {
+        Some(default) => Ok(Sql::template(
+            "SELECT {column}, count(*) FROM {default} GROUP BY {column} ORDER BY count(*) DESC;",
+        )
+        .ident("column", &found.column)
+        .name("default", &list::name_of(default)?)
+        .build()),
+        None => Ok(run_now(&found.table)),
+    })
+}
+
+fn look_at_hash(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
+    let found = HashTable::read(policy.parent)?;
+    let missing = found.missing();
+    let gaps = u32::try_from(missing.len()).unwrap_or(u32::MAX);
+    let refused = match missing.first() {
+        _ if found.has_no_partition() => {
+            Some("it has no partitions: all rows are refused".to_owned())
+        }
+        Some(first) => Some(format!(
+            "no partition takes remainder {} of modulus {}{}: such rows are refused",
+            first.remainder,
+            first.modulus,
+            match gaps {
+                1 => String::new(),
+                2 => " and 1 other".to_owned(),
+                _ => format!(" and {} others", gaps - 1),
+            }
+        )),
+        None => None,
+    };
+    let numbers = Numbers {
+        gaps,
+        ..Numbers::default()
+    };
+    let seen = Seen {
+        takes_present: true,
+        refused,
+        ..seen(policy, standing)?
+    };
+    judged(&found.table, seen, numbers, || Ok(run_now(&found.table)))
+}
+
+/// What is seen of a table however it is partitioned.
+fn seen(policy: &Policy, standing: &Standing) -> Result<Seen, Error> {
+    let drifts = repair::drifts(policy.parent)?;
+    let is_mendable = !policy.repair && drifts.iter().any(|drift| !drift.is_by_hand());
+    let drifted = drift::alike(&drifts)
+        .into_iter()
+        .filter(|(first, _)| !first.is_taste)
+        .map(|(first, names)| format!("{}: {}", drift::listed(&names), first.what))
+        .collect();
+    Ok(Seen {
+        half_detached: u32::try_from(table::half_detached(policy.parent)?.len())
+            .unwrap_or(u32::MAX),
         is_scheduled: launcher::maintenance_interval().is_some(),
         failures: standing.failures,
         last_error: standing.last_error.clone(),
         drifted,
         is_mendable,
-        unkept: unkept.as_ref().map(Unkept::in_words),
-    });
+        unkept: Unkept::of(policy.parent)?.as_ref().map(Unkept::in_words),
+        ..Seen::default()
+    })
+}
+
+/// `look_at_default` is how its rows are looked at.
+fn judged(
+    table: &Table,
+    seen: Seen,
+    numbers: Numbers,
+    look_at_default: impl FnOnce() -> Result<String, Error>,
+) -> Result<Checkup, Error> {
+    let findings = health::judge(&seen);
     let reasons: Vec<&str> = findings
         .iter()
         .map(|finding| finding.reason.as_str())
         .collect();
     Ok(Checkup {
-        parent: policy.parent,
+        parent: table.parent,
         verdict: findings.first().map_or(Verdict::Ok, |first| first.verdict),
         reason: (!reasons.is_empty()).then(|| reasons.join("\n")),
-        next_command: findings
-            .first()
-            .map(|first| next_command(&subject, first, unkept.as_ref()))
-            .transpose()?,
+        next_command: match findings.first() {
+            Some(first) if first.next == Next::LookAtDefault => Some(look_at_default()?),
+            Some(first) if first.next == Next::SetPolicy => {
+                Unkept::of(table.parent)?.map(|unkept| unkept.next_command())
+            }
+            first => first.map(|first| next_command(table, first)),
+        },
         numbers: Some(numbers),
     })
 }
@@ -198,37 +309,34 @@ fn obstacles(set: &PartitionSet) -> Result<Vec<String>, Error> {
     Ok(told.into_iter().map(line).collect())
 }
 
-fn next_command(
-    subject: &read::Subject,
-    finding: &Finding,
-    unkept: Option<&Unkept>,
-) -> Result<String, Error> {
-    if let (Next::SetPolicy, Some(unkept)) = (finding.next, unkept) {
-        return Ok(unkept.next_command());
-    }
-    let name = subject.name.to_string();
+fn run_now(table: &Table) -> String {
+    Sql::template("SELECT * FROM ensure_partitions({name});")
+        .literal("name", &table.name.to_string())
+        .build()
+}
+
+fn next_command(table: &Table, finding: &Finding) -> String {
+    let name = table.name.to_string();
     let call = |template| Sql::template(template).literal("name", &name).build();
-    Ok(match (finding.next, subject.default) {
-        (Next::LookAtDefault, Some(default)) => {
-            let gone = || Error::NoRelation {
-                oid: default.to_u32(),
-            };
-            let default = table::qualified_name(default)?.ok_or_else(gone)?;
-            Sql::template("SELECT min({column}), max({column}), count(*) FROM {default};")
-                .ident("column", &subject.column)
-                .name("default", &default)
-                .build()
-        }
-        (Next::LookAtRuns, _) => call(
+    match finding.next {
+        Next::LookAtRuns => call(
             "SELECT * FROM partman_rs.runs WHERE relation = {name}::regclass ORDER BY started_at DESC;",
         ),
-        (Next::Repair, _) => call("SELECT set_partition_policy({name}, repair => true);"),
-        (Next::LookAtDrift, _) => call(
+        Next::Repair => call("SELECT set_partition_policy({name}, repair => true);"),
+        Next::LookAtDrift => call(
             "SELECT * FROM ensure_partitions({name}, dry_run => true) WHERE action = 'repair';",
         ),
-        (Next::LookAtRetention, _) => {
-            call("SELECT * FROM ensure_partitions({name}, dry_run => true);")
+        Next::LookAtRetention => call("SELECT * FROM ensure_partitions({name}, dry_run => true);"),
+        Next::MakeDefault => {
+            let default = QualifiedName {
+                schema: table.name.schema.clone(),
+                name: Names::new([]).derive(&table.name.name, "default"),
+            };
+            Sql::template("CREATE TABLE {default} PARTITION OF {name} DEFAULT;")
+                .name("default", &default)
+                .name("name", &table.name)
+                .build()
         }
-        _ => call("SELECT * FROM ensure_partitions({name});"),
-    })
+        Next::Ensure | Next::LookAtDefault | Next::SetPolicy => run_now(table),
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::act::{run, unchanged};
 use super::family;
+use super::managed::Table;
 use super::read::Subject;
 use super::recycle;
 use super::set::Leaf;
@@ -81,15 +82,15 @@ pub fn dispose(
 
 /// Ends what `DETACH PARTITION … CONCURRENTLY` began and did not end; `false` where somebody else has
 /// done so meanwhile. The table stays, by itself: nobody has left word what is to become of it.
-pub fn finalize(subject: &Subject, partition: pg_sys::Oid) -> Result<bool, Error> {
-    subject.as_owner(|| {
+pub fn finalize(table: &Table, partition: pg_sys::Oid) -> Result<bool, Error> {
+    table.as_owner(|| {
         // SHARE UPDATE EXCLUSIVE on the parent, until the end of the (sub)transaction: readers and
         // writers go on, while who is still detaching holds the same, and is waited for shortly. FINALIZE
         // then takes ACCESS EXCLUSIVE on the partition, which is nobody's partition any more, when all
         // snapshots that have seen it as one are gone: likewise within the time-out.
-        family::lock(subject.parent, Mode::ShareUpdateExclusive)?;
-        let now = unchanged(subject)?;
-        if !table::half_detached(subject.parent)?.contains(&partition) {
+        family::lock(table.parent, Mode::ShareUpdateExclusive)?;
+        let now = table.unchanged()?;
+        if !table::half_detached(table.parent)?.contains(&partition) {
             return Ok(false);
         }
         let Some(name) = table::qualified_name(partition)? else {
@@ -137,7 +138,7 @@ fn locked(subject: &Subject) -> Result<Subject, Error> {
 }
 
 /// Ends a detaching. The caller has locked the table.
-pub fn end(now: &Subject, name: &QualifiedName) -> Result<(), Error> {
+pub fn end(now: &Table, name: &QualifiedName) -> Result<(), Error> {
     run(
         Sql::template("ALTER TABLE {parent} DETACH PARTITION {name} FINALIZE")
             .name("parent", &now.name)

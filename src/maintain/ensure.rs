@@ -5,12 +5,13 @@ use super::detach::{self, Disposal};
 use super::drain::{self, Beginning};
 use super::drift::{self, Drift};
 use super::family::Unkept;
+use super::managed::{Strategy, Table};
 use super::read::{self, Subject};
 use super::recycle::{self, Purge};
 use super::repair::{self, Mended};
 use super::retirement::{self, Completed, Detached};
 use super::set::{Leaf, Position};
-use super::{act, premake, referenced, retire};
+use super::{act, hash, list, premake, referenced, retire, values};
 use crate::catalog::policy::{Action, Policy};
 use crate::catalog::recycled::{self, Recycled};
 use crate::catalog::retirement::{self as begun, Retirement};
@@ -26,6 +27,7 @@ use crate::plan::names::QualifiedName;
 use crate::request::{self, SessionZone};
 use pgrx::pg_sys;
 use std::mem::discriminant;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// What is told where rows were moved out of a default partition, when that is done.
@@ -70,21 +72,21 @@ impl Outcome {
         }
     }
 
-    /// Whether a partition was retired, under a lock that everybody waits for.
-    pub fn has_retired(&self) -> bool {
-        Action::ALL
-            .iter()
-            .any(|action| action.done() == self.kind())
+    /// Whether it was done under a lock that everybody waits for: a partition was retired, or rows were
+    /// moved.
+    pub fn is_exclusive(&self) -> bool {
+        let retired = Action::ALL.iter().map(|action| action.done());
+        (retired.chain([values::FILLED])).any(|done| done == self.kind())
     }
 
     /// What an action on a table came to.
-    pub fn of(subject: &Subject, action: &'static str, told: String) -> Outcome {
+    pub fn of(table: &Table, action: &'static str, told: String) -> Outcome {
         Outcome {
-            relation: subject.name.name.clone(),
-            owner: subject.owner,
+            relation: table.name.name.clone(),
+            owner: table.owner,
             action,
             outcome: told,
-            ..unread(subject.parent)
+            ..unread(table.parent)
         }
     }
 
@@ -132,18 +134,85 @@ enum Task {
     Complete(Retirement),
     /// A table of the recycle bin, and its name.
     Purge(Recycled, String),
-    /// A partition that is half detached, and its name.
-    Finalize(pg_sys::Oid, String),
-    Mend(Drift),
+}
+
+/// A task of a table that is partitioned by ranges.
+struct OfRanges<'a> {
+    subject: &'a Subject,
+    task: &'a Task,
+}
+
+/// A partition that is half detached, and its name.
+struct Finalizing {
+    table: Rc<Table>,
+    partition: pg_sys::Oid,
+    name: String,
+}
+
+struct Mending<'a> {
+    table: &'a Table,
+    drift: Drift,
+}
+
+/// A piece of work on a table: all of it is done, or nothing.
+pub trait Deed {
+    fn run(&self) -> Result<Done, Error>;
+
+    /// The row that tells of it.
+    fn outcome(&self, told: String) -> Outcome;
+
+    /// What it has come to where it was done.
+    fn done(&self) -> String;
+
+    /// What a worker does of it before, outside any transaction.
+    fn before(&self) -> Result<Before<'_>, Failure> {
+        Ok(Before::Nothing)
+    }
+}
+
+/// What a worker has done of a deed before, outside any transaction.
+pub enum Before<'a> {
+    Nothing,
+    /// All but this.
+    AllBut(Box<dyn Deed + 'a>),
+    /// There is no more to be done, as is told.
+    Ended(String),
+}
+
+/// The end of a task of a table that is partitioned by ranges.
+struct Completing<'a> {
+    subject: &'a Subject,
+    task: Task,
 }
 
 /// Nothing is done to that.
 pub const IN_THE_BIN: &str = "it lies in the recycle bin";
 
-struct Decision {
+/// What is to be done about a table, and what is not, with the reasons.
+pub struct Decision {
+    pub table: Rc<Table>,
+    /// Done first, one by one.
+    pub deeds: Vec<Box<dyn Deed>>,
+    pub skipped: Vec<Outcome>,
+    ranges: Option<Ranges>,
+}
+
+impl Decision {
+    /// Of a table whose partitions are no ranges.
+    pub fn of(table: &Rc<Table>, deeds: Vec<Box<dyn Deed>>, skipped: Vec<Outcome>) -> Decision {
+        Decision {
+            table: Rc::clone(table),
+            deeds,
+            skipped,
+            ranges: None,
+        }
+    }
+}
+
+/// What is to be done about the partitions of a table that is partitioned by ranges.
+struct Ranges {
     subject: Subject,
     tasks: Vec<Task>,
-    skipped: Vec<Outcome>,
     /// Whether foreign keys link the table with others.
     is_linked: bool,
     /// Whether its partitions are partitioned themselves.
@@ -201,32 +270,30 @@ pub fn table(
         }
     };
     let mut outcomes = Vec::new();
-    let subject = &decision.subject;
-    let told = |task: &Task, told: &str| task.outcome(subject, told.to_owned());
-    if is_dry {
-        outcomes.extend(decision.tasks.iter().map(|task| told(task, "to be done")));
-    } else {
-        for group in decision.groups(runner) {
-            interrupts::check();
-            if may_go_on(policy)
-                && let Some(done) = attempt_together(subject, group, alone)
-            {
-                outcomes.extend(done);
-                continue;
-            }
-            outcomes.extend(group.iter().map(|task| {
-                interrupts::check();
-                match may_go_on(policy) {
-                    true => attempt(subject, task, tries, alone, runner),
-                    false => told(task, QUIET),
-                }
-            }));
+    let by_itself = |deed: &dyn Deed| {
+        interrupts::check();
+        match is_dry {
+            true => deed.outcome("to be done".to_owned()),
+            false if !may_go_on(policy) => deed.outcome(QUIET.to_owned()),
+            false => attempt(deed, tries, alone, runner),
         }
+    };
+    outcomes.extend((decision.deeds.iter()).map(|deed| by_itself(deed.as_ref())));
+    for (subject, group) in (decision.ranges.iter()).flat_map(|ranges| ranges.groups(runner)) {
+        interrupts::check();
+        if !is_dry
+            && may_go_on(policy)
+            && let Some(done) = attempt_together(subject, group, alone)
+        {
+            outcomes.extend(done);
+            continue;
+        }
+        outcomes.extend((group.iter()).map(|task| by_itself(&OfRanges { subject, task })));
     }
     outcomes.extend(decision.skipped);
     outcomes.extend(compare(
         policy,
-        &decision.subject,
+        &decision.table,
         is_dry,
         tries,
         may_go_on,
@@ -244,7 +311,7 @@ const QUIET: &str = "skipped: quiet hours have begun";
 /// policy says so.
 fn compare(
     policy: &Policy,
-    subject: &Subject,
+    table: &Table,
     is_dry: bool,
     tries: u32,
     may_go_on: fn(&Policy) -> bool,
@@ -253,10 +320,9 @@ fn compare(
     let mut drifts = None;
     let look = |drifts: &mut Option<Vec<Drift>>| {
         alone(&mut || {
-            let is_due =
-                is_dry || !history::is_compared(subject.parent, guc::comparison_interval())?;
+            let is_due = is_dry || !history::is_compared(table.parent, guc::comparison_interval())?;
             *drifts = match is_due {
-                true => Some(repair::drifts(subject.parent)?),
+                true => Some(repair::drifts(table.parent)?),
                 false => None,
             };
             Ok(())
@@ -267,14 +333,14 @@ fn compare(
     // down when what is above it is mended.
     for round in 1..=ROUNDS {
         if let Err(failure) = look(&mut drifts) {
-            outcomes.push(Outcome::of(subject, "repair", String::new()).failed(&failure));
+            outcomes.push(Outcome::of(table, "repair", String::new()).failed(&failure));
             return outcomes;
         }
         let Some(found) = &drifts else {
             return outcomes;
         };
         if is_dry || !policy.repair {
-            outcomes.extend(told(policy, subject, found));
+            outcomes.extend(told(policy, table, found));
             break;
         }
         let (by_hand, mendable): (Vec<Drift>, Vec<Drift>) =
@@ -282,10 +348,10 @@ fn compare(
         let mut is_mended = false;
         for drift in mendable {
             interrupts::check();
-            let task = Task::Mend(drift);
+            let mending = Mending { table, drift };
             let outcome = match may_go_on(policy) {
-                true => attempt(subject, &task, tries, alone, Runner::Session),
-                false => task.outcome(subject, QUIET.to_owned()),
+                true => attempt(&mending, tries, alone, Runner::Session),
+                false => mending.outcome(QUIET.to_owned()),
             };
             is_mended |= outcome.is_repaired();
             // What a round before has told is not told again.
@@ -297,7 +363,7 @@ fn compare(
             }
         }
         if !is_mended || round == ROUNDS {
-            outcomes.extend(told(policy, subject, &by_hand));
+            outcomes.extend(told(policy, table, &by_hand));
             break;
         }
     }
@@ -305,18 +371,18 @@ fn compare(
         outcome.failure.is_some() || outcome.is_left_to_builder() || outcome.outcome == QUIET
     };
     if !is_dry && !outcomes.iter().any(is_left) {
-        let noted = alone(&mut || history::compared(subject.parent));
+        let noted = alone(&mut || history::compared(table.parent));
         outcomes.extend(
             noted
                 .err()
-                .map(|failure| Outcome::of(subject, "repair", String::new()).failed(&failure)),
+                .map(|failure| Outcome::of(table, "repair", String::new()).failed(&failure)),
         );
     }
     outcomes
 }
 
 /// A row for each kind of drift, and not for each partition: there may be very many.
-fn told(policy: &Policy, subject: &Subject, drifts: &[Drift]) -> Vec<Outcome> {
+fn told(policy: &Policy, table: &Table, drifts: &[Drift]) -> Vec<Outcome> {
     drift::alike(drifts)
         .into_iter()
         .map(|(first, names)| {
@@ -336,7 +402,7 @@ fn told(policy: &Policy, subject: &Subject, drifts: &[Drift]) -> Vec<Outcome> {
             Outcome {
                 partition: (names.len() == 1).then(|| first.name.to_string()),
                 ..Outcome::of(
-                    subject,
+                    table,
                     "repair",
                     format!("{word}: {}{which}{then}", first.what),
                 )
@@ -350,6 +416,29 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
     if recycled::holds(policy.parent)? {
         return Ok(None);
     }
+    let mut decision = match Strategy::of(policy.parent)? {
+        Strategy::Range => decide_ranges(policy)?,
+        Strategy::List => list::decide(policy)?,
+        Strategy::Hash => hash::decide(policy)?,
+    };
+    // First: PostgreSQL makes no partition where a half detached one is, and detaches no other.
+    let begun = begun::of(policy.parent)?;
+    let mut half_detached = table::half_detached(policy.parent)?;
+    half_detached.retain(|partition| begun.iter().all(|one| one.was.partition != *partition));
+    for (place, partition) in half_detached.into_iter().enumerate() {
+        let name = table::qualified_name(partition)?;
+        let finalizing = Finalizing {
+            table: Rc::clone(&decision.table),
+            partition,
+            name: name.map_or_else(String::new, |name| name.to_string()),
+        };
+        decision.deeds.insert(place, Box::new(finalizing));
+    }
+    decision.skipped.extend(without_policy(policy.parent)?);
+    Ok(Some(decision))
+}
+
+fn decide_ranges(policy: &Policy) -> Result<Decision, Error> {
     let subject = read::subject(
         policy.parent,
         policy.key_codec.as_deref(),
@@ -360,11 +449,7 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
     let position = subject.position(&zone)?;
     let keep_from = keep_from(policy, &subject, position, &zone)?;
     let wish = premake::Wish {
-        lattice: request::lattice(
-            &policy.partition_interval,
-            policy.partition_offset.as_deref(),
-            key,
-        )?,
+        lattice: request::lattice(policy.interval()?, policy.partition_offset.as_deref(), key)?,
         premake: u32::try_from(policy.premake).unwrap_or(0),
         most: guc::max_partitions(),
     };
@@ -396,18 +481,8 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
         skipped.push(skip(policy.retention_action.name(), Some(named), why));
     }
     let mut tasks = Vec::new();
-    // First: PostgreSQL makes no partition where a half detached one is, and detaches no other.
-    let begun = begun::of(policy.parent)?;
-    let is_begun = |partition| begun.iter().any(|one| one.was.partition == partition);
-    for partition in table::half_detached(policy.parent)? {
-        if is_begun(partition) {
-            continue;
-        }
-        let name = table::qualified_name(partition)?;
-        let name = name.map_or_else(String::new, |name| name.to_string());
-        tasks.push(Task::Finalize(partition, name));
-    }
-    tasks.extend(begun.iter().cloned().map(Task::Complete));
+    // Before others: PostgreSQL makes no partition where a half detached one is.
+    tasks.extend(begun::of(policy.parent)?.into_iter().map(Task::Complete));
     if policy.default_partition == Some(true) && subject.default.is_none() {
         tasks.push(Task::CreateDefault);
     }
@@ -450,17 +525,20 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
             }
         }
     }
-    skipped.extend(without_policy(policy.parent)?);
     // These matter only for how tasks are grouped.
     let is_linked = tasks.len() > 1 && subject.has_foreign_keys()?;
     let has_levels = tasks.len() > 1 && subject.has_two_levels()?;
-    Ok(Some(Decision {
-        is_linked,
-        has_levels,
-        subject,
-        tasks,
+    Ok(Decision {
+        table: Rc::clone(&subject.table),
+        deeds: Vec::new(),
         skipped,
-    }))
+        ranges: Some(Ranges {
+            is_linked,
+            has_levels,
+            subject,
+            tasks,
+        }),
+    })
 }
 
 /// The outcome where partitions are partitioned and have no policy, as their siblings have.
@@ -514,11 +592,11 @@ pub fn keep_from(
 /// Most actions of one (sub)transaction: each table that is made takes five locks and more.
 const MOST_TOGETHER: usize = 50;
 
-impl Decision {
+impl Ranges {
     /// Tasks in their order, those together that are done in one (sub)transaction. Nobody is to wait
     /// longer because of that: where an action stops others, it is alone, unless its locks would be
     /// kept anyway.
-    fn groups(&self, runner: Runner) -> impl Iterator<Item = &[Task]> {
+    fn groups(&self, runner: Runner) -> impl Iterator<Item = (&Subject, &[Task])> {
         // What a session locks stays locked until its transaction ends.
         let keeps_locks = runner == Runner::Session;
         let stops_others = self.is_linked || self.subject.default.is_some();
@@ -536,6 +614,7 @@ impl Decision {
         self.tasks
             .chunk_by(|task, next| discriminant(task) == discriminant(next))
             .flat_map(move |alike| alike.chunks(alike.first().map_or(1, most)))
+            .map(|group| (&self.subject, group))
     }
 }
 
@@ -549,7 +628,7 @@ fn attempt_together(subject: &Subject, tasks: &[Task], alone: Alone) -> Option<V
     let mut outcomes = Vec::new();
     let done = alone(&mut || {
         for (task, done) in tasks.iter().zip(run_together(subject, tasks)?) {
-            outcomes.push(task.noted(subject, done, began.elapsed())?);
+            outcomes.push(noted(&OfRanges { subject, task }, done, began.elapsed())?);
         }
         failpoint("maintain:before_commit")
     });
@@ -565,7 +644,7 @@ fn attempt_together(subject: &Subject, tasks: &[Task], alone: Alone) -> Option<V
     }
 }
 
-/// Runs alike tasks, as [`Decision::groups`] has them.
+/// Runs alike tasks, as [`Ranges::groups`] has them.
 fn run_together(subject: &Subject, tasks: &[Task]) -> Result<Vec<Done>, Error> {
     let mut spans = Vec::new();
     let mut leaves = Vec::new();
@@ -573,12 +652,7 @@ fn run_together(subject: &Subject, tasks: &[Task]) -> Result<Vec<Done>, Error> {
         match task {
             Task::Create(span) => spans.push(span),
             Task::Retire(leaf, ..) => leaves.push(leaf),
-            Task::CreateDefault
-            | Task::Drain(..)
-            | Task::Complete(_)
-            | Task::Purge(..)
-            | Task::Finalize(..)
-            | Task::Mend(_) => {
+            Task::CreateDefault | Task::Drain(..) | Task::Complete(_) | Task::Purge(..) => {
                 return Err(Error::Internal("such tasks are done alone".to_owned()));
             }
         }
@@ -603,28 +677,26 @@ fn run_together(subject: &Subject, tasks: &[Task]) -> Result<Vec<Done>, Error> {
 pub const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(50);
 
-fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone, runner: Runner) -> Outcome {
+fn attempt(deed: &dyn Deed, tries: u32, alone: Alone, runner: Runner) -> Outcome {
     let mut tried = 1;
     let began = Instant::now();
     // Of a partition that was detached beside readers and writers.
     let mut rest = None;
     loop {
         let mut done = Ok(());
-        if let (Task::Retire(leaf, _, disposal), Runner::Worker, None) = (task, runner, &rest) {
-            let told = |told: String| task.outcome(subject, told);
-            match retirement::detach(subject, leaf, disposal) {
-                Ok(Detached::Done(retirement)) => rest = Some(Task::Complete(*retirement)),
-                Ok(Detached::Plainly) => {}
-                Ok(Detached::NotTried(why)) => return told(format!("skipped: {why}")),
-                Ok(Detached::Nothing) => return told(SOMEBODY_ELSE.to_owned()),
+        if rest.is_none() && runner == Runner::Worker {
+            match deed.before() {
+                Ok(Before::AllBut(deed)) => rest = Some(deed),
+                Ok(Before::Nothing) => {}
+                Ok(Before::Ended(told)) => return deed.outcome(told),
                 Err(failure) => done = Err(failure),
             }
         }
-        let task = rest.as_ref().unwrap_or(task);
+        let deed = rest.as_deref().unwrap_or(deed);
         let mut outcome = None;
         let done = done.and_then(|()| {
             alone(&mut || {
-                outcome = Some(task.noted(subject, task.run(subject)?, began.elapsed())?);
+                outcome = Some(noted(deed, deed.run()?, began.elapsed())?);
                 failpoint("maintain:before_commit")
             })
         });
@@ -635,11 +707,11 @@ fn attempt(subject: &Subject, task: &Task, tries: u32, alone: Alone, runner: Run
                 continue;
             }
             Err(failure) => {
-                let outcome = task.outcome(subject, String::new()).failed(&failure);
+                let outcome = deed.outcome(String::new()).failed(&failure);
                 note_failure(&outcome, began.elapsed(), alone);
                 outcome
             }
-            Ok(outcome) => outcome.unwrap_or_else(|| task.outcome(subject, String::new())),
+            Ok(outcome) => outcome.unwrap_or_else(|| deed.outcome(String::new())),
         };
     }
 }
@@ -679,8 +751,8 @@ fn unread(parent: pg_sys::Oid) -> Outcome {
     }
 }
 
-/// What a task came to.
-enum Done {
+/// What a deed came to.
+pub enum Done {
     Made(QualifiedName),
     /// With the name that it has then.
     Retired(QualifiedName),
@@ -703,27 +775,26 @@ impl From<Creation> for Done {
     }
 }
 
-impl Task {
-    /// What it came to, recorded if anything was done: in the same (sub)transaction.
-    fn noted(&self, subject: &Subject, done: Done, taken: Duration) -> Result<Outcome, Error> {
-        let told = |told: String| self.outcome(subject, told);
-        let outcome = match done {
-            Done::Made(name) | Done::Retired(name) => Outcome {
-                partition: Some(name.to_string()),
-                ..told(self.done())
-            },
-            Done::Told(name, words) => Outcome {
-                partition: Some(name),
-                ..told(words)
-            },
-            Done::AsWanted => told(self.done()),
-            Done::NotTried(why) => return Ok(told(format!("skipped: {why}"))),
-            Done::Nothing => return Ok(told(SOMEBODY_ELSE.to_owned())),
-        };
-        history::note(&outcome, taken)?;
-        Ok(outcome)
-    }
+/// What a deed came to, recorded if anything was done: in the same (sub)transaction.
+fn noted(deed: &dyn Deed, done: Done, taken: Duration) -> Result<Outcome, Error> {
+    let outcome = match done {
+        Done::Made(name) | Done::Retired(name) => Outcome {
+            partition: Some(name.to_string()),
+            ..deed.outcome(deed.done())
+        },
+        Done::Told(name, words) => Outcome {
+            partition: Some(name),
+            ..deed.outcome(words)
+        },
+        Done::AsWanted => deed.outcome(deed.done()),
+        Done::NotTried(why) => return Ok(deed.outcome(format!("skipped: {why}"))),
+        Done::Nothing => return Ok(deed.outcome(SOMEBODY_ELSE.to_owned())),
+    };
+    history::note(&outcome, taken)?;
+    Ok(outcome)
+}
 
+impl Task {
     fn run(&self, subject: &Subject) -> Result<Done, Error> {
         Ok(match self {
             Task::Create(span) => act::create(subject, &[span])?
@@ -749,10 +820,6 @@ impl Task {
                 }
                 Completed::Nothing => Done::Nothing,
             },
-            Task::Finalize(partition, _) => match detach::finalize(subject, *partition)? {
-                true => Done::AsWanted,
-                false => Done::Nothing,
-            },
             Task::Purge(recycled, _) => match recycle::purge(subject, recycled)? {
                 Purge::Dropped => Done::AsWanted,
                 Purge::Gone => Done::Nothing,
@@ -760,11 +827,6 @@ impl Task {
                 Purge::TakenOver => Done::NotTried(
                     "somebody has taken it over: it has lost its constraint, or has another owner or a parent".to_owned(),
                 ),
-            },
-            Task::Mend(drift) => match repair::mend(subject, drift)? {
-                Mended::Done => Done::AsWanted,
-                Mended::NotTried(why) => Done::NotTried(format!("{}; {why}", drift.what)),
-                Mended::Gone => Done::Nothing,
             },
         })
     }
@@ -795,34 +857,108 @@ impl Task {
                 upper: retirement.was.upper.clone(),
                 ..Outcome::of(subject, retirement.action.name(), told)
             },
-            Task::Finalize(_, name) => Outcome {
-                partition: Some(name.clone()),
-                ..Outcome::of(subject, "finalize", told)
-            },
             Task::Purge(recycled, name) => Outcome {
                 partition: Some(name.clone()),
                 lower: recycled.lower.clone(),
                 upper: recycled.upper.clone(),
                 ..Outcome::of(subject, Action::Drop.name(), told)
             },
-            Task::Mend(drift) => Outcome {
-                partition: Some(drift.name.to_string()),
-                ..Outcome::of(subject, "repair", told)
-            },
         }
     }
 
     fn done(&self) -> String {
         let word = match self {
-            Task::Mend(drift) => return format!("repaired: {}", drift.what),
             Task::Create(_) | Task::CreateDefault => "created",
             Task::Drain(..) => "draining",
             Task::Retire(_, _, disposal) => disposal.action.done(),
             Task::Complete(retirement) => retirement.action.done(),
             Task::Purge(..) => Action::Drop.done(),
-            Task::Finalize(..) => Action::Detach.done(),
         };
         word.to_owned()
+    }
+}
+
+impl Deed for OfRanges<'_> {
+    fn run(&self) -> Result<Done, Error> {
+        self.task.run(self.subject)
+    }
+
+    fn outcome(&self, told: String) -> Outcome {
+        self.task.outcome(self.subject, told)
+    }
+
+    fn done(&self) -> String {
+        self.task.done()
+    }
+
+    fn before(&self) -> Result<Before<'_>, Failure> {
+        let Task::Retire(leaf, _, disposal) = self.task else {
+            return Ok(Before::Nothing);
+        };
+        Ok(match retirement::detach(self.subject, leaf, disposal)? {
+            Detached::Done(retirement) => Before::AllBut(Box::new(Completing {
+                subject: self.subject,
+                task: Task::Complete(*retirement),
+            })),
+            Detached::Plainly => Before::Nothing,
+            Detached::NotTried(why) => Before::Ended(format!("skipped: {why}")),
+            Detached::Nothing => Before::Ended(SOMEBODY_ELSE.to_owned()),
+        })
+    }
+}
+
+impl Deed for Completing<'_> {
+    fn run(&self) -> Result<Done, Error> {
+        self.task.run(self.subject)
+    }
+
+    fn outcome(&self, told: String) -> Outcome {
+        self.task.outcome(self.subject, told)
+    }
+
+    fn done(&self) -> String {
+        self.task.done()
+    }
+}
+
+impl Deed for Finalizing {
+    fn run(&self) -> Result<Done, Error> {
+        Ok(match detach::finalize(&self.table, self.partition)? {
+            true => Done::AsWanted,
+            false => Done::Nothing,
+        })
+    }
+
+    fn outcome(&self, told: String) -> Outcome {
+        Outcome {
+            partition: Some(self.name.clone()),
+            ..Outcome::of(&self.table, "finalize", told)
+        }
+    }
+
+    fn done(&self) -> String {
+        Action::Detach.done().to_owned()
+    }
+}
+
+impl Deed for Mending<'_> {
+    fn run(&self) -> Result<Done, Error> {
+        Ok(match repair::mend(self.table, &self.drift)? {
+            Mended::Done => Done::AsWanted,
+            Mended::NotTried(why) => Done::NotTried(format!("{}; {why}", self.drift.what)),
+            Mended::Gone => Done::Nothing,
+        })
+    }
+
+    fn outcome(&self, told: String) -> Outcome {
+        Outcome {
+            partition: Some(self.drift.name.to_string()),
+            ..Outcome::of(self.table, "repair", told)
+        }
+    }
+
+    fn done(&self) -> String {
+        format!("repaired: {}", self.drift.what)
     }
 }
 

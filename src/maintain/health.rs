@@ -37,6 +37,10 @@ pub struct Seen {
     pub is_mendable: bool,
     /// Partitions that are partitioned and have no policy as their siblings have, in words.
     pub unkept: Option<String>,
+    /// Rows that no partition takes, by list or by hash, in words.
+    pub refused: Option<String>,
+    /// Whether new values are to get partitions, and there is no default partition that takes them first.
+    pub lacks_default: bool,
 }
 
 /// How urgent it is.
@@ -71,6 +75,8 @@ pub enum Next {
     LookAtRuns,
     /// Have what has drifted mended.
     Repair,
+    /// Make a default partition.
+    MakeDefault,
     /// Look at what has drifted, and how it is mended by hand.
     LookAtDrift,
     /// Give a partition that is partitioned a policy.
@@ -123,6 +129,17 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
             "there is a default partition, and the policy wants none".to_owned(),
         ),
         _ => {}
+    }
+    if let Some(refused) = &seen.refused {
+        find(Critical, Next::Ensure, refused.clone());
+    }
+    if seen.lacks_default {
+        find(
+            Warning,
+            Next::MakeDefault,
+            "there is no default partition: rows of new values are refused, and nobody learns of them"
+                .to_owned(),
+        );
     }
     if seen.failures > 0 {
         let error = match &seen.last_error {
@@ -420,6 +437,23 @@ mod tests {
             ..overdue
         };
         assert_eq!(found(too_many).len(), 1);
+    }
+
+    #[test]
+    fn rows_that_no_list_or_remainder_takes_are_critical() {
+        let seen = Seen {
+            takes_present: true,
+            refused: Some("all of them".to_owned()),
+            lacks_default: true,
+            ..Seen::default()
+        };
+        assert_eq!(
+            found(seen),
+            [
+                (Verdict::Critical, Next::Ensure),
+                (Verdict::Warning, Next::MakeDefault)
+            ]
+        );
     }
 
     #[test]

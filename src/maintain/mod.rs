@@ -2,6 +2,7 @@
 //!
 //! [`set`] is what is there; [`premake`], [`levels`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
 //! decide, without a server; [`read`], [`referenced`], [`blueprint`], [`act`], [`detach`], [`retirement`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
+//! [`list`], [`values`], [`hash`] and [`unordered`] are about tables that are not partitioned by ranges;
 //! [`drain`] moves rows out of a default partition, [`family`] is about tables above and below one, [`ensure`] is a run over one table, and
 //! [`checkup`] tells how it fares.
 
@@ -15,9 +16,12 @@ pub mod drain;
 pub mod drift;
 pub mod ensure;
 pub mod family;
+mod hash;
 pub mod health;
 pub mod infer;
 mod levels;
+mod list;
+pub mod managed;
 pub mod parts;
 pub mod premake;
 pub mod read;
@@ -31,3 +35,5 @@ pub mod set;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod unordered;
+mod values;

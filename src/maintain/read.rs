@@ -1,5 +1,6 @@
 //! Reads a partitioned table: its partitions from the relation cache, and where its data ends.
 
+use super::managed::{self, Table};
 use super::set::{Leaf, PartitionSet, Position};
 use crate::catalog::{policy, table};
 use crate::db;
@@ -8,23 +9,20 @@ use crate::guc;
 use crate::pg::lock::Mode;
 use crate::pg::partitions;
 use crate::pg::relation::Relation;
-use crate::pg::role::{Restriction, acting_as};
 use crate::pg::settings;
 use crate::plan::bounds::{Coverage, RangeBound};
 use crate::plan::codec::{Carrier, Codec, CodecError, Stored};
-use crate::plan::facts::Facts;
 use crate::plan::interval::KeyType;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use crate::request::{self, SessionZone};
 use pgrx::pg_sys;
-use std::cell::OnceCell;
+use std::ops::Deref;
+use std::rc::Rc;
 
-/// A partitioned table whose partitions can be managed.
+/// A table that is partitioned by ranges, and whose partitions can be managed.
 pub struct Subject {
-    pub parent: pg_sys::Oid,
-    pub name: QualifiedName,
-    pub owner: pg_sys::Oid,
+    pub table: Rc<Table>,
     /// The partition column.
     pub column: String,
     /// Its keys count as times where ids carry them.
@@ -37,7 +35,14 @@ pub struct Subject {
     /// exactly there.
     seams: Seams,
     pub default: Option<pg_sys::Oid>,
-    facts: OnceCell<Facts>,
+}
+
+impl Deref for Subject {
+    type Target = Table;
+
+    fn deref(&self) -> &Table {
+        &self.table
+    }
 }
 
 /// Ends and beginnings of partitions, each with the time that it counts as.
@@ -82,13 +87,7 @@ pub fn subject(
     key_codec: Option<&str>,
     with_sizes: bool,
 ) -> Result<Subject, Error> {
-    // From the top down, as whoever changes the whole locks it: see family::lock.
-    for above in table::ancestors(parent)? {
-        drop(Relation::try_open(above, Mode::AccessShare));
-    }
-    let open = Relation::try_open(parent, Mode::AccessShare).ok_or_else(|| Error::NoRelation {
-        oid: parent.to_u32(),
-    })?;
+    let open = managed::open(parent)?;
     let name = open.name();
     let unmanaged = |detail: &str| Error::NotManaged {
         relation: name.name.clone(),
@@ -206,16 +205,13 @@ pub fn subject(
         })
         .collect::<Result<Vec<Leaf>, Error>>()?;
     Ok(Subject {
-        parent,
-        owner: open.owner(),
-        name,
+        table: Rc::new(Table::of(&open)),
         column: column.name,
         set: PartitionSet { key, leaves },
         codec,
         key_codec: key_codec.map(str::to_owned),
         seams,
         default,
-        facts: OnceCell::new(),
     })
 }
 
@@ -237,19 +233,6 @@ fn refused(name: &str, error: CodecError) -> Error {
 }
 
 impl Subject {
-    /// What new partitions take over from the table: read once for all that a run makes.
-    pub fn facts(&self) -> Result<&Facts, Error> {
-        if self.facts.get().is_none() {
-            let facts = table::facts(self.parent)?.ok_or_else(|| Error::NoRelation {
-                oid: self.parent.to_u32(),
-            })?;
-            let _ = self.facts.set(facts);
-        }
-        self.facts
-            .get()
-            .ok_or_else(|| Error::Internal("facts of a table are gone".to_owned()))
-    }
-
     /// The name of how its ids carry a time.
     pub fn key_codec(&self) -> Option<&str> {
         self.key_codec.as_deref()
@@ -524,15 +507,5 @@ impl Subject {
         let name = open.name();
         drop(open);
         self.has_rows(&name)
-    }
-
-    /// Runs work as the table's owner, who can gain nothing by it.
-    pub fn as_owner<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        acting_as(self.owner, Restriction::SecurityRestricted, work)
-    }
-    /// Reads rows as the table's owner, whatever policies it forces upon itself: rows that nobody is
-    /// shown want their partition, too.
-    fn reading<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        acting_as(self.owner, Restriction::SecurityRestrictedAllRows, work)
     }
 }

@@ -1,8 +1,8 @@
 //! Mends what has drifted: each in a moment, as the table's owner, who may do no more than before.
 
 use super::drift::{self, Difference, Drift, Remedy};
-use super::read::Subject;
-use super::{act, family, parts};
+use super::managed::Table;
+use super::{family, parts};
 use crate::catalog::{policy, table};
 use crate::convert::run_step;
 use crate::db;
@@ -68,7 +68,7 @@ fn differences(parent: pg_sys::Oid) -> Result<Vec<Difference>, Error> {
 }
 
 /// Mends one drift of one partition.
-pub fn mend(subject: &Subject, drift: &Drift) -> Result<Mended, Error> {
+pub fn mend(table: &Table, drift: &Drift) -> Result<Mended, Error> {
     let statements = match &drift.remedy {
         Remedy::ByHand(how) => return Ok(Mended::NotTried(how.clone())),
         Remedy::Build(_) if launcher::maintenance_interval().is_some() => {
@@ -81,8 +81,8 @@ pub fn mend(subject: &Subject, drift: &Drift) -> Result<Mended, Error> {
         pg_sys::Oid::from(drift.parent),
         pg_sys::Oid::from(drift.partition),
     );
-    subject.as_owner(|| {
-        if !take(subject, drift)? {
+    table.as_owner(|| {
+        if !take(table, drift)? {
             return Ok(Mended::Gone);
         }
         match drift.remedy {
@@ -118,7 +118,7 @@ pub fn mend(subject: &Subject, drift: &Drift) -> Result<Mended, Error> {
 
 /// Takes a partition that has drifted in hand, until the end of the (sub)transaction; `false` where it is
 /// not that partition of its table any more.
-pub fn take(subject: &Subject, drift: &Drift) -> Result<bool, Error> {
+pub fn take(table: &Table, drift: &Drift) -> Result<bool, Error> {
     let (parent, partition) = (
         pg_sys::Oid::from(drift.parent),
         pg_sys::Oid::from(drift.partition),
@@ -126,10 +126,10 @@ pub fn take(subject: &Subject, drift: &Drift) -> Result<bool, Error> {
     // SHARE UPDATE EXCLUSIVE on the table, on the one between if there is one, then on the partition: neither
     // readers nor writers wait for it, but nobody attaches, detaches, renames or mends meanwhile. What is done
     // to the partition then may want it ACCESS EXCLUSIVE for a moment: hence the time-out.
-    for relation in [subject.parent, parent, partition] {
+    for relation in [table.parent, parent, partition] {
         family::lock(relation, Mode::ShareUpdateExclusive)?;
     }
-    act::unchanged(subject)?;
+    table.unchanged()?;
     let is_partition: bool = db::value(
         "SELECT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = $1 AND inhparent = $2 AND NOT inhdetachpending)",
         &[partition.into(), parent.into()],

@@ -83,3 +83,46 @@ unsafe fn stored(datum: pg_sys::Datum, key_type: pg_sys::Oid) -> Option<Stored> 
         _ => None,
     }
 }
+
+/// A partition by hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashPartition {
+    pub oid: pg_sys::Oid,
+    pub modulus: u32,
+    pub remainder: u32,
+}
+
+/// The partitions of a table that is partitioned by hash. What is being detached is left out.
+///
+/// The caller has made sure of the strategy.
+pub fn hashes(parent: &Relation) -> Vec<HashPartition> {
+    // SAFETY: as for ranges.
+    let (desc, bounds) = unsafe {
+        let desc = &*pg_sys::RelationGetPartitionDesc(parent.as_ptr(), true);
+        if desc.nparts == 0 {
+            return Vec::new();
+        }
+        (desc, &*desc.boundinfo)
+    };
+    let places = 0..usize::try_from(bounds.ndatums).unwrap_or(0);
+    places
+        .filter_map(|place| {
+            // SAFETY: a modulus and a remainder for each partition, both int4, the remainder smaller;
+            // for each remainder of the greatest modulus, of which all others are factors, there is the
+            // index of the partition that takes it, or -1.
+            let (modulus, remainder, index) = unsafe {
+                let datums = *bounds.datums.add(place);
+                let number = |at| (*datums.add(at)).value() as u32;
+                let (modulus, remainder) = (number(0), number(1));
+                (modulus, remainder, *bounds.indexes.add(remainder as usize))
+            };
+            let index = usize::try_from(index).ok()?;
+            Some(HashPartition {
+                // SAFETY: that index lies within the descriptor.
+                oid: unsafe { *desc.oids.add(index) },
+                modulus,
+                remainder,
+            })
+        })
+        .collect()
+}

@@ -15,6 +15,9 @@ pub const LONGEST_NAME: usize = 63;
 /// Length of a digest with the underscore before it.
 const DIGEST: usize = 9;
 
+/// Most bytes of a name that tell a value of a list: a uuid has room.
+const LONGEST_LABEL: usize = 36;
+
 /// Least room that an object's name keeps beside a long leaf name.
 const OBJECT_ROOM: usize = 24;
 
@@ -80,6 +83,26 @@ impl Names {
         let own = own.filter(|rest| !rest.is_empty()).unwrap_or(&number);
         // What both begin with by chance is no part of the name.
         self.leaf_object(parent, "", own)
+    }
+}
+
+/// What of a name tells a value of a list: its letters, lower-case, and digits; what is between them
+/// becomes an underscore. Not unique, as little as it can be read back: [`Names`] see to that.
+pub fn label(value: &str) -> String {
+    let sign = match value.strip_prefix('-') {
+        Some(rest) if rest.starts_with(|first: char| first.is_ascii_digit()) => "minus_",
+        _ => "",
+    };
+    let words: Vec<&str> = value
+        .split(|other: char| !other.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect();
+    match words.is_empty() {
+        true => "value".to_owned(),
+        false => digest_end(
+            &format!("{sign}{}", words.join("_").to_lowercase()),
+            LONGEST_LABEL,
+        ),
     }
 }
 

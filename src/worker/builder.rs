@@ -8,8 +8,8 @@ use crate::catalog::{history, policy};
 use crate::error::Error;
 use crate::maintain::drift::{Drift, Remedy};
 use crate::maintain::ensure::{self, Outcome};
+use crate::maintain::managed::Table;
 use crate::maintain::parts::Part;
-use crate::maintain::read::{self, Subject};
 use crate::maintain::repair;
 use crate::pg::transaction::{Failure, unit};
 use crate::pg::{interrupts, top_level};
@@ -77,7 +77,7 @@ fn build(parent: pg_sys::Oid, drift: &Drift, index: pg_sys::Oid) -> Result<(), F
     let leaf = pg_sys::Oid::from(drift.partition);
     let read = || {
         unit(|| {
-            let owner = subject(parent)?.owner;
+            let owner = Table::read(parent)?.owner;
             let part = Part::read(pg_sys::Oid::from(drift.parent), leaf, index)?;
             Ok(part.map(|part| (owner, part)))
         })
@@ -121,10 +121,10 @@ fn attach(
     let mut tried = 1;
     loop {
         let attached = unit(|| {
-            let subject = subject(parent)?;
-            let is_attached = subject.as_owner(|| {
+            let table = Table::read(parent)?;
+            let is_attached = table.as_owner(|| {
                 // Its locks last until the end of the transaction: a moment.
-                let is_there = repair::take(&subject, drift)?;
+                let is_there = repair::take(&table, drift)?;
                 let part = Part::read(pg_sys::Oid::from(drift.parent), leaf, index)?;
                 match part.filter(|_| is_there) {
                     Some(part) => part.attach(),
@@ -133,7 +133,7 @@ fn attach(
             })?;
             if is_attached {
                 let told = format!("repaired: {}", drift.what);
-                history::note(&outcome(&subject, drift, told), began.elapsed())?;
+                history::note(&outcome(&table, drift, told), began.elapsed())?;
             }
             Ok(is_attached)
         });
@@ -147,23 +147,17 @@ fn attach(
     }
 }
 
-/// The table as it is now, its key read as its policy says.
-fn subject(parent: pg_sys::Oid) -> Result<Subject, Error> {
-    let key_codec = policy::find(parent)?.and_then(|policy| policy.key_codec);
-    read::subject(parent, key_codec.as_deref(), false)
-}
-
-fn outcome(subject: &Subject, drift: &Drift, told: String) -> Outcome {
+fn outcome(table: &Table, drift: &Drift, told: String) -> Outcome {
     Outcome {
         partition: Some(drift.name.to_string()),
-        ..Outcome::of(subject, "repair", told)
+        ..Outcome::of(table, "repair", told)
     }
 }
 
 fn tell(parent: pg_sys::Oid, drift: &Drift, failure: &Failure, taken: Duration) {
     let told = unit(|| {
-        let subject = subject(parent)?;
-        let failed = outcome(&subject, drift, String::new()).failed(failure);
+        let table = Table::read(parent)?;
+        let failed = outcome(&table, drift, String::new()).failed(failure);
         history::note(&failed, taken)
     });
     if told.is_err() {

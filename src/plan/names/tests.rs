@@ -202,6 +202,57 @@ fn any_name() -> impl Strategy<Value = String> {
     .prop_map(|name| cut(&name, LONGEST_NAME).to_owned())
 }
 
+#[test]
+fn values_are_told_by_their_letters_and_digits() {
+    let told = [
+        "DE",
+        "it's",
+        "New York",
+        "-5",
+        "5",
+        "",
+        "--",
+        "Österreich",
+        "2024-01-31 00:00:00+00",
+        "{a,b}",
+    ]
+    .map(label);
+    let expected = [
+        "de",
+        "it_s",
+        "new_york",
+        "minus_5",
+        "5",
+        "value",
+        "value",
+        "österreich",
+        "2024_01_31_00_00_00_00",
+        "a_b",
+    ];
+    assert_eq!(told, expected);
+    let long = label(&"ä".repeat(100));
+    assert_eq!((long.len(), &long[..4]), (35, "ää"));
+    assert_ne!(
+        label(&format!("{}1", "x".repeat(80))),
+        label(&format!("{}2", "x".repeat(80)))
+    );
+}
+
+proptest! {
+    /// Any value has a label, and names of it are names: other values that look alike get others.
+    #[test]
+    fn any_value_gives_a_name(values in proptest::collection::vec(any::<String>(), 1..20), base in "[a-z]{1,63}") {
+        let mut names = names();
+        let mut all: Vec<String> = values.iter().map(|value| names.derive(&base, &label(value))).collect();
+        for name in &all {
+            prop_assert!(!name.is_empty() && name.len() <= LONGEST_NAME);
+        }
+        all.sort();
+        all.dedup();
+        prop_assert_eq!(all.len(), values.len());
+    }
+}
+
 proptest! {
     #[test]
     fn derived_names_fit_and_are_unique(

@@ -21,6 +21,7 @@ mod maintained;
 mod maintenance;
 mod maintenance_of_partitions;
 mod names;
+mod new_values;
 mod open_transactions;
 mod pains;
 mod partition_values;

@@ -1,0 +1,362 @@
+//! Tables that are partitioned by list: values that have no partition lie in the default partition, and
+//! are told; where the policy says so, each gets a partition of its own.
+
+use super::ensure::{Decision, Deed, Outcome};
+use super::managed::{self, Table};
+use super::values::{self, Chosen, Giving};
+use crate::analyze::INDEX_ONLY;
+use crate::catalog::policy::Policy;
+use crate::catalog::table;
+use crate::db;
+use crate::error::Error;
+use crate::guc;
+use crate::pg::lock::Mode;
+use crate::pg::relation::Relation;
+use crate::pg::settings;
+use crate::plan::names::QualifiedName;
+use crate::plan::sql::Sql;
+use pgrx::pg_sys;
+use std::rc::Rc;
+
+/// A table that is partitioned by lists of values of one column.
+pub struct ListTable {
+    pub table: Table,
+    pub column: String,
+    /// With its schema, as it is written in SQL.
+    pub column_type: String,
+    /// Why values are not told apart here, if so: what of the key, in a few words.
+    pub obstacle: Option<&'static str>,
+    pub default: Option<pg_sys::Oid>,
+    /// The youngest of the others.
+    pub sibling: Option<pg_sys::Oid>,
+}
+
+/// What lies in a default partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// In the order of their type, as they are written in SQL, without quotes; no more than are looked for.
+    pub values: Vec<NewValue>,
+    pub has_more_values: bool,
+    pub has_nulls: bool,
+}
+
+/// A value without a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewValue {
+    pub text: String,
+    /// As far as they were counted.
+    pub rows: i64,
+}
+
+/// What a look into a default partition came to.
+pub enum Look {
+    Seen(Contents),
+    /// Why it was not looked into, in a few words.
+    NotTried(String),
+}
+
+/// Fails where a table that is partitioned by list cannot be maintained, or new values cannot get
+/// partitions, if they are to.
+pub fn check(parent: pg_sys::Oid, new_values: bool) -> Result<(), Error> {
+    let found = ListTable::read(parent)?;
+    match found.obstacle.filter(|_| new_values) {
+        None => Ok(()),
+        Some(obstacle) => Err(Error::Argument {
+            message: format!(
+                "new values of table \"{}\" cannot get partitions of their own",
+                found.table.name.name
+            ),
+            detail: Some(format!("Its key {obstacle}.")),
+            hint: Some("Make them by hand; without new_values all else is maintained.".to_owned()),
+        }),
+    }
+}
+
+impl ListTable {
+    /// Reads it; takes ACCESS SHARE on it, until the end of the transaction.
+    pub fn read(parent: pg_sys::Oid) -> Result<ListTable, Error> {
+        let open = managed::open(parent)?;
+        let table = Table::of(&open);
+        let column: Option<Column> = db::row(
+            "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), o.opcdefault AND n.nspname = 'pg_catalog', coalesce(l.collisdeterministic AND m.collisdeterministic, true), \
+                    nullif(p.partdefid, 0), \
+                    (SELECT max(i.inhrelid) FROM pg_inherits i \
+                      WHERE i.inhparent = p.partrelid AND i.inhrelid <> p.partdefid AND NOT i.inhdetachpending) \
+               FROM pg_partitioned_table p \
+               JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] AND a.attnum > 0 \
+               JOIN pg_opclass o ON o.oid = p.partclass[0] \
+               JOIN pg_namespace n ON n.oid = o.opcnamespace \
+               LEFT JOIN pg_collation l ON l.oid = p.partcollation[0] \
+               LEFT JOIN pg_collation m ON m.oid = a.attcollation \
+              WHERE p.partrelid = $1 AND p.partstrat = 'l'",
+            &[parent.into()],
+            |row| {
+                Ok(Column {
+                    name: row.get(1)?,
+                    type_name: row.get(2)?,
+                    is_of_core: row.get(3)?,
+                    is_deterministic: row.get(4)?,
+                    default: row.find(5)?,
+                    sibling: row.find(6)?,
+                })
+            },
+        )?;
+        let column = column.ok_or_else(|| Error::NotManaged {
+            relation: table.name.name.clone(),
+            detail: "Its partition key is an expression.".to_owned(),
+        })?;
+        Ok(ListTable {
+            table,
+            obstacle: match (column.is_of_core, column.is_deterministic) {
+                // Operators of others are not called, and might not be found.
+                (false, _) => Some(
+                    "Its key is compared by an operator class that is not PostgreSQL's own, or not the type's usual one.",
+                ),
+                (_, false) => Some(
+                    "has a collation that is not deterministic: texts that differ are the same value",
+                ),
+                (true, true) => None,
+            },
+            column: column.name,
+            column_type: column.type_name,
+            default: column.default,
+            sibling: column.sibling,
+        })
+    }
+
+    /// Looks for up to so many values in the default partition, and for up to so many rows of each:
+    /// through an index on the key, from one value to the next; without one only where it is small.
+    pub fn look(&self, most_values: u32, most_rows: u32) -> Result<Look, Error> {
+        let seen = |contents| Ok(Look::Seen(contents));
+        // ACCESS SHARE on the default partition, until the end of the transaction.
+        let Some(open) = (self.default).and_then(|oid| Relation::try_open(oid, Mode::AccessShare))
+        else {
+            return seen(Contents::default());
+        };
+        if !open.is_plain() {
+            return Ok(Look::NotTried(
+                "the default partition is no plain table".to_owned(),
+            ));
+        }
+        if open.blocks() == 0 {
+            return seen(Contents::default());
+        }
+        if let Some(obstacle) = self.obstacle {
+            return Ok(Look::NotTried(format!("its key {obstacle}")));
+        }
+        let bytes = u64::from(open.blocks()) * u64::from(pg_sys::BLCKSZ);
+        let (oid, name) = (open.oid(), open.name());
+        drop(open);
+        let has_index = has_index(oid, &self.column)?;
+        if !has_index && bytes > guc::default_scan_limit() {
+            return Ok(Look::NotTried(
+                "the default partition is larger than pg_partman_rs.default_scan_limit, and has no index on the key"
+                    .to_owned(),
+            ));
+        }
+        let statement = self.statement(has_index, &name, most_values, most_rows);
+        let is_null = Sql::template("SELECT EXISTS (SELECT FROM {default} WHERE {column} IS NULL)")
+            .name("default", &name)
+            .ident("column", &self.column)
+            .build();
+        let (mut values, has_nulls) = self.table.reading(|| {
+            let how: &[_] = if has_index { &INDEX_ONLY } else { &[] };
+            settings::within(&settings::AS_WRITTEN, || {
+                settings::within(how, || {
+                    let values = db::rows(&statement, &[], |row| {
+                        Ok(NewValue {
+                            text: row.get(1)?,
+                            rows: row.get(2)?,
+                        })
+                    })?;
+                    Ok((values, db::value(&is_null, &[])?))
+                })
+            })
+        })?;
+        let most = most_values as usize;
+        let has_more_values = values.len() > most;
+        values.truncate(most);
+        seen(Contents {
+            values,
+            has_more_values,
+            has_nulls,
+        })
+    }
+
+    /// Whether any rows lie in the default partition.
+    pub fn default_has_rows(&self) -> Result<bool, Error> {
+        let Some(default) = self.default else {
+            return Ok(false);
+        };
+        let sql = Sql::template("SELECT EXISTS (SELECT FROM {default})")
+            .name("default", &name_of(default)?)
+            .build();
+        self.table.reading(|| db::value(&sql, &[]))
+    }
+
+    /// The statement that finds values, one more than the most, with their rows. Operators and types
+    /// are PostgreSQL's own, and format calls the type's output function, not a cast of somebody's.
+    fn statement(&self, has_index: bool, default: &QualifiedName, most: u32, rows: u32) -> String {
+        let template = match has_index {
+            true => {
+                "WITH RECURSIVE found (value) AS (\
+                 (SELECT {column} FROM {default} WHERE {column} IS NOT NULL ORDER BY {column} LIMIT 1) \
+                 UNION ALL \
+                 SELECT (SELECT d.{column} FROM {default} d WHERE d.{column} > found.value ORDER BY d.{column} LIMIT 1) \
+                   FROM found WHERE found.value IS NOT NULL) \
+                 SELECT format('%s', value), \
+                        (SELECT count(*) FROM (SELECT FROM {default} d WHERE d.{column} = found.value LIMIT {rows}) AS rows) \
+                   FROM found WHERE value IS NOT NULL LIMIT {most}"
+            }
+            false => {
+                "SELECT format('%s', value), least(rows, {rows}) \
+                   FROM (SELECT {column}, count(*) FROM {default} WHERE {column} IS NOT NULL \
+                          GROUP BY {column} ORDER BY {column} LIMIT {most}) AS found (value, rows)"
+            }
+        };
+        Sql::template(template)
+            .ident("column", &self.column)
+            .name("default", default)
+            .number("rows", rows.into())
+            .number("most", i64::from(most) + 1)
+            .build()
+    }
+}
+
+/// A partition column.
+struct Column {
+    name: String,
+    type_name: String,
+    /// Whether it is compared as PostgreSQL's own types usually are.
+    is_of_core: bool,
+    is_deterministic: bool,
+    default: Option<pg_sys::Oid>,
+    sibling: Option<pg_sys::Oid>,
+}
+
+/// Whether an index of all rows is in the usual order of that column.
+fn has_index(relation: pg_sys::Oid, column: &str) -> Result<bool, Error> {
+    db::value(
+        "SELECT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attname = $2::name \
+                          JOIN pg_opclass o ON o.oid = i.indclass[0] AND o.opcdefault JOIN pg_am m ON m.oid = o.opcmethod \
+                         WHERE i.indrelid = $1 AND i.indkey[0] = a.attnum AND i.indcollation[0] = a.attcollation \
+                           AND i.indisvalid AND i.indpred IS NULL AND m.amname = 'btree')",
+        &[relation.into(), column.into()],
+    )
+}
+
+/// Decides what a run does about such a table.
+pub fn decide(policy: &Policy) -> Result<Decision, Error> {
+    let found = ListTable::read(policy.parent)?;
+    let most_rows = guc::new_value_rows();
+    let look = found.look(guc::max_partitions(), most_rows.saturating_add(1))?;
+    let mut told = tell(&look, policy.new_values);
+    let chosen = match &look {
+        Look::Seen(contents) if policy.new_values => values::choose(contents, most_rows),
+        _ => Chosen::default(),
+    };
+    let in_the_way = match chosen.values.is_empty() {
+        true => None,
+        false => found.cannot_move()?,
+    };
+    if policy.new_values && found.default.is_none() {
+        told.push(
+            "there is no default partition: rows of new values are refused, and nobody learns of them"
+                .to_owned(),
+        );
+    }
+    let default = found.default;
+    let table = Rc::new(found.table);
+    let giving = |value: &NewValue| Giving {
+        table: Rc::clone(&table),
+        default: default.unwrap_or(pg_sys::InvalidOid),
+        value: value.clone(),
+    };
+    let skip = |why: &String| Outcome::of(&table, "create", format!("skipped: {why}"));
+    let mut skipped: Vec<Outcome> = told.iter().chain(&chosen.skipped).map(skip).collect();
+    let too_large = values::too_large(most_rows);
+    skipped.extend(
+        (chosen.too_large.iter())
+            .map(|value| giving(value).outcome(format!("skipped: {too_large}"))),
+    );
+    // One line for all of them: there may be very many.
+    skipped.extend(in_the_way.iter().map(skip));
+    let deeds = match in_the_way {
+        Some(_) => Vec::new(),
+        None => (chosen.values.iter())
+            .map(|value| Box::new(giving(value)) as Box<dyn Deed>)
+            .collect(),
+    };
+    Ok(Decision::of(&table, deeds, skipped))
+}
+
+/// Values that are named at once.
+const MOST_NAMED: usize = 3;
+
+/// What of a default partition's contents is told and left alone, in sentences: pure.
+fn tell(look: &Look, gives_partitions: bool) -> Vec<String> {
+    let contents = match look {
+        Look::Seen(contents) => contents,
+        Look::NotTried(why) => return vec![why.clone()],
+    };
+    let mut told = Vec::new();
+    if !contents.values.is_empty() && !gives_partitions {
+        let named: Vec<String> = (contents.values.iter().take(MOST_NAMED))
+            .map(|value| crate::plan::names::quote_literal(&value.text))
+            .collect();
+        let more = match contents.values.len() - named.len() {
+            0 if !contents.has_more_values => String::new(),
+            _ if contents.has_more_values => " and many more".to_owned(),
+            more => format!(" and {more} more"),
+        };
+        told.push(format!(
+            "the default partition holds rows of {}{more}; new_values => true gives them partitions",
+            named.join(", ")
+        ));
+    }
+    if contents.has_nulls {
+        told.push("the default partition holds rows whose key is null: they stay there".to_owned());
+    }
+    told
+}
+
+/// The name of a default partition.
+pub fn name_of(partition: pg_sys::Oid) -> Result<QualifiedName, Error> {
+    table::qualified_name(partition)?.ok_or_else(|| Error::NoRelation {
+        oid: partition.to_u32(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(values: &[&str], has_more_values: bool, has_nulls: bool) -> Look {
+        Look::Seen(Contents {
+            values: (values.iter())
+                .map(|text| NewValue {
+                    text: (*text).to_owned(),
+                    rows: 1,
+                })
+                .collect(),
+            has_more_values,
+            has_nulls,
+        })
+    }
+
+    #[test]
+    fn what_lies_in_default_is_told_in_a_line() {
+        assert!(tell(&seen(&[], false, false), false).is_empty());
+        let few = tell(&seen(&["a", "it's"], false, true), false);
+        assert!(few[0].contains("'a', 'it''s'; new_values"), "{few:?}");
+        assert_eq!(few.len(), 2);
+        let many = ["a", "b", "c", "d", "e"];
+        let some = tell(&seen(&many, false, false), false);
+        assert!(some[0].contains("'c' and 2 more;"), "{some:?}");
+        let more = tell(&seen(&many, true, false), false);
+        assert!(more[0].contains("'c' and many more;"), "{more:?}");
+        // Where they get partitions, each is told by itself.
+        assert_eq!(tell(&seen(&many, true, true), true).len(), 1);
+        assert_eq!(tell(&Look::NotTried("why".to_owned()), true), ["why"]);
+    }
+}

@@ -1,0 +1,143 @@
+//! A partitioned table that is maintained, however it is partitioned.
+
+use crate::catalog::table;
+use crate::db;
+use crate::error::Error;
+use crate::pg::lock::Mode;
+use crate::pg::relation::Relation;
+use crate::pg::role::{Restriction, acting_as};
+use crate::plan::facts::Facts;
+use crate::plan::names::QualifiedName;
+use pgrx::pg_sys;
+use std::cell::OnceCell;
+
+/// How a table is partitioned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    Range,
+    List,
+    Hash,
+}
+
+impl Strategy {
+    /// The word for it in SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Strategy::Range => "range",
+            Strategy::List => "list",
+            Strategy::Hash => "hash",
+        }
+    }
+
+    /// Reads it. Fails where the table is not partitioned.
+    pub fn of(parent: pg_sys::Oid) -> Result<Strategy, Error> {
+        let found: Option<String> = db::row(
+            "SELECT partstrat::text FROM pg_partitioned_table WHERE partrelid = $1",
+            &[parent.into()],
+            |row| row.get(1),
+        )?;
+        match found.as_deref() {
+            Some("r") => Ok(Strategy::Range),
+            Some("l") => Ok(Strategy::List),
+            Some("h") => Ok(Strategy::Hash),
+            Some(other) => Err(Error::Internal(format!(
+                "unknown partitioning strategy {other}"
+            ))),
+            None => {
+                let oid = parent.to_u32();
+                let relation = table::name(parent)?.ok_or(Error::NoRelation { oid })?;
+                Err(Error::NotManaged {
+                    relation,
+                    detail: "It is not partitioned.".to_owned(),
+                })
+            }
+        }
+    }
+}
+
+/// Whether a partition is partitioned itself.
+pub fn is_partitioned(partition: pg_sys::Oid) -> Result<bool, Error> {
+    db::value(
+        "SELECT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = $1)",
+        &[partition.into()],
+    )
+}
+
+/// Opens a table; takes ACCESS SHARE on it, and before it on what it is a partition of, until the end of
+/// the transaction: from the top down, as whoever changes the whole locks it (see `family::lock`).
+pub fn open(parent: pg_sys::Oid) -> Result<Relation, Error> {
+    for above in table::ancestors(parent)? {
+        drop(Relation::try_open(above, Mode::AccessShare));
+    }
+    Relation::try_open(parent, Mode::AccessShare).ok_or_else(|| Error::NoRelation {
+        oid: parent.to_u32(),
+    })
+}
+
+/// What is known of such a table, whatever its key.
+pub struct Table {
+    pub parent: pg_sys::Oid,
+    pub name: QualifiedName,
+    pub owner: pg_sys::Oid,
+    facts: OnceCell<Facts>,
+}
+
+impl Table {
+    /// Reads it; takes ACCESS SHARE on it, until the end of the transaction.
+    pub fn read(parent: pg_sys::Oid) -> Result<Table, Error> {
+        Ok(Table::of(&open(parent)?))
+    }
+
+    /// Of a relation that is open, and locked.
+    pub fn of(open: &Relation) -> Table {
+        Table {
+            parent: open.oid(),
+            name: open.name(),
+            owner: open.owner(),
+            facts: OnceCell::new(),
+        }
+    }
+
+    /// What new partitions take over from the table: read once for all that a run makes.
+    pub fn facts(&self) -> Result<&Facts, Error> {
+        if self.facts.get().is_none() {
+            let facts = table::facts(self.parent)?.ok_or_else(|| Error::NoRelation {
+                oid: self.parent.to_u32(),
+            })?;
+            let _ = self.facts.set(facts);
+        }
+        self.facts
+            .get()
+            .ok_or_else(|| Error::Internal("facts of a table are gone".to_owned()))
+    }
+
+    /// The table as it is now that it is locked. A new owner is for the next run: what the old one may
+    /// do is no measure for it.
+    pub fn unchanged(&self) -> Result<Table, Error> {
+        let now = Table::read(self.parent)?;
+        self.still_has_owner(now.owner)?;
+        Ok(now)
+    }
+
+    /// Fails where it has another owner now.
+    pub fn still_has_owner(&self, owner_now: pg_sys::Oid) -> Result<(), Error> {
+        match owner_now == self.owner {
+            true => Ok(()),
+            false => Err(Error::LockNotAvailable {
+                relation: self.name.name.clone(),
+                purpose: "maintenance: it has just got another owner",
+            }),
+        }
+    }
+
+    /// Runs work as the table's owner, who can gain nothing by it.
+    pub fn as_owner<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        acting_as(self.owner, Restriction::SecurityRestricted, work)
+    }
+
+    /// Reads rows, or moves them, as the table's owner, whatever policies it forces upon itself: rows that
+    /// nobody is shown want their partition, too.
+    pub fn reading<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        acting_as(self.owner, Restriction::SecurityRestrictedAllRows, work)
+    }
+}

@@ -1,0 +1,274 @@
+//! New values of a list: each gets a partition of its own, with its rows, which lie in the default
+//! partition until then. All of it in one transaction, under a lock that everybody waits for: hence few rows only.
+
+use super::act;
+use super::ensure::{Deed, Done, Outcome};
+use super::family;
+use super::list::{Contents, ListTable, NewValue};
+use super::managed::{self, Table};
+use crate::catalog::as_bookkeeper;
+use crate::db;
+use crate::error::Error;
+use crate::guc;
+use crate::pg::lock::Mode;
+use crate::pg::settings;
+use crate::plan::names::{self, QualifiedName, quote_ident};
+use crate::plan::sql::Sql;
+use pgrx::pg_sys;
+use std::rc::Rc;
+
+/// What is told where a partition was made, and rows were moved into it.
+pub const FILLED: &str = "created with its rows";
+
+/// Which values get partitions, and what is told of the others: pure.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    pub values: Vec<NewValue>,
+    /// Those with more rows than are moved.
+    pub too_large: Vec<NewValue>,
+    /// In sentences.
+    pub skipped: Vec<String>,
+}
+
+/// Decides; `most_rows` is how many rows of a value are moved, of which one more were counted.
+pub fn choose(contents: &Contents, most_rows: u32) -> Chosen {
+    let (values, too_large) = (contents.values.iter().cloned())
+        .partition(|value: &NewValue| value.rows <= i64::from(most_rows));
+    let mut skipped = Vec::new();
+    if contents.has_more_values {
+        skipped.push(format!(
+            "the default partition holds rows of more than {} values, and no more partitions are made in one go",
+            contents.values.len()
+        ));
+    }
+    Chosen {
+        values,
+        too_large,
+        skipped,
+    }
+}
+
+/// Why a value's rows are left where they are, in a few words.
+pub fn too_large(most_rows: u32) -> String {
+    format!(
+        "the default partition holds more than {most_rows} rows of it (pg_partman_rs.new_value_max_rows), and they would be moved \
+         under a lock that everybody waits for: where that does no harm, SET pg_partman_rs.new_value_max_rows higher and call ensure_partitions"
+    )
+}
+
+/// A value that gets its partition.
+pub struct Giving {
+    pub table: Rc<Table>,
+    pub default: pg_sys::Oid,
+    pub value: NewValue,
+}
+
+impl Giving {
+    /// Fails where somebody has a snapshot from before, and would find the rows in neither partition: those
+    /// of the new one are younger, and the default partition is not asked for them any more.
+    fn refuse_onlookers(&self) -> Result<(), Error> {
+        match is_looked_on()? {
+            false => Ok(()),
+            true => Err(Error::LockNotAvailable {
+                relation: self.table.name.name.clone(),
+                purpose: "maintenance: a transaction that began earlier would not see the rows that are moved",
+            }),
+        }
+    }
+
+    fn make(&self) -> Result<Done, Error> {
+        // ACCESS EXCLUSIVE on the parent, before any partition, then on the default partition, until the
+        // end of the (sub)transaction: everybody waits, hence the time-out. Rows change from one
+        // partition to another, which nobody may see half done, nor write to meanwhile. It lasts as long
+        // as it takes to write no more than new_value_max_rows, and for ATTACH to look through the
+        // default partition, which is no larger than default_scan_limit.
+        for relation in [self.table.parent, self.default] {
+            family::lock(relation, Mode::AccessExclusive)?;
+        }
+        let now = ListTable::read(self.table.parent)?;
+        self.table.still_has_owner(now.table.owner)?;
+        if now.default != Some(self.default) {
+            return Ok(Done::Nothing);
+        }
+        if let Some(why) = now.cannot_move()? {
+            return Ok(Done::NotTried(why));
+        }
+        let most_rows = guc::new_value_rows();
+        let default = super::list::name_of(self.default)?;
+        let value = now.literal(&self.value.text);
+        let count = Sql::template(
+            "SELECT count(*) FROM (SELECT FROM ONLY {default} WHERE {column} = {value} LIMIT {most}) AS rows",
+        )
+        .name("default", &default)
+        .ident("column", &now.column)
+        .trusted("value", &value)
+        .number("most", i64::from(most_rows) + 1)
+        .build();
+        match self.table.reading(|| db::value::<i64>(&count, &[]))? {
+            0 => return Ok(Done::Nothing),
+            rows if rows > i64::from(most_rows) => {
+                return Ok(Done::NotTried(too_large(most_rows)));
+            }
+            _ => {}
+        }
+        let parent = &now.table.name;
+        let sibling = now.sibling.or(now.default);
+        let label = names::label(&self.value.text);
+        let name = act::make_flat(&self.table, parent, sibling, &label)?;
+        self.table
+            .reading(|| self.fill(&name, &default, &now.column, &value))?;
+        act::run(
+            Sql::template("ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES IN ({value})")
+                .name("parent", parent)
+                .name("name", &name)
+                // Untyped, as PostgreSQL wants it there.
+                .literal("value", &self.value.text),
+        )?;
+        Ok(Done::Made(name))
+    }
+
+    /// Moves the rows. Generated columns are computed anew.
+    fn fill(
+        &self,
+        name: &QualifiedName,
+        default: &QualifiedName,
+        column: &str,
+        value: &str,
+    ) -> Result<(), Error> {
+        let columns: Vec<String> = (self.table.facts()?.columns.iter())
+            .filter(|column| column.generated.is_empty())
+            .map(|column| quote_ident(&column.name))
+            .collect();
+        act::run(
+            Sql::template(
+                "WITH moved AS (DELETE FROM ONLY {default} WHERE {column} = {value} RETURNING {columns}) \
+                 INSERT INTO {name} ({columns}) SELECT {columns} FROM moved",
+            )
+            .name("default", default)
+            .name("name", name)
+            .ident("column", column)
+            .trusted("value", value)
+            .trusted("columns", &columns.join(", ")),
+        )
+    }
+}
+
+impl Deed for Giving {
+    fn run(&self) -> Result<Done, Error> {
+        self.refuse_onlookers()?;
+        let make = || settings::within(&settings::AS_WRITTEN, || self.make());
+        let done = self.table.as_owner(make)?;
+        // Once more, after all else and under the lock: then all is taken back, and tried again.
+        if matches!(done, Done::Made(_)) {
+            self.refuse_onlookers()?;
+        }
+        Ok(done)
+    }
+
+    fn outcome(&self, told: String) -> Outcome {
+        Outcome {
+            lower: Some(self.value.text.clone()),
+            ..Outcome::of(&self.table, "create", told)
+        }
+    }
+
+    fn done(&self) -> String {
+        FILLED.to_owned()
+    }
+}
+
+/// Whether a transaction of others keeps a snapshot for statements to come, as repeatable read ones do:
+/// it is idle with one; or it is not its first statement that runs, which may be any level. Those that
+/// wait for a lock are not counted: many wait for ours, and read committed ones, which most are, take
+/// another snapshot when they get it. What serializable ones have read is remembered only while others
+/// are open.
+fn is_looked_on() -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::value(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity a \
+              WHERE a.datid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
+                AND a.backend_type NOT IN ('autovacuum worker', 'walsender', 'parallel worker', 'pg_partman_rs') \
+                AND a.pid <> pg_backend_pid() AND a.backend_xmin IS NOT NULL \
+                AND (a.state <> 'active' OR a.xact_start < a.query_start AND a.wait_event_type IS DISTINCT FROM 'Lock'))",
+            &[],
+        )
+    })
+}
+
+impl ListTable {
+    /// A value of the key's type, as it is written in SQL.
+    fn literal(&self, text: &str) -> String {
+        Sql::template("{text}::{type}")
+            .literal("text", text)
+            .trusted("type", &self.column_type)
+            .build()
+    }
+
+    /// Why no rows are moved out of the default partition, if so: what DELETE there would set off, and
+    /// what ATTACH would take too long for.
+    pub fn cannot_move(&self) -> Result<Option<String>, Error> {
+        if let Some(obstacle) = self.obstacle {
+            return Ok(Some(format!("its key {obstacle}")));
+        }
+        let Some(default) = self.default else {
+            return Ok(Some("there is no default partition".to_owned()));
+        };
+        if let Some(sibling) = self.sibling
+            && managed::is_partitioned(sibling)?
+        {
+            return Ok(Some(
+                "its partitions are partitioned themselves, and such are not made with rows"
+                    .to_owned(),
+            ));
+        }
+        let limit = i64::try_from(guc::default_scan_limit()).unwrap_or(i64::MAX);
+        db::row(
+            "SELECT CASE WHEN c.relkind <> 'r' THEN 'the default partition is no plain table' \
+                         WHEN pg_relation_size(c.oid) > $2 \
+                         THEN 'the default partition is larger than pg_partman_rs.default_scan_limit, and would be locked while it is looked through' \
+                         WHEN c.relowner <> p.relowner THEN 'the default partition does not belong to the owner of the table' \
+                         WHEN EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid) THEN 'the default partition has rules' \
+                         ELSE (SELECT CASE WHEN k.oid IS NOT NULL THEN format('foreign key \"%s\" points at the table', coalesce(r.conname, k.conname)) \
+                                           ELSE format('trigger \"%s\" of the default partition would fire', t.tgname) END \
+                                 FROM pg_trigger t LEFT JOIN pg_constraint k ON k.oid = t.tgconstraint AND k.contype = 'f' \
+                                 LEFT JOIN pg_constraint r ON r.oid = k.conparentid \
+                                WHERE t.tgrelid = c.oid AND t.tgtype & 8 <> 0 AND t.tgenabled IN ('O', 'A') \
+                                ORDER BY t.tgname LIMIT 1) END \
+               FROM pg_class c, pg_class p WHERE c.oid = $1 AND p.oid = $3",
+            &[default.into(), limit.into(), self.table.parent.into()],
+            |row| row.find(1),
+        )
+        .map(Option::flatten)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str, rows: i64) -> NewValue {
+        NewValue {
+            text: text.to_owned(),
+            rows,
+        }
+    }
+
+    #[test]
+    fn few_rows_are_moved_and_many_are_told() {
+        let contents = Contents {
+            values: vec![value("a", 1), value("b", 11), value("c", 10)],
+            has_more_values: false,
+            has_nulls: true,
+        };
+        let chosen = choose(&contents, 10);
+        assert_eq!(chosen.values, [value("a", 1), value("c", 10)]);
+        assert_eq!(chosen.too_large, [value("b", 11)]);
+        assert!(chosen.skipped.is_empty());
+        let more = Contents {
+            has_more_values: true,
+            ..contents
+        };
+        assert_eq!(choose(&more, 0).values, []);
+        assert_eq!(choose(&more, 0).skipped.len(), 1);
+    }
+}
