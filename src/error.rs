@@ -101,6 +101,8 @@ pub enum Error {
     DefinitionChanged { relation: String, detail: String },
     /// The twin, or a leaf, is not any more what it was made as.
     TwinAltered { relation: String, twin: String },
+    /// The result would not be what the source was.
+    NotFaithful { relation: String, detail: String },
     /// The source is gone.
     SourceGone { relation: String },
     /// Source and twin differ.
@@ -365,6 +367,12 @@ impl Error {
             )
             .detail(format!("Table \"{twin}\", or a partition of it, was altered, renamed or dropped."))
             .hint("Call cancel_conversion, then convert_to_partitioned again."),
+            Error::NotFaithful { relation, detail } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("partitioned table would differ from table \"{relation}\""),
+            )
+            .detail(detail)
+            .hint("Nothing was changed. Alter what differs and call resume_conversion, or call cancel_conversion."),
             Error::SourceGone { relation } => Wording::new(
                 Code::ERRCODE_UNDEFINED_TABLE,
                 format!("table \"{relation}\" was dropped during the conversion"),

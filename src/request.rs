@@ -179,7 +179,7 @@ pub const PREMAKE: u32 = 4;
 
 /// The facts of a relation that the caller may convert.
 pub fn readable_facts(source: pg_sys::Oid) -> Result<Facts, Error> {
-    let facts = table::facts(source)?.ok_or_else(|| Error::NoRelation {
+    let facts = table::whole(source)?.ok_or_else(|| Error::NoRelation {
         oid: source.to_u32(),
     })?;
     if let Some(detail) = blockers::wrong_relation(&facts) {

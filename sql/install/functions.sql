@@ -117,6 +117,17 @@ AS 'MODULE_PATHNAME', 'convert_to_partitioned_wrapper';
 COMMENT ON FUNCTION convert_to_partitioned(regclass, text, text, text, integer, boolean, text, text, text, integer, interval, text, boolean) IS
     'turns a table into a partitioned one while it is used: returns the plan and, unless dry_run, starts the work in the background when the transaction commits';
 
+CREATE FUNCTION conversion_manifest(
+    source regclass,
+    partition_column text DEFAULT NULL
+) RETURNS TABLE (kind text, object text, fate text, reason text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'conversion_manifest_wrapper';
+COMMENT ON FUNCTION conversion_manifest(regclass, text) IS
+    'what a table consists of and what hangs on it, and what a conversion makes of each item: kept, rebuilt, changed or refused';
+
 CREATE FUNCTION pause_conversion(source regclass) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp

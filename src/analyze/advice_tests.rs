@@ -34,7 +34,7 @@ impl Case {
             "oid": 16384, "schema": "public", "name": "t", "kind": "r", "persistence": "p",
             "access_method": "heap", "owner": 10, "owner_name": "owner", "is_partition": false,
             "is_system": false, "is_typed": false, "inherits": false, "is_inherited": false,
-            "row_security": false, "replica_identity": "d", "options": [], "tablespace": null,
+            "row_security": false, "force_row_security": false, "replica_identity": "d", "replica_index": null, "options": [], "tablespace": null,
             "grants": [], "comment": null, "has_dropped_columns": false, "columns": [],
             "checks": [], "not_nulls": [], "indexes": [], "extras": [],
             "owner_may_read_and_capture": true, "owner_may_set_sequences": true,
@@ -474,7 +474,7 @@ fn a_time_out_of_order_is_preferred_where_queries_ask_for_it() {
 #[test]
 fn everything_in_the_way_is_said_at_once() {
     let mut case = event_log();
-    case.facts.row_security = true;
+    case.facts.is_typed = true;
     case.facts.persistence = "u".to_owned();
     case.table.may_convert = false;
     case.free_bytes = Some(GB);

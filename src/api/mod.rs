@@ -5,6 +5,7 @@ mod convert;
 #[cfg(feature = "failpoints")]
 mod failpoints;
 mod maintain;
+mod manifest;
 mod queries;
 mod steer;
 mod wait;

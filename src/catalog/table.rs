@@ -3,32 +3,83 @@
 use crate::db;
 use crate::error::Error;
 use crate::pg::settings;
-use crate::plan::facts::Facts;
+use crate::plan::dependents::Dependents;
+use crate::plan::facts::{Extra, Facts};
 use crate::plan::names::QualifiedName;
 use pgrx::pg_sys;
+use serde::de::DeserializeOwned;
 
 const FACTS: &str = include_str!("sql/facts.sql");
+const DEPENDENTS: &str = include_str!("sql/dependents.sql");
 
 /// Everything the planner needs to know about a relation; `None` where it is gone.
+///
+/// What hangs on it is told without the texts that make it again: for those see [`whole`].
 pub fn facts(relation: pg_sys::Oid) -> Result<Option<Facts>, Error> {
     Ok(facts_of(&[relation])?.pop())
 }
 
-/// Everything the planner needs to know about relations, of those that are there.
-///
+/// Everything the planner needs to know about relations, of those that are there; as [`facts`].
+pub fn facts_of(relations: &[pg_sys::Oid]) -> Result<Vec<Facts>, Error> {
+    read_facts(relations, false)
+}
+
+/// Everything about a relation, and about what hangs on it. Also locks, as a reader would, what
+/// reads the relation, and what else that reads.
+pub fn whole(relation: pg_sys::Oid) -> Result<Option<Facts>, Error> {
+    Ok(read_facts(&[relation], true)?.pop())
+}
+
 /// Definitions are written down alike in every session: names qualified, values in one style.
 /// PostgreSQL locks a relation for that, and waits where somebody else has locked it.
-pub fn facts_of(relations: &[pg_sys::Oid]) -> Result<Vec<Facts>, Error> {
-    let documents: Vec<String> = settings::within(&settings::AS_WRITTEN, || {
-        db::kept_rows(FACTS, &[relations.to_vec().into()], |row| row.get(1))
+fn read_facts(relations: &[pg_sys::Oid], with_texts: bool) -> Result<Vec<Facts>, Error> {
+    let relations = relations.to_vec();
+    let (documents, dependents) = settings::within(&settings::AS_WRITTEN, || {
+        let documents: Vec<String> =
+            db::kept_rows(FACTS, &[relations.clone().into()], |row| row.get(1))?;
+        let dependents: Vec<(pg_sys::Oid, String)> =
+            db::kept_rows(DEPENDENTS, &[relations.into(), with_texts.into()], |row| {
+                Ok((row.get(1)?, row.get(2)?))
+            })?;
+        Ok::<_, Error>((documents, dependents))
     })?;
-    documents
+    let mut all: Vec<Facts> = documents
         .iter()
-        .map(|document| {
-            serde_json::from_str(document)
-                .map_err(|error| Error::Internal(format!("facts of a table: {error}")))
-        })
-        .collect()
+        .map(|document| read(document, "facts of a table"))
+        .collect::<Result<_, _>>()?;
+    for (relation, document) in dependents {
+        if let Some(facts) = all.iter_mut().find(|facts| facts.oid == relation.to_u32()) {
+            facts.dependents = read(&document, "what hangs on a table")?;
+            let known = &facts.dependents;
+            facts.extras.retain(|extra| !is_among(extra, known));
+        }
+    }
+    Ok(all)
+}
+
+fn read<T: DeserializeOwned>(document: &str, what: &str) -> Result<T, Error> {
+    serde_json::from_str(document).map_err(|error| Error::Internal(format!("{what}: {error}")))
+}
+
+/// Whether something that depends on a table is one of these.
+fn is_among(extra: &Extra, known: &Dependents) -> bool {
+    let object = extra.object;
+    match extra.class.as_str() {
+        "pg_trigger" => known.triggers.iter().any(|one| one.oid == object),
+        "pg_policy" => {
+            known.policies.iter().any(|one| one.oid == object)
+                || known.policies_elsewhere.iter().any(|one| one.oid == object)
+        }
+        "pg_rewrite" => {
+            known.rules.iter().any(|one| one.oid == object)
+                || known.rules_elsewhere.iter().any(|one| one.oid == object)
+                || known.views.iter().any(|one| one.oid == object)
+        }
+        "pg_proc" => known.functions.iter().any(|one| one.oid == object),
+        "pg_statistic_ext" => known.statistics.iter().any(|one| one.oid == object),
+        "pg_publication_rel" => known.publications.iter().any(|one| one.oid == object),
+        _ => false,
+    }
 }
 
 /// The names of all relations and types of a schema: new ones must not collide with them.

@@ -69,5 +69,5 @@ fn twin(job: &Job) -> pg_sys::Oid {
 }
 
 fn twin_facts(job: &Job) -> Result<Facts, Error> {
-    as_owner(job, || table::facts(twin(job)))?.ok_or_else(|| twin_altered(job))
+    as_owner(job, || table::whole(twin(job)))?.ok_or_else(|| twin_altered(job))
 }

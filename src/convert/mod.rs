@@ -15,6 +15,7 @@ mod carry;
 pub mod catch_up;
 mod change_log;
 pub mod copy;
+mod fidelity;
 pub mod index;
 mod indexed_leaf;
 mod layout;
@@ -39,6 +40,7 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
+use crate::plan::dependents;
 use crate::plan::facts::{Facts, describe_change};
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
@@ -519,7 +521,7 @@ pub fn check_definition(job: &Job) -> Result<(), Error> {
 
 fn definition_now(job: &Job) -> Result<Facts, Error> {
     let facts = acting_as(job.owner, Restriction::SecurityRestricted, || {
-        table::facts(job.source)
+        table::whole(job.source)
     })?;
     facts
         .map(|facts| facts.definition())
@@ -529,14 +531,30 @@ fn definition_now(job: &Job) -> Result<Facts, Error> {
 }
 
 fn compare_definitions(job: &Job, now: &Facts) -> Result<(), Error> {
-    let (before, now) = (job.definition.without_carried(), now.without_carried());
-    if now == before {
-        return Ok(());
+    let comparable = |facts: &Facts| match job.plan.default_of {
+        None => facts.without_carried().without_dependents(),
+        // Of a default partition nothing is made again.
+        Some(_) => facts.without_carried(),
+    };
+    let changed = |detail| {
+        Err(Error::DefinitionChanged {
+            relation: job.source_name.clone(),
+            detail,
+        })
+    };
+    let (before, after) = (comparable(&job.definition), comparable(now));
+    if before != after {
+        return changed(describe_change(&before, &after));
     }
-    Err(Error::DefinitionChanged {
-        relation: job.source_name.clone(),
-        detail: describe_change(&before, &now),
-    })
+    // Something may hang on it by now that nobody can make again.
+    let refused = dependents::refused(now);
+    match refused.is_empty() {
+        true => Ok(()),
+        false => {
+            let facts: Vec<String> = refused.into_iter().map(|blocker| blocker.fact).collect();
+            changed(facts.join("\n"))
+        }
+    }
 }
 
 /// Refuses to go on where somebody touched the twin or its leaves.

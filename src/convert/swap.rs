@@ -2,7 +2,9 @@
 
 use super::apply_rows::Time;
 use super::catch_up::{Drained, Pace, Targets, drain};
-use super::{as_owner, capture, compare_definitions, definition_now, open_source, run_step};
+use super::{
+    as_owner, capture, compare_definitions, definition_now, fidelity, open_source, run_step,
+};
 use crate::catalog::as_bookkeeper;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
@@ -17,6 +19,7 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit};
+use crate::plan::dependents::locked_first;
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
@@ -105,6 +108,15 @@ fn attempt_alone(
         // Each partition likewise. As long as nothing that others use is locked, nobody waits.
         as_owner(job, || job.plan.loosening.iter().try_for_each(run_step))?;
     }
+    // ACCESS EXCLUSIVE, until the end of this transaction (milliseconds), on what reads the source
+    // and is bound to the twin in its stead: who reads a view locks it before what it reads. A
+    // session that has the source already and now asks for the view would wait for us, and we for
+    // it: then our time is up long before its deadlock_timeout.
+    let readers = carried.map(|facts| locked_first(&facts.dependents));
+    for relation in readers.unwrap_or_default() {
+        let relation = pg_sys::Oid::from(relation);
+        lock::relation(relation, Mode::AccessExclusive, patience.lock);
+    }
     if let Some(parent) = &job.plan.default_of {
         // ACCESS EXCLUSIVE on the table whose default partition the source is, likewise:
         // exchanging one wants it. Parent before partition, as queries ask.
@@ -152,7 +164,10 @@ fn attempt_alone(
     drop(source);
     failpoint("swap:before_rename")?;
     depend::not_on_extension(twin)?;
-    as_owner(job, || job.plan.swap.iter().try_for_each(run_step))?;
+    as_owner(job, || {
+        job.plan.swap.iter().try_for_each(run_step)?;
+        fidelity::rebuild(job, &now)
+    })?;
     // The statements went by names, and no lock on a table keeps its schema from changing its
     // name: did they reach these tables?
     let is_named = |oid, name: &QualifiedName| {
@@ -165,6 +180,8 @@ fn attempt_alone(
     if !reached || !is_named(job.source, &job.plan.retired) {
         return Err(super::twin_altered(job));
     }
+    capture::remove(job.source, &job.plan.retired, job.owner)?;
+    fidelity::check(job, twin, &now)?;
     match &job.plan.default_of {
         None => adopt::converted(twin, &job.plan)?,
         Some(parent) => {
@@ -173,7 +190,6 @@ fn attempt_alone(
             maintain::drain::drained(job, parent, locked_at.elapsed())?;
         }
     }
-    capture::remove(job.source, &job.plan.retired, job.owner)?;
     job::transition(job, Phase::Reversible)?;
     job::set_swapped(job.id, job.plan.undo_window_seconds)?;
     job::set_error(job.id, None)?;

@@ -1,5 +1,6 @@
 //! What stands in the way of a conversion. All of it is found at once.
 
+use super::dependents;
 use super::facts::{Column, Facts, Index};
 use serde::{Deserialize, Serialize};
 
@@ -107,6 +108,7 @@ fn part_blockers(facts: &Facts, key: Option<&Column>) -> Vec<Blocker> {
             .iter()
             .flat_map(|index| index_blockers(index, key)),
     );
+    found.extend(dependents::refused(facts));
     found.extend(facts.extras.iter().map(|extra| {
         Blocker::fact(format!(
             "The conversion cannot carry this yet: {} ({}).",
@@ -151,16 +153,6 @@ fn table_blockers(facts: &Facts) -> Vec<Blocker> {
         Some("ALTER TABLE … NO INHERIT …."),
     );
     refuse(facts.is_inherited, "Other tables inherit from it.", None);
-    refuse(
-        facts.row_security,
-        "Row-level security is enabled on it.",
-        Some("ALTER TABLE … DISABLE ROW LEVEL SECURITY, if its policies are not needed."),
-    );
-    refuse(
-        facts.replica_identity != "d",
-        "Its replica identity is not the default.",
-        Some("ALTER TABLE … REPLICA IDENTITY DEFAULT."),
-    );
     refuse(
         !facts.owner_may_read_and_capture,
         &format!(
@@ -224,6 +216,19 @@ fn key_blockers(facts: &Facts, key: &Column, default_partition: bool) -> Vec<Blo
                 key.name
             ),
             "ALTER TABLE … ALTER COLUMN … SET NOT NULL.",
+        ));
+    }
+    let extends_identity = facts
+        .indexes
+        .iter()
+        .any(|index| facts.replica_index.as_ref() == Some(&index.name) && lacks(index, key.attnum));
+    if !key.not_null && extends_identity && !extends_primary_key {
+        found.push(Blocker::with_hint(
+            format!(
+                "Column \"{}\" must become part of the index that is the replica identity, but it may be null.",
+                key.name
+            ),
+            "ALTER TABLE … ALTER COLUMN … SET NOT NULL, or ALTER TABLE … REPLICA IDENTITY FULL.",
         ));
     }
     found

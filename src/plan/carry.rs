@@ -5,7 +5,7 @@ use super::facts::Facts;
 use super::names::QualifiedName;
 use super::phase::Phase;
 use super::step::Step;
-use super::{Plan, comments, grants};
+use super::{Plan, comments, dependents, grants};
 
 pub use super::grants::are_the_same as privileges_are_the_same;
 
@@ -36,6 +36,9 @@ pub fn steps(plan: &Plan, source: &Facts, twin: &Facts) -> Vec<Step> {
         }
     }
     steps.extend(comments::changes(Phase::Swapping, wanted, &there));
+    if plan.default_of.is_none() {
+        steps.extend(dependents::changes(source, twin, plan));
+    }
     steps
 }
 

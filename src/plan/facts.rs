@@ -3,6 +3,7 @@
 //! The document is made by one catalog query (`catalog/sql/facts.sql`); equal definitions give
 //! equal documents, which is what the fingerprint rests on.
 
+use super::dependents::Dependents;
 use super::names::QualifiedName;
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +26,11 @@ pub struct Facts {
     pub inherits: bool,
     pub is_inherited: bool,
     pub row_security: bool,
+    pub force_row_security: bool,
     /// `pg_class.relreplident`.
     pub replica_identity: String,
+    /// The index that is the replica identity, if one is.
+    pub replica_index: Option<String>,
     /// Storage parameters, those of the TOAST table with the prefix `toast.`.
     pub options: Vec<String>,
     pub tablespace: Option<String>,
@@ -38,7 +42,10 @@ pub struct Facts {
     /// Since PostgreSQL 18; before, NOT NULL is a property of the column and nothing else.
     pub not_nulls: Vec<NotNull>,
     pub indexes: Vec<Index>,
-    /// Everything found on the table that a conversion cannot carry.
+    /// What hangs on the table, and can be made again on another one.
+    #[serde(default)]
+    pub dependents: Dependents,
+    /// Everything else found on the table, which a conversion cannot carry.
     pub extras: Vec<Extra>,
     pub owner_may_read_and_capture: bool,
     /// Whether it may read and set the sequences of identity columns.
@@ -162,6 +169,9 @@ pub struct IndexConstraint {
 /// Something on the table that cannot be carried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Extra {
+    /// The catalog that it is in, and its OID there; 0 where it could not be made again on its own.
+    pub class: String,
+    pub object: u32,
     pub kind: String,
     pub description: String,
 }
@@ -200,7 +210,19 @@ impl Facts {
         facts
     }
 
-    /// The definition without what is carried over when it changes while a conversion runs:
+    /// The definition without what hangs on the table, and the settings that go with it.
+    pub fn without_dependents(&self) -> Facts {
+        Facts {
+            dependents: Dependents::default(),
+            row_security: false,
+            force_row_security: false,
+            replica_identity: String::new(),
+            replica_index: None,
+            ..self.clone()
+        }
+    }
+
+    /// The definition without what is carried over when it changes while rows are copied:
     /// privileges and comments.
     pub fn without_carried(&self) -> Facts {
         let mut facts = self.clone();
@@ -271,6 +293,8 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             facts.owner_may_use_tablespaces,
         )
     };
+    let security = |facts: &Facts| (facts.row_security, facts.force_row_security);
+    let identity = |facts: &Facts| (facts.replica_identity.clone(), facts.replica_index.clone());
     // A column that comes, goes or changes takes its NOT NULL along: that says nothing new.
     let apart = |of: &Facts, than: &Facts| -> Vec<NotNull> {
         let stays = |not_null: &&NotNull| {
@@ -299,9 +323,64 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
         (rights(before) != rights(after)).then(|| "what its owner may do".to_owned()),
         (before.options != after.options).then(|| "its storage parameters".to_owned()),
         (before.tablespace != after.tablespace).then(|| "its tablespace".to_owned()),
-        (before.row_security != after.row_security).then(|| "its row-level security".to_owned()),
-        (before.replica_identity != after.replica_identity)
-            .then(|| "its replica identity".to_owned()),
+        (security(before) != security(after)).then(|| "its row-level security".to_owned()),
+        (identity(before) != identity(after)).then(|| "its replica identity".to_owned()),
+        (before.grants != after.grants).then(|| "its privileges".to_owned()),
+        (before.comment != after.comment).then(|| "its comment".to_owned()),
+        named(
+            "its triggers",
+            &before.dependents.triggers,
+            &after.dependents.triggers,
+            |one| &one.name,
+        ),
+        named(
+            "its policies",
+            &before.dependents.policies,
+            &after.dependents.policies,
+            |one| &one.name,
+        ),
+        named(
+            "its rules",
+            &before.dependents.rules,
+            &after.dependents.rules,
+            |one| &one.name,
+        ),
+        named(
+            "rules elsewhere",
+            &before.dependents.rules_elsewhere,
+            &after.dependents.rules_elsewhere,
+            |one| &one.name,
+        ),
+        named(
+            "policies elsewhere",
+            &before.dependents.policies_elsewhere,
+            &after.dependents.policies_elsewhere,
+            |one| &one.name,
+        ),
+        named(
+            "views",
+            &before.dependents.views,
+            &after.dependents.views,
+            |one| &one.name,
+        ),
+        named(
+            "functions",
+            &before.dependents.functions,
+            &after.dependents.functions,
+            |one| &one.name,
+        ),
+        named(
+            "its statistics objects",
+            &before.dependents.statistics,
+            &after.dependents.statistics,
+            |one| &one.name,
+        ),
+        named(
+            "its publications",
+            &before.dependents.publications,
+            &after.dependents.publications,
+            |one| &one.name,
+        ),
         named(
             "what depends on it",
             &before.extras,

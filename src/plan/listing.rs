@@ -8,7 +8,7 @@ use super::names::QualifiedName;
 use super::phase::Phase;
 use super::sql::Sql;
 use super::step::Step;
-use super::{Plan, capture, indexes};
+use super::{Plan, capture, dependents, indexes};
 
 /// A step, and what it is estimated to take.
 pub struct Listed {
@@ -175,6 +175,7 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         .note(BY_US);
     let under_lock = std::iter::once(lock_twin)
         .chain(plan.swap.clone())
+        .chain(dependents::after_renaming(facts, &plan.retired))
         .chain(end_capture)
         .chain(std::iter::once(drop_log));
     std::iter::once(lock_source).chain(under_lock.map(Listed::from))

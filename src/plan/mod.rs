@@ -7,9 +7,11 @@ pub mod capture;
 pub mod carry;
 pub mod codec;
 mod comments;
+pub mod dependents;
 pub mod drain;
 pub mod estimate;
 pub mod facts;
+pub mod fidelity;
 pub mod grants;
 pub mod horizon;
 pub mod indexes;
@@ -198,6 +200,9 @@ pub fn make(
             let comments = comments::of_table(facts, &rest.name);
             prepare.extend(comments::steps(phase::Phase::Prepared, comments));
         }
+    }
+    if default_of.is_none() {
+        prepare.extend(dependents::ahead(facts, &twin, &partitions));
     }
     prepare.extend(grants::steps(facts, &twin, &partitions, &sequences));
     let swap = match &default_of {

@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::guc;
 use crate::plan::blockers::{self, Blocker};
 use crate::plan::bounds::Span;
+use crate::plan::dependents::{self, Dependents};
 use crate::plan::estimate::Estimate;
 use crate::plan::facts::Facts;
 use crate::plan::interval::PartitionInterval;
@@ -78,7 +79,26 @@ fn blockers(facts: &Facts, parent: &Parent) -> Result<Vec<Blocker>, Error> {
     by_itself
         .extras
         .retain(|extra| extra.kind != "table constraint");
+    by_itself.dependents = Dependents::default();
     found.extend(blockers::of_table(&by_itself));
+    if facts.row_security {
+        found.push(Blocker::with_hint(
+            "Row-level security is enabled on it.",
+            "ALTER TABLE … DISABLE ROW LEVEL SECURITY, if its policies are not needed.",
+        ));
+    }
+    if facts.replica_identity != "d" {
+        found.push(Blocker::with_hint(
+            "Its replica identity is not the default.",
+            "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
+        ));
+    }
+    found.extend(dependents::hanging_on(facts).into_iter().map(|item| {
+        Blocker::fact(format!(
+            "This is bound to it: {} {}.",
+            item.kind, item.object
+        ))
+    }));
     if facts.schema != parent.name.schema {
         found.push(Blocker::fact(format!(
             "It lies in another schema than table \"{}\".",

@@ -178,7 +178,9 @@ WITH
   -- object a later release of PostgreSQL invents shows up here too, and is refused rather than lost.
   -- (Kinds are looked up one by one: EXISTS would become a hash of the whole catalog.)
   dependents AS (
-    SELECT DISTINCT pg_identify.type AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
+    -- What depends on the row type is nobody's to make again, whatever else it depends on: no OID is told.
+    SELECT DISTINCT d.classid, CASE WHEN used.class = 'pg_class'::regclass THEN d.objid ELSE 0 END AS objid,
+           pg_identify.type AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
       FROM (SELECT 'pg_class'::regclass AS class, wanted.oid AS object
              UNION ALL
             SELECT 'pg_type'::regclass, r.reltype FROM pg_class r WHERE r.oid = wanted.oid
@@ -196,11 +198,12 @@ WITH
        AND NOT (d.classid = 'pg_class'::regclass AND d.deptype = 'i' 
                 AND (SELECT s.relkind FROM pg_class s WHERE s.oid = d.objid) IS NOT DISTINCT FROM 't')
        -- Children are counted apart (is_inherited).
-       AND NOT (d.classid = 'pg_class'::regclass AND d.deptype = 'n' AND d.refobjsubid = 0 AND EXISTS (
+       AND NOT (d.classid = 'pg_class'::regclass AND d.deptype IN ('n', 'a') AND d.refobjsubid = 0 AND EXISTS (
              SELECT FROM pg_inherits h WHERE h.inhrelid = d.objid AND h.inhparent = wanted.oid))
        AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (
+             -- Of a constraint trigger ('t') the trigger itself is listed, too.
              SELECT FROM pg_constraint k
-              WHERE k.oid = d.objid AND k.conrelid = wanted.oid AND k.contype IN ('c', 'p', 'u', 'x', 'n')))
+              WHERE k.oid = d.objid AND k.conrelid = wanted.oid AND k.contype IN ('c', 'p', 'u', 'x', 'n', 't')))
        AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (
              SELECT FROM pg_trigger t
               WHERE t.oid = d.objid AND t.tgrelid = wanted.oid
@@ -213,21 +216,21 @@ WITH
   ),
   -- Other tables' defaults may use a sequence this table owns; dropping the retired table must not take them along.
   sequence_users AS (
-    SELECT DISTINCT 'column default' AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
+    SELECT DISTINCT d.classid, d.objid, 'column default' AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
       FROM owned_sequence s
       JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid
                       AND d.classid = 'pg_attrdef'::regclass AND s.deptype = 'i'
       JOIN pg_attrdef ad ON ad.oid = d.objid AND ad.adrelid <> wanted.oid
   ),
   extras AS (
-    SELECT kind, description FROM dependents
+    SELECT classid, objid, kind, description FROM dependents
     UNION ALL
-    SELECT kind, description FROM sequence_users
+    SELECT classid, objid, kind, description FROM sequence_users
     UNION ALL
-    SELECT 'publication', format('publication %s', quote_ident(p.pubname))
+    SELECT 0, 0, 'publication', format('publication %s', quote_ident(p.pubname))
       FROM pg_publication p WHERE p.puballtables
     UNION ALL
-    SELECT 'publication', format('publication %s of schema %s', quote_ident(p.pubname), quote_ident(n.nspname))
+    SELECT 0, 0, 'publication', format('publication %s of schema %s', quote_ident(p.pubname), quote_ident(n.nspname))
       FROM pg_publication_namespace pn
       JOIN pg_publication p ON p.oid = pn.pnpubid
       JOIN pg_namespace n ON n.oid = pn.pnnspid
@@ -235,13 +238,13 @@ WITH
      -- One of our own schema would publish the change log.
      WHERE n.oid = c.relnamespace OR n.nspname = 'partman_rs'
     UNION ALL
-    SELECT 'subscription', format('a subscription (%s)', sr.srsubid)
+    SELECT 0, 0, 'subscription', format('a subscription (%s)', sr.srsubid)
       FROM pg_subscription_rel sr WHERE sr.srrelid = wanted.oid
     UNION ALL
-    SELECT 'security label', format('security label of provider %s', quote_ident(l.provider))
+    SELECT 0, 0, 'security label', format('security label of provider %s', quote_ident(l.provider))
       FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = wanted.oid
     UNION ALL
-    SELECT 'extension', format('membership of extension %s', quote_ident(e.extname))
+    SELECT 0, 0, 'extension', format('membership of extension %s', quote_ident(e.extname))
       FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
      WHERE d.classid = 'pg_class'::regclass AND d.objid = wanted.oid
        AND d.refclassid = 'pg_extension'::regclass AND d.deptype IN ('e', 'x')
@@ -260,8 +263,11 @@ SELECT json_build_object(
          'is_typed', c.reloftype <> 0,
          'inherits', EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid),
          'is_inherited', EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid),
-         'row_security', c.relrowsecurity OR c.relforcerowsecurity,
+         'row_security', c.relrowsecurity,
+         'force_row_security', c.relforcerowsecurity,
          'replica_identity', c.relreplident::text,
+         'replica_index', (SELECT x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+                            WHERE i.indrelid = c.oid AND i.indisreplident),
          'options', coalesce(c.reloptions, '{}')
            || coalesce((SELECT array_agg('toast.' || o ORDER BY o)
                           FROM pg_class t, unnest(t.reloptions) o WHERE t.oid = c.reltoastrelid), '{}'),
@@ -275,7 +281,8 @@ SELECT json_build_object(
          'checks', coalesce(checks.list, '[]'),
          'not_nulls', coalesce(not_nulls.list, '[]'),
          'indexes', coalesce(indexes.list, '[]'),
-         'extras', coalesce((SELECT json_agg(json_build_object('kind', x.kind, 'description', x.description)
+         'extras', coalesce((SELECT json_agg(json_build_object('class', x.classid::regclass::text, 'object', x.objid::int8,
+                                                                'kind', x.kind, 'description', x.description)
                                               ORDER BY x.kind, x.description) FROM extras x), '[]'),
          'owner_may_read_and_capture', has_table_privilege(c.relowner, c.oid, 'SELECT')
                                    AND has_table_privilege(c.relowner, c.oid, 'TRIGGER'),

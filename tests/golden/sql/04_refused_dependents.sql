@@ -18,6 +18,10 @@ BEGIN
 END $$;
 SELECT tests.with_it('');
 SELECT tests.with_it('CREATE VIEW w AS SELECT id FROM t');
+SELECT tests.with_it('CREATE VIEW w AS SELECT id FROM ONLY t');
+SELECT tests.with_it('CREATE POLICY p ON other USING (EXISTS (SELECT FROM ONLY t))');
+SELECT tests.with_it('CREATE RULE r AS ON INSERT TO t DO ALSO UPDATE ONLY t SET v = v');
+SELECT tests.with_it('CREATE TEMP VIEW w AS SELECT id FROM t');
 SELECT tests.with_it('CREATE MATERIALIZED VIEW w AS SELECT count(*) FROM t');
 SELECT tests.with_it('CREATE RULE r AS ON INSERT TO t DO ALSO NOTHING');
 SELECT tests.with_it('CREATE RULE r AS ON INSERT TO other DO ALSO DELETE FROM t');
@@ -33,6 +37,7 @@ SELECT tests.with_it('CREATE TRIGGER partman_rs_capture_truncate AFTER INSERT OR
 SELECT tests.with_it('CREATE TRIGGER other_name AFTER INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change()');
 -- Those of a table that was dumped in the middle of a conversion, and restored.
 SELECT tests.with_it('CREATE TRIGGER partman_rs_capture AFTER INSERT OR UPDATE OR DELETE ON t FOR EACH ROW EXECUTE FUNCTION partman_rs.capture_change(); CREATE TRIGGER partman_rs_capture_truncate AFTER TRUNCATE ON t FOR EACH STATEMENT EXECUTE FUNCTION partman_rs.capture_change()');
+SELECT tests.with_it('CREATE TRIGGER g AFTER INSERT ON t REFERENCING NEW TABLE AS n FOR EACH ROW EXECUTE FUNCTION nothing()');
 SELECT tests.with_it('CREATE POLICY p ON t');
 SELECT tests.with_it('CREATE POLICY p ON other USING (EXISTS (SELECT FROM t))');
 SELECT tests.with_it('ALTER TABLE t ENABLE ROW LEVEL SECURITY');

@@ -32,6 +32,7 @@ INSERT INTO heap SELECT 'x' || n, n % 2 = 0, md5(n::text) FROM generate_series(1
 ANALYZE heap;
 SELECT tests.refusal($$SELECT convert_to_partitioned('heap', dry_run => true)$$) AS refusal;
 CREATE VIEW over_heap AS SELECT * FROM heap;
+ALTER TABLE heap ADD CONSTRAINT own CHECK (a <> '') NO INHERIT;
 SELECT tests.refusal($$SELECT convert_to_partitioned('heap', dry_run => true)$$) AS refusal;
 SELECT tests.refusal($$SELECT convert_to_partitioned('over_heap', dry_run => true)$$) AS refusal;
 SET client_min_messages = warning;

@@ -1,0 +1,181 @@
+-- What hangs on some relations, and can be made again on another one: a document of each, with the OID of the relation.
+-- Who runs it: as facts.sql, and right after it. What is not listed here, facts.sql finds in pg_depend, and is refused.
+-- $2: whether the texts are wanted from which they are made again; without, nothing but system catalogs is locked.
+-- Locks: ACCESS SHARE on system catalogs, and on all relations that the texts mention while they are written down. Rows:
+-- one for each relation that is there. Every list has a fixed order.
+SELECT wanted.oid, document.dependents::text
+  FROM unnest($1::oid[]) AS wanted(oid)
+ CROSS JOIN LATERAL (
+WITH
+  relation AS (
+    SELECT c.*, n.nspname, format('%I.%I', n.nspname, c.relname) AS name
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.oid = wanted.oid
+  ),
+  -- Of a trigger only pg_get_triggerdef() writes down all; what it begins with is put together here, to know where
+  -- the table's name ends.
+  trigger_head AS (
+    SELECT t.*, CASE WHEN $2 THEN pg_get_triggerdef(t.oid) END AS definition,
+           format('CREATE %sTRIGGER %I ', CASE WHEN t.tgconstraint <> 0 THEN 'CONSTRAINT ' ELSE '' END, t.tgname) AS before_event,
+           CASE WHEN t.tgtype & 2 <> 0 THEN 'BEFORE ' ELSE 'AFTER ' END || concat_ws(' OR ',
+             CASE WHEN t.tgtype & 4 <> 0 THEN 'INSERT' END,
+             CASE WHEN t.tgtype & 8 <> 0 THEN 'DELETE' END,
+             CASE WHEN t.tgtype & 16 <> 0 THEN 'UPDATE' || coalesce((
+               SELECT ' OF ' || string_agg(quote_ident(a.attname), ', ' ORDER BY k.place)
+                 FROM unnest(t.tgattr) WITH ORDINALITY AS k(attnum, place)
+                 JOIN pg_attribute a ON a.attrelid = t.tgrelid AND a.attnum = k.attnum), '') END,
+             CASE WHEN t.tgtype & 32 <> 0 THEN 'TRUNCATE' END) AS event
+      FROM pg_trigger t
+     WHERE t.tgrelid = wanted.oid AND NOT t.tgisinternal AND t.tgparentid = 0
+       AND t.tgfoid IS DISTINCT FROM to_regproc('partman_rs.capture_change')
+  ),
+  triggers AS (
+    SELECT json_agg(json_build_object(
+             'oid', t.oid::int8,
+             'name', t.tgname,
+             'is_constraint', t.tgconstraint <> 0,
+             'event', t.event,
+             'rest', coalesce(substr(t.definition, length(concat(t.before_event, t.event, ' ON ', r.name, ' ')) + 1), ''),
+             'for_each_row', t.tgtype & 1 <> 0,
+             'has_transition_tables', t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL,
+             'enabled', t.tgenabled::text,
+             'function', t.tgfoid::regprocedure::text,
+             'owner_may_execute', has_function_privilege(r.relowner, t.tgfoid, 'EXECUTE'),
+             'extensions', coalesce((SELECT json_agg(e.extname ORDER BY e.extname)
+                FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+               WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+                 AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'x'), '[]'),
+             'comment', obj_description(t.oid, 'pg_trigger'))
+             ORDER BY t.tgname) AS list
+      FROM trigger_head t, relation r
+     WHERE NOT $2 OR starts_with(t.definition, concat(t.before_event, t.event, ' ON ', r.name, ' '))
+  ),
+  policies AS (
+    SELECT json_agg(json_build_object(
+             'oid', p.oid::int8,
+             'name', p.polname,
+             'permissive', p.polpermissive,
+             'command', p.polcmd::text,
+             -- Null is PUBLIC.
+             'roles', (SELECT json_agg(CASE WHEN role <> 0 THEN pg_get_userbyid(role) END ORDER BY role) FROM unnest(p.polroles) role),
+             'using', CASE WHEN $2 THEN pg_get_expr(p.polqual, p.polrelid) END,
+             'check', CASE WHEN $2 THEN pg_get_expr(p.polwithcheck, p.polrelid) END,
+             'comment', obj_description(p.oid, 'pg_policy'))
+             ORDER BY p.polname) AS list
+      FROM pg_policy p WHERE p.polrelid = wanted.oid
+  ),
+  -- Rules on the table itself, ...
+  rules AS (
+    SELECT json_agg(json_build_object(
+             'oid', w.oid::int8,
+             'name', w.rulename,
+             'definition', CASE WHEN $2 THEN pg_get_ruledef(w.oid) ELSE '' END,
+             'enabled', w.ev_enabled::text,
+             'comment', obj_description(w.oid, 'pg_rewrite'))
+             ORDER BY w.rulename) AS list
+      FROM pg_rewrite w WHERE w.ev_class = wanted.oid
+  ),
+  -- ... and what reads or writes it from elsewhere.
+  used AS (
+    SELECT DISTINCT d.classid, d.objid
+      FROM pg_depend d
+     WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = wanted.oid AND d.deptype = 'n'
+       AND d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
+  ),
+  rules_elsewhere AS (
+    SELECT json_agg(json_build_object(
+             'oid', w.oid::int8,
+             'relation', e.oid::int8, 'schema', n.nspname, 'relation_name', e.relname, 'owner', e.relowner::int8,
+             'name', w.rulename,
+             'definition', CASE WHEN $2 THEN pg_get_ruledef(w.oid) ELSE '' END)
+             ORDER BY n.nspname, e.relname, w.rulename) AS list
+      FROM used u
+      JOIN pg_rewrite w ON u.classid = 'pg_rewrite'::regclass AND w.oid = u.objid
+      JOIN pg_class e ON e.oid = w.ev_class
+      JOIN pg_namespace n ON n.oid = e.relnamespace
+     WHERE e.oid <> wanted.oid AND w.rulename <> '_RETURN'
+  ),
+  views AS (
+    SELECT json_agg(json_build_object(
+             'oid', w.oid::int8,
+             'relation', v.oid::int8, 'schema', n.nspname, 'name', v.relname,
+             'owner', v.relowner::int8, 'owner_name', pg_get_userbyid(v.relowner),
+             'options', coalesce(v.reloptions, '{}'),
+             'definition', CASE WHEN $2 THEN pg_get_viewdef(v.oid) ELSE '' END,
+             'is_temporary', v.relpersistence = 't',
+             'owner_may_create', has_schema_privilege(v.relowner, n.oid, 'CREATE'))
+             ORDER BY n.nspname, v.relname) AS list
+      FROM used u
+      JOIN pg_rewrite w ON u.classid = 'pg_rewrite'::regclass AND w.oid = u.objid AND w.rulename = '_RETURN'
+      JOIN pg_class v ON v.oid = w.ev_class AND v.relkind = 'v'
+      JOIN pg_namespace n ON n.oid = v.relnamespace
+  ),
+  policies_elsewhere AS (
+    SELECT json_agg(json_build_object(
+             'oid', p.oid::int8,
+             'relation', e.oid::int8, 'schema', n.nspname, 'relation_name', e.relname, 'owner', e.relowner::int8,
+             'name', p.polname,
+             'using', CASE WHEN $2 THEN pg_get_expr(p.polqual, p.polrelid) END,
+             'check', CASE WHEN $2 THEN pg_get_expr(p.polwithcheck, p.polrelid) END)
+             ORDER BY n.nspname, e.relname, p.polname) AS list
+      FROM used u
+      JOIN pg_policy p ON u.classid = 'pg_policy'::regclass AND p.oid = u.objid
+      JOIN pg_class e ON e.oid = p.polrelid
+      JOIN pg_namespace n ON n.oid = e.relnamespace
+     WHERE e.oid <> wanted.oid
+  ),
+  -- Those whose body is parsed when they are made; others look the table up by its name.
+  functions AS (
+    SELECT json_agg(json_build_object(
+             'oid', p.oid::int8,
+             'name', p.oid::regprocedure::text,
+             'owner', p.proowner::int8, 'owner_name', pg_get_userbyid(p.proowner), 'schema', n.nspname,
+             'definition', CASE WHEN $2 THEN pg_get_functiondef(p.oid) ELSE '' END,
+             'owner_may_create', has_schema_privilege(p.proowner, n.oid, 'CREATE'))
+             ORDER BY p.oid::regprocedure::text COLLATE "C") AS list
+      FROM used u
+      JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid
+      JOIN pg_namespace n ON n.oid = p.pronamespace
+  ),
+  statistics AS (
+    SELECT json_agg(json_build_object(
+             'oid', s.oid::int8,
+             'schema', n.nspname, 'name', s.stxname,
+             'owner', s.stxowner::int8,
+             'kinds', array_to_json(s.stxkind::text[]),
+             'columns', CASE WHEN $2 THEN pg_get_statisticsobjdef_columns(s.oid) ELSE '' END,
+             'target', nullif(s.stxstattarget, -1),
+             'comment', obj_description(s.oid, 'pg_statistic_ext'))
+             ORDER BY n.nspname, s.stxname) AS list
+      FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace
+     WHERE s.stxrelid = wanted.oid
+  ),
+  publications AS (
+    SELECT json_agg(json_build_object(
+             'oid', x.oid::int8,
+             'name', p.pubname,
+             'owner', p.pubowner::int8, 'owner_name', pg_get_userbyid(p.pubowner),
+             'via_root', p.pubviaroot,
+             'columns', (SELECT json_agg(a.attname ORDER BY a.attnum)
+                FROM pg_attribute a WHERE a.attrelid = wanted.oid AND a.attnum = ANY (x.prattrs::int2[])),
+             'filter', CASE WHEN $2 THEN pg_get_expr(x.prqual, x.prrelid) END,
+             'owner_may_act_as_owner', pg_has_role(p.pubowner, r.relowner, 'USAGE'))
+             ORDER BY p.pubname) AS list
+      FROM pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid, relation r
+     WHERE x.prrelid = wanted.oid
+  )
+SELECT json_build_object(
+         'triggers', coalesce(triggers.list, '[]'),
+         'policies', coalesce(policies.list, '[]'),
+         'rules', coalesce(rules.list, '[]'),
+         'rules_elsewhere', coalesce(rules_elsewhere.list, '[]'),
+         'policies_elsewhere', coalesce(policies_elsewhere.list, '[]'),
+         'views', coalesce(views.list, '[]'),
+         'functions', coalesce(functions.list, '[]'),
+         'statistics', coalesce(statistics.list, '[]'),
+         'publications', coalesce(publications.list, '[]')
+       ) AS dependents
+  FROM relation
+ CROSS JOIN triggers CROSS JOIN policies CROSS JOIN rules CROSS JOIN rules_elsewhere CROSS JOIN policies_elsewhere
+ CROSS JOIN views CROSS JOIN functions CROSS JOIN statistics CROSS JOIN publications
+) document

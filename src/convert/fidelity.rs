@@ -1,0 +1,38 @@
+//! What hung on the source, made again on the result under the lock of the swap, and compared.
+
+use super::{as_owner, run_step};
+use crate::catalog::job::Job;
+use crate::catalog::table;
+use crate::error::Error;
+use crate::plan::dependents;
+use crate::plan::facts::Facts;
+use crate::plan::fidelity;
+use pgrx::pg_sys;
+
+/// Makes anew what names the table, or is there once only. The twin has its name by now.
+pub fn rebuild(job: &Job, source: &Facts) -> Result<(), Error> {
+    if job.plan.default_of.is_some() {
+        return Ok(());
+    }
+    dependents::after_renaming(source, &job.plan.retired)
+        .iter()
+        .try_for_each(run_step)
+}
+
+/// Reads what the result is, and fails where it is not what the source was, but for what being
+/// partitioned means: then the swap is taken back.
+pub fn check(job: &Job, result: pg_sys::Oid, source: &Facts) -> Result<(), Error> {
+    if job.plan.default_of.is_some() {
+        return Ok(());
+    }
+    let Some(now) = as_owner(job, || table::whole(result))? else {
+        return Err(super::twin_altered(job));
+    };
+    match fidelity::difference(source, &now, &job.plan) {
+        None => Ok(()),
+        Some(detail) => Err(Error::NotFaithful {
+            relation: job.source_name.clone(),
+            detail,
+        }),
+    }
+}

@@ -1,0 +1,182 @@
+//! What hangs on a table and is made again on the one that takes its place: triggers, policies,
+//! rules, views, functions, statistics, publications.
+//!
+//! Some of it is made on the twin ahead of the swap, where it does nothing yet; what names the table,
+//! or is there once only, follows after the swap's renaming, in the same transaction.
+
+mod after;
+mod ahead;
+mod manifest;
+mod refused;
+
+pub use after::{after_renaming, locked_first};
+pub use ahead::{ahead, changes};
+pub use manifest::{hanging_on, manifest};
+pub use refused::refused;
+
+use super::names::QualifiedName;
+use serde::{Deserialize, Serialize};
+
+/// All of it. Each list has a fixed order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Dependents {
+    pub triggers: Vec<Trigger>,
+    pub policies: Vec<Policy>,
+    /// Rules on the table itself.
+    pub rules: Vec<Rule>,
+    /// Rules on other relations that mention the table.
+    pub rules_elsewhere: Vec<RuleElsewhere>,
+    pub policies_elsewhere: Vec<PolicyElsewhere>,
+    /// Views that read the table themselves, not through others.
+    pub views: Vec<View>,
+    /// Functions and procedures whose parsed body mentions the table.
+    pub functions: Vec<Function>,
+    pub statistics: Vec<Statistics>,
+    pub publications: Vec<Publication>,
+}
+
+/// A trigger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trigger {
+    pub oid: u32,
+    pub name: String,
+    pub is_constraint: bool,
+    /// What stands between its name and ON: `BEFORE INSERT OR UPDATE OF a`.
+    pub event: String,
+    /// What stands behind the name of its table.
+    pub rest: String,
+    pub for_each_row: bool,
+    pub has_transition_tables: bool,
+    /// `pg_trigger.tgenabled`.
+    pub enabled: String,
+    pub function: String,
+    pub owner_may_execute: bool,
+    /// Extensions that it depends on.
+    pub extensions: Vec<String>,
+    pub comment: Option<String>,
+}
+
+/// A policy on the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    pub oid: u32,
+    pub name: String,
+    pub permissive: bool,
+    /// `pg_policy.polcmd`.
+    pub command: String,
+    /// `None` is PUBLIC.
+    pub roles: Vec<Option<String>>,
+    pub using: Option<String>,
+    pub check: Option<String>,
+    pub comment: Option<String>,
+}
+
+/// A rule on the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    pub oid: u32,
+    pub name: String,
+    /// As `pg_get_ruledef` writes it.
+    pub definition: String,
+    /// `pg_rewrite.ev_enabled`.
+    pub enabled: String,
+    pub comment: Option<String>,
+}
+
+/// A rule on another relation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleElsewhere {
+    pub oid: u32,
+    pub relation: u32,
+    pub schema: String,
+    pub relation_name: String,
+    pub owner: u32,
+    pub name: String,
+    pub definition: String,
+}
+
+/// A policy on another table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyElsewhere {
+    pub oid: u32,
+    pub relation: u32,
+    pub schema: String,
+    pub relation_name: String,
+    pub owner: u32,
+    pub name: String,
+    pub using: Option<String>,
+    pub check: Option<String>,
+}
+
+/// A view.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// Of its rule.
+    pub oid: u32,
+    pub relation: u32,
+    pub schema: String,
+    pub name: String,
+    pub owner: u32,
+    pub owner_name: String,
+    /// `name=value`, WITH CHECK OPTION among them.
+    pub options: Vec<String>,
+    pub definition: String,
+    pub is_temporary: bool,
+    pub owner_may_create: bool,
+}
+
+/// A function or procedure with a parsed body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    pub oid: u32,
+    /// With the types of its arguments.
+    pub name: String,
+    pub owner: u32,
+    pub owner_name: String,
+    pub schema: String,
+    /// `CREATE OR REPLACE …`, as `pg_get_functiondef` writes it.
+    pub definition: String,
+    pub owner_may_create: bool,
+}
+
+/// An extended statistics object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Statistics {
+    pub oid: u32,
+    pub schema: String,
+    pub name: String,
+    pub owner: u32,
+    /// `pg_statistic_ext.stxkind`.
+    pub kinds: Vec<String>,
+    /// Columns and expressions, as they are written.
+    pub columns: String,
+    pub target: Option<i32>,
+    pub comment: Option<String>,
+}
+
+/// The table's membership of a publication.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Publication {
+    /// Of the membership.
+    pub oid: u32,
+    pub name: String,
+    pub owner: u32,
+    pub owner_name: String,
+    pub via_root: bool,
+    /// `None`: all.
+    pub columns: Option<Vec<String>>,
+    pub filter: Option<String>,
+    pub owner_may_act_as_owner: bool,
+}
+
+impl View {
+    fn qualified_name(&self) -> QualifiedName {
+        QualifiedName {
+            schema: self.schema.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! What follows when the names are exchanged: what names the table in its text, and what there is
+//! only one of.
+
+use super::ahead::firing;
+use super::{Dependents, Policy, Publication, Rule, View};
+use crate::plan::facts::Facts;
+use crate::plan::lock::Mode;
+use crate::plan::names::{QualifiedName, quote_ident};
+use crate::plan::phase::Phase;
+use crate::plan::sql::Sql;
+use crate::plan::step::Step;
+use crate::plan::twin::with_clause;
+
+/// The statements, in order. The source's name is the partitioned table's by then.
+pub fn after_renaming(facts: &Facts, retired: &QualifiedName) -> Vec<Step> {
+    let table = facts.qualified_name();
+    let dependents = &facts.dependents;
+    let mut steps = Vec::new();
+    for statistics in &dependents.statistics {
+        for (from, to) in [
+            (statistics.qualified_name(), statistics.retired_name()),
+            (statistics.twin_name(), statistics.qualified_name()),
+        ] {
+            steps.push(step(
+                Sql::template("ALTER STATISTICS {from} RENAME TO {to}")
+                    .name("from", &from)
+                    .ident("to", &to.name),
+            ));
+        }
+    }
+    steps.extend(
+        dependents
+            .policies
+            .iter()
+            .flat_map(|policy| make_policy(policy, &table)),
+    );
+    steps.extend(
+        dependents
+            .rules
+            .iter()
+            .flat_map(|rule| make_rule(rule, &table)),
+    );
+    steps.extend(
+        dependents
+            .publications
+            .iter()
+            .flat_map(|publication| publish(publication, &table, retired)),
+    );
+    steps.extend(dependents.views.iter().map(replace_view));
+    steps.extend(dependents.functions.iter().map(|function| {
+        Step::new(Phase::Swapping, function.definition.clone()).run_as(function.owner)
+    }));
+    steps.extend(elsewhere(dependents));
+    steps
+}
+
+/// Relations that these statements lock, beside the table: who reads a view locks it first, and
+/// then the table.
+pub fn locked_first(dependents: &Dependents) -> Vec<u32> {
+    let views = dependents.views.iter().map(|view| view.relation);
+    let rules = dependents.rules_elsewhere.iter().map(|rule| rule.relation);
+    let policies = dependents.policies_elsewhere.iter();
+    let mut all: Vec<u32> = views
+        .chain(rules)
+        .chain(policies.map(|policy| policy.relation))
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn step(statement: Sql) -> Step {
+    Step::new(Phase::Swapping, statement.build())
+}
+
+fn make_policy(policy: &Policy, table: &QualifiedName) -> Vec<Step> {
+    let command = match policy.command.as_str() {
+        "r" => "SELECT",
+        "a" => "INSERT",
+        "w" => "UPDATE",
+        "d" => "DELETE",
+        _ => "ALL",
+    };
+    let kind = match policy.permissive {
+        true => "PERMISSIVE",
+        false => "RESTRICTIVE",
+    };
+    let roles: Vec<String> = policy
+        .roles
+        .iter()
+        .map(|role| {
+            role.as_deref()
+                .map_or_else(|| "PUBLIC".to_owned(), quote_ident)
+        })
+        .collect();
+    let make = step(
+        Sql::template(
+            "CREATE POLICY {name} ON {table} AS {kind} FOR {command} TO {roles}{expressions}",
+        )
+        .ident("name", &policy.name)
+        .name("table", table)
+        .trusted("kind", kind)
+        .trusted("command", command)
+        .trusted("roles", &roles.join(", "))
+        .trusted("expressions", &expressions(&policy.using, &policy.check)),
+    )
+    .locks_new(Mode::AccessExclusive, table);
+    let comment = policy.comment.iter().map(|comment| {
+        step(
+            Sql::template("COMMENT ON POLICY {name} ON {table} IS {comment}")
+                .ident("name", &policy.name)
+                .name("table", table)
+                .literal("comment", comment),
+        )
+        .locks_new(Mode::ShareUpdateExclusive, table)
+    });
+    std::iter::once(make).chain(comment).collect()
+}
+
+fn expressions(using: &Option<String>, check: &Option<String>) -> String {
+    let using = using.iter().map(|text| format!(" USING ({text})"));
+    let check = check.iter().map(|text| format!(" WITH CHECK ({text})"));
+    using.chain(check).collect()
+}
+
+fn make_rule(rule: &Rule, table: &QualifiedName) -> Vec<Step> {
+    let mut steps = vec![
+        Step::new(Phase::Swapping, rule.definition.clone()).locks_new(Mode::AccessExclusive, table),
+    ];
+    if let Some(verb) = firing(&rule.enabled) {
+        steps.push(
+            step(
+                Sql::template("ALTER TABLE {table} {verb} RULE {name}")
+                    .name("table", table)
+                    .trusted("verb", verb)
+                    .ident("name", &rule.name),
+            )
+            .locks_new(Mode::AccessExclusive, table),
+        );
+    }
+    steps.extend(rule.comment.iter().map(|comment| {
+        step(
+            Sql::template("COMMENT ON RULE {name} ON {table} IS {comment}")
+                .ident("name", &rule.name)
+                .name("table", table)
+                .literal("comment", comment),
+        )
+        .locks_new(Mode::ShareUpdateExclusive, table)
+    }));
+    steps
+}
+
+fn publish(publication: &Publication, table: &QualifiedName, retired: &QualifiedName) -> [Step; 2] {
+    let columns = publication
+        .columns
+        .as_ref()
+        .map_or_else(String::new, |columns| {
+            let columns: Vec<String> = columns.iter().map(|column| quote_ident(column)).collect();
+            format!(" ({})", columns.join(", "))
+        });
+    let filter = publication
+        .filter
+        .as_ref()
+        .map_or_else(String::new, |filter| format!(" WHERE ({filter})"));
+    let add = Sql::template("ALTER PUBLICATION {name} ADD TABLE {table}{columns}{filter}")
+        .ident("name", &publication.name)
+        .name("table", table)
+        .trusted("columns", &columns)
+        .trusted("filter", &filter);
+    let drop = Sql::template("ALTER PUBLICATION {name} DROP TABLE {retired}")
+        .ident("name", &publication.name)
+        .name("retired", retired);
+    [
+        step(drop).locks(Mode::ShareUpdateExclusive, retired),
+        step(add).locks_new(Mode::ShareUpdateExclusive, table),
+    ]
+    .map(|step| step.run_as(publication.owner))
+}
+
+/// A view keeps its identity, and with it its privileges, triggers, rules and whoever reads it.
+fn replace_view(view: &View) -> Step {
+    let name = view.qualified_name();
+    step(
+        Sql::template("CREATE OR REPLACE VIEW {name}{options} AS {definition}")
+            .name("name", &name)
+            .trusted("options", &with_clause(&view.options))
+            .trusted("definition", &view.definition),
+    )
+    .locks(Mode::AccessExclusive, &name)
+    .run_as(view.owner)
+}
+
+/// Rules and policies on other relations, which read or write the table.
+fn elsewhere(dependents: &Dependents) -> impl Iterator<Item = Step> {
+    let name = |schema: &String, name: &String| QualifiedName {
+        schema: schema.clone(),
+        name: name.clone(),
+    };
+    let rules = dependents.rules_elsewhere.iter().map(move |rule| {
+        let definition = rule.definition.strip_prefix("CREATE RULE");
+        let definition = definition.unwrap_or(&rule.definition);
+        step(Sql::template("CREATE OR REPLACE RULE{definition}").trusted("definition", definition))
+            .locks(
+                Mode::AccessExclusive,
+                &name(&rule.schema, &rule.relation_name),
+            )
+            .run_as(rule.owner)
+    });
+    let policies = dependents.policies_elsewhere.iter().map(move |policy| {
+        let relation = name(&policy.schema, &policy.relation_name);
+        step(
+            Sql::template("ALTER POLICY {name} ON {relation}{expressions}")
+                .ident("name", &policy.name)
+                .name("relation", &relation)
+                .trusted("expressions", &expressions(&policy.using, &policy.check)),
+        )
+        .locks(Mode::AccessExclusive, &relation)
+        .run_as(policy.owner)
+    });
+    rules.chain(policies)
+}

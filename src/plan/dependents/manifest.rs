@@ -1,0 +1,236 @@
+//! The manifest: a table's whole surroundings, item by item, and what becomes of each.
+
+use crate::plan::blockers;
+use crate::plan::facts::{Column, Facts};
+use crate::plan::names::QualifiedName;
+
+/// What becomes of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays what it is, and is bound to the partitioned table.
+    Kept,
+    /// An equal one is made on the partitioned table.
+    Rebuilt,
+    /// One is made that differs, in what the reason says.
+    Changed,
+    /// It is in the way of a conversion.
+    Refused,
+}
+
+impl Fate {
+    /// As `conversion_manifest` shows it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fate::Kept => "kept",
+            Fate::Rebuilt => "rebuilt",
+            Fate::Changed => "changed",
+            Fate::Refused => "refused",
+        }
+    }
+}
+
+/// One line of the manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// What kind of thing it is, in PostgreSQL's words.
+    pub kind: String,
+    pub object: String,
+    pub fate: Fate,
+    pub reason: Option<String>,
+}
+
+/// The manifest of a table that is to be partitioned by `key`; without one, what cannot be said
+/// without it is left out.
+pub fn manifest(facts: &Facts, key: Option<&Column>) -> Vec<Item> {
+    let mut items = Items::default();
+    own_parts(facts, key, &mut items);
+    state(facts, &mut items);
+    items.0.extend(hanging_on(facts));
+    items.add_refused(facts, key);
+    items.0
+}
+
+#[derive(Default)]
+struct Items(Vec<Item>);
+
+impl Items {
+    fn add(&mut self, kind: &str, object: impl ToString, fate: Fate, reason: Option<String>) {
+        self.0.push(Item {
+            kind: kind.to_owned(),
+            object: object.to_string(),
+            fate,
+            reason,
+        });
+    }
+
+    fn rebuilt<'a>(&mut self, kind: &str, names: impl Iterator<Item = &'a String>) {
+        for name in names {
+            self.add(kind, name, Fate::Rebuilt, None);
+        }
+    }
+
+    fn kept(&mut self, kind: &str, names: impl Iterator<Item = String>, reason: &str) {
+        for name in names {
+            self.add(kind, name, Fate::Kept, Some(reason.to_owned()));
+        }
+    }
+
+    fn add_refused(&mut self, facts: &Facts, key: Option<&Column>) {
+        for extra in &facts.extras {
+            self.add(&extra.kind, &extra.description, Fate::Refused, None);
+        }
+        let unnamed = Facts {
+            extras: Vec::new(),
+            ..facts.clone()
+        };
+        let blockers = match key {
+            Some(key) => blockers::find(&unnamed, key, true),
+            None => blockers::of_table(&unnamed),
+        };
+        for blocker in blockers {
+            self.add(
+                "table",
+                facts.qualified_name(),
+                Fate::Refused,
+                Some(blocker.fact),
+            );
+        }
+    }
+}
+
+/// What the table itself is made of.
+fn own_parts(facts: &Facts, key: Option<&Column>, items: &mut Items) {
+    items.add(
+        "table",
+        facts.qualified_name(),
+        Fate::Changed,
+        Some("a partitioned table takes its name, owner, privileges and settings".to_owned()),
+    );
+    items.rebuilt("column", facts.columns.iter().map(|column| &column.name));
+    for column in &facts.columns {
+        for sequence in &column.sequences {
+            let name = QualifiedName {
+                schema: sequence.schema.clone(),
+                name: sequence.name.clone(),
+            }
+            .to_string();
+            match sequence.is_identity {
+                true => items.add(
+                    "sequence",
+                    name,
+                    Fate::Rebuilt,
+                    Some("of an identity column: an equal one goes on where it stands".to_owned()),
+                ),
+                false => items.kept(
+                    "sequence",
+                    std::iter::once(name),
+                    "the partitioned table owns it from then on",
+                ),
+            }
+        }
+    }
+    items.rebuilt(
+        "check constraint",
+        facts.checks.iter().map(|check| &check.name),
+    );
+    items.rebuilt(
+        "not-null constraint",
+        facts.not_nulls.iter().map(|not_null| &not_null.name),
+    );
+    for index in &facts.indexes {
+        let kind = match &index.constraint {
+            Some(constraint) if constraint.kind == "p" => "primary key",
+            Some(constraint) if constraint.kind == "u" => "unique constraint",
+            Some(_) => "exclusion constraint",
+            None => "index",
+        };
+        match key.filter(|key| index.is_unique && blockers::lacks(index, key.attnum)) {
+            Some(key) => items.add(
+                kind,
+                &index.name,
+                Fate::Changed,
+                Some(format!(
+                    "extended by column \"{}\": unique together with it",
+                    key.name
+                )),
+            ),
+            None => items.add(kind, &index.name, Fate::Rebuilt, None),
+        }
+    }
+}
+
+/// Settings of the whole table.
+fn state(facts: &Facts, items: &mut Items) {
+    if facts.row_security {
+        items.add(
+            "row-level security",
+            &facts.name,
+            Fate::Rebuilt,
+            Some("enabled on the partitions, too, which have no policy of their own".to_owned()),
+        );
+    }
+    if facts.replica_identity != "d" {
+        items.add(
+            "replica identity",
+            &facts.name,
+            Fate::Rebuilt,
+            Some("of the partitions, too".to_owned()),
+        );
+    }
+}
+
+/// What hangs on the table.
+pub fn hanging_on(facts: &Facts) -> Vec<Item> {
+    let dependents = &facts.dependents;
+    let mut items = Items::default();
+    items.rebuilt("trigger", dependents.triggers.iter().map(|one| &one.name));
+    items.rebuilt("policy", dependents.policies.iter().map(|one| &one.name));
+    items.rebuilt("rule", dependents.rules.iter().map(|one| &one.name));
+    items.rebuilt(
+        "statistics object",
+        dependents.statistics.iter().map(|one| &one.name),
+    );
+    items.kept(
+        "publication",
+        dependents.publications.iter().map(|one| one.name.clone()),
+        "the partitioned table takes the table's place in it",
+    );
+    let replaced = "replaced by itself: keeps its OID, owner and privileges";
+    items.kept(
+        "view",
+        dependents
+            .views
+            .iter()
+            .map(|view| view.qualified_name().to_string()),
+        replaced,
+    );
+    items.kept(
+        "function",
+        dependents.functions.iter().map(|one| one.name.clone()),
+        replaced,
+    );
+    let on = |schema: &str, relation: &str, name: &str| {
+        let relation = QualifiedName {
+            schema: schema.to_owned(),
+            name: relation.to_owned(),
+        };
+        format!("{name} on {relation}")
+    };
+    items.kept(
+        "rule",
+        dependents
+            .rules_elsewhere
+            .iter()
+            .map(|rule| on(&rule.schema, &rule.relation_name, &rule.name)),
+        "replaced by itself",
+    );
+    items.kept(
+        "policy",
+        dependents
+            .policies_elsewhere
+            .iter()
+            .map(|policy| on(&policy.schema, &policy.relation_name, &policy.name)),
+        "its expressions are written anew",
+    );
+    items.0
+}

@@ -1,0 +1,159 @@
+//! What hangs on a table and cannot be made again, or not by the one who would have to.
+
+use crate::plan::blockers::Blocker;
+use crate::plan::capture::TRIGGERS;
+use crate::plan::facts::Facts;
+
+/// All of it, in a fixed order.
+pub fn refused(facts: &Facts) -> Vec<Blocker> {
+    let dependents = &facts.dependents;
+    let mut found = Vec::new();
+    for trigger in &dependents.triggers {
+        if trigger.for_each_row && trigger.has_transition_tables {
+            found.push(Blocker::with_hint(
+                format!(
+                    "Trigger \"{}\" is FOR EACH ROW and has transition tables, which no release of PostgreSQL allows on a partition.",
+                    trigger.name
+                ),
+                "Make it FOR EACH STATEMENT.",
+            ));
+        }
+        if TRIGGERS.contains(&trigger.name.as_str()) {
+            found.push(Blocker::with_hint(
+                format!(
+                    "Trigger \"{}\" has a name that the conversion needs for its own.",
+                    trigger.name
+                ),
+                "ALTER TRIGGER … RENAME TO ….",
+            ));
+        }
+        if !trigger.owner_may_execute {
+            found.push(Blocker::with_hint(
+                format!(
+                    "The table's owner \"{}\" may not execute function {}, and so cannot make trigger \"{}\" again.",
+                    facts.owner_name, trigger.function, trigger.name
+                ),
+                "GRANT EXECUTE ON FUNCTION … to the owner.",
+            ));
+        }
+    }
+    let must_create = |kind: &str, name: &str, owner: &str, schema: &str| {
+        Blocker::with_hint(
+            format!(
+                "{kind} {name} reads the table, and its owner \"{owner}\" may not create objects in schema \"{schema}\", as replacing it takes."
+            ),
+            "GRANT CREATE ON SCHEMA … to that owner.",
+        )
+    };
+    for view in &dependents.views {
+        let name = view.qualified_name().to_string();
+        if view.is_temporary {
+            found.push(Blocker::with_hint(
+                format!(
+                    "Temporary view \"{}\" reads the table; only its session can replace it.",
+                    view.name
+                ),
+                "DROP VIEW …, or end that session.",
+            ));
+        } else if !view.owner_may_create {
+            found.push(must_create("View", &name, &view.owner_name, &view.schema));
+        }
+    }
+    for function in &dependents.functions {
+        if !function.owner_may_create {
+            found.push(must_create(
+                "Function",
+                &function.name,
+                &function.owner_name,
+                &function.schema,
+            ));
+        }
+    }
+    found.extend(readers_of_only(facts));
+    for statistics in &dependents.statistics {
+        if statistics.owner != facts.owner {
+            found.push(Blocker::with_hint(
+                format!(
+                    "Statistics object {} does not belong to the table's owner \"{}\".",
+                    statistics.qualified_name(),
+                    facts.owner_name
+                ),
+                "ALTER STATISTICS … OWNER TO ….",
+            ));
+        }
+    }
+    for publication in &dependents.publications {
+        if !publication.via_root {
+            found.push(Blocker::with_hint(
+                format!(
+                    "Publication \"{}\" would send changes under the names of the partitions, which its subscribers do not have.",
+                    publication.name
+                ),
+                format!(
+                    "ALTER PUBLICATION \"{}\" SET (publish_via_partition_root = true).",
+                    publication.name
+                ),
+            ));
+        }
+        if !publication.owner_may_act_as_owner {
+            found.push(Blocker::with_hint(
+                format!(
+                    "The owner \"{}\" of publication \"{}\" may not add the table to it, which only an owner of both may.",
+                    publication.owner_name, publication.name
+                ),
+                "ALTER PUBLICATION … OWNER TO ….",
+            ));
+        }
+    }
+    found
+}
+
+/// What says ONLY of the table, which of a partitioned table is no row at all.
+fn readers_of_only(facts: &Facts) -> Vec<Blocker> {
+    let only = format!("ONLY {}", facts.qualified_name());
+    let dependents = &facts.dependents;
+    let views = dependents.views.iter().map(|view| {
+        (
+            "View",
+            view.qualified_name().to_string(),
+            vec![&view.definition],
+        )
+    });
+    let functions = dependents.functions.iter().map(|function| {
+        (
+            "Function",
+            function.name.clone(),
+            vec![&function.definition],
+        )
+    });
+    let rules = dependents
+        .rules
+        .iter()
+        .map(|rule| ("Rule", rule.name.clone(), vec![&rule.definition]));
+    let rules_elsewhere = dependents
+        .rules_elsewhere
+        .iter()
+        .map(|rule| ("Rule", rule.name.clone(), vec![&rule.definition]));
+    let policies = dependents.policies.iter().map(|policy| {
+        let texts = policy.using.iter().chain(&policy.check).collect();
+        ("Policy", policy.name.clone(), texts)
+    });
+    let policies_elsewhere = dependents.policies_elsewhere.iter().map(|policy| {
+        let texts = policy.using.iter().chain(&policy.check).collect();
+        ("Policy", policy.name.clone(), texts)
+    });
+    views
+        .chain(functions)
+        .chain(rules)
+        .chain(rules_elsewhere)
+        .chain(policies)
+        .chain(policies_elsewhere)
+        .filter(|(_, _, texts)| texts.iter().any(|text| text.contains(&only)))
+        .map(|(kind, name, _)| {
+            Blocker::with_hint(
+                format!("{kind} {name} reads or writes ONLY this table, which of a partitioned table is not a single row."),
+                "Make it again without ONLY.",
+            )
+        })
+        .collect()
+}

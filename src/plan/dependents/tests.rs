@@ -1,0 +1,237 @@
+use super::{Dependents, Policy, Statistics, Trigger, View, after_renaming, ahead, changes, refused};
+use crate::plan::facts::Facts;
+use crate::plan::names::QualifiedName;
+use crate::plan::{Partition, Plan};
+use serde_json::json;
+
+fn name(name: &str) -> QualifiedName {
+    QualifiedName {
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn facts(dependents: Dependents) -> Facts {
+    let mut facts: Facts = serde_json::from_value(json!({
+        "oid": 16384, "schema": "public", "name": "t", "kind": "r", "persistence": "p",
+        "access_method": "heap", "owner": 10, "owner_name": "owner", "is_partition": false,
+        "is_system": false, "is_typed": false, "inherits": false, "is_inherited": false,
+        "row_security": false, "force_row_security": false, "replica_identity": "d",
+        "replica_index": null, "options": [], "tablespace": null,
+        "grants": [], "comment": null, "has_dropped_columns": false, "columns": [],
+        "checks": [], "not_nulls": [], "indexes": [], "extras": [],
+        "owner_may_read_and_capture": true, "owner_may_set_sequences": true,
+        "owner_may_create": true, "owner_may_use_tablespaces": true
+    }))
+    .unwrap();
+    facts.dependents = dependents;
+    facts
+}
+
+fn trigger(name: &str) -> Trigger {
+    Trigger {
+        oid: 1,
+        name: name.to_owned(),
+        is_constraint: false,
+        event: "AFTER INSERT".to_owned(),
+        rest: "FOR EACH ROW EXECUTE FUNCTION public.f()".to_owned(),
+        for_each_row: true,
+        has_transition_tables: false,
+        enabled: "O".to_owned(),
+        function: "public.f()".to_owned(),
+        owner_may_execute: true,
+        extensions: Vec::new(),
+        comment: None,
+    }
+}
+
+fn statistics(name: &str) -> Statistics {
+    Statistics {
+        oid: 77,
+        schema: "public".to_owned(),
+        name: name.to_owned(),
+        owner: 10,
+        kinds: vec!["f".to_owned(), "m".to_owned()],
+        columns: "a, b".to_owned(),
+        target: Some(5),
+        comment: None,
+    }
+}
+
+fn plan() -> Plan {
+    serde_json::from_value(json!({
+        "source": {"schema": "public", "name": "t"}, "twin": {"schema": "public", "name": "t_twin"},
+        "retired": {"schema": "public", "name": "t_retired"}, "default_of": null,
+        "key": {"attnum": 1, "column": "a", "key_type": "BigInt", "not_null": true},
+        "identity": null, "interval": {"Width": 10}, "time_zone": null, "premake": 0, "copy_workers": 1,
+        "undo_window_seconds": null, "settings": [],
+        "partitions": [{"name": {"schema": "public", "name": "t_p0"}, "range": null}],
+        "prepare": [], "create_log": "",
+        "indexes": [{"name": "t_key", "twin_name": {"schema": "public", "name": "t_key_twin"},
+                     "leaves": [{"name": {"schema": "public", "name": "t_p0_key"}, "statement": ""}], "is_identity": true}],
+        "swap": [], "notices": []
+    }))
+    .unwrap()
+}
+
+fn statements(steps: Vec<crate::plan::step::Step>) -> Vec<String> {
+    steps.into_iter().map(|step| step.statement).collect()
+}
+
+#[test]
+fn a_trigger_is_made_on_the_twin_in_its_state() {
+    let off = Trigger {
+        enabled: "D".to_owned(),
+        ..trigger("Tr ON x")
+    };
+    let source = facts(Dependents {
+        triggers: vec![off],
+        ..Dependents::default()
+    });
+    assert_eq!(
+        statements(ahead(&source, &name("t_twin"), &[])),
+        [
+            "CREATE TRIGGER \"Tr ON x\" AFTER INSERT ON public.t_twin FOR EACH ROW EXECUTE FUNCTION public.f()",
+            "ALTER TABLE public.t_twin DISABLE TRIGGER \"Tr ON x\"",
+        ]
+    );
+}
+
+#[test]
+fn what_the_twin_has_already_is_left_alone() {
+    let both = Dependents {
+        triggers: vec![trigger("a")],
+        ..Dependents::default()
+    };
+    let mut twin = facts(both.clone());
+    twin.dependents.triggers[0].oid = 2;
+    assert_eq!(changes(&facts(both), &twin, &plan()), []);
+}
+
+#[test]
+fn what_changed_is_dropped_before_it_is_made() {
+    let with = |trigger| {
+        facts(Dependents {
+            triggers: vec![trigger],
+            ..Dependents::default()
+        })
+    };
+    let replica = Trigger {
+        enabled: "R".to_owned(),
+        ..trigger("a")
+    };
+    let steps = statements(changes(&with(replica), &with(trigger("a")), &plan()));
+    assert_eq!(steps.len(), 3);
+    assert!(steps[0].starts_with("DROP TRIGGER a ON public.t_twin"));
+    assert!(steps[2].contains("ENABLE REPLICA TRIGGER a"));
+}
+
+#[test]
+fn statistics_change_places_at_the_swap() {
+    let source = facts(Dependents {
+        statistics: vec![statistics("s")],
+        ..Dependents::default()
+    });
+    assert_eq!(
+        statements(ahead(&source, &name("t_twin"), &[])),
+        [
+            "CREATE STATISTICS public.partman_rs_twin_77 (dependencies, mcv) ON a, b FROM public.t_twin",
+            "ALTER STATISTICS public.partman_rs_twin_77 SET STATISTICS 5",
+        ]
+    );
+    let mut twin = facts(source.dependents.clone());
+    twin.dependents.statistics[0].name = "partman_rs_twin_77".to_owned();
+    twin.dependents.statistics[0].oid = 78;
+    assert_eq!(changes(&source, &twin, &plan()), []);
+    assert_eq!(
+        statements(after_renaming(&source, &name("t_retired"))),
+        [
+            "ALTER STATISTICS public.s RENAME TO partman_rs_retired_77",
+            "ALTER STATISTICS public.partman_rs_twin_77 RENAME TO s",
+        ]
+    );
+}
+
+#[test]
+fn a_replica_identity_follows_to_the_leaves() {
+    let mut source = facts(Dependents::default());
+    source.replica_identity = "i".to_owned();
+    source.replica_index = Some("t_key".to_owned());
+    let mut twin = facts(Dependents::default());
+    assert_eq!(
+        statements(changes(&source, &twin, &plan())),
+        [
+            "ALTER TABLE public.t_twin REPLICA IDENTITY USING INDEX t_key_twin",
+            "ALTER TABLE public.t_p0 REPLICA IDENTITY USING INDEX t_p0_key",
+        ]
+    );
+    twin.replica_identity = "i".to_owned();
+    twin.replica_index = Some("t_key_twin".to_owned());
+    assert_eq!(changes(&source, &twin, &plan()), []);
+}
+
+#[test]
+fn row_security_is_enabled_on_leaves_and_forced_on_the_table() {
+    let mut source = facts(Dependents::default());
+    source.row_security = true;
+    source.force_row_security = true;
+    let leaf = Partition {
+        name: name("t_p0"),
+        range: None,
+    };
+    assert_eq!(
+        statements(ahead(&source, &name("t_twin"), &[leaf])),
+        [
+            "ALTER TABLE public.t_twin ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE public.t_p0 ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE public.t_twin FORCE ROW LEVEL SECURITY",
+        ]
+    );
+}
+
+#[test]
+fn policies_name_roles_and_public() {
+    let policy = Policy {
+        oid: 1,
+        name: "p".to_owned(),
+        permissive: false,
+        command: "w".to_owned(),
+        roles: vec![None, Some("Who else".to_owned())],
+        using: Some("(a > 1)".to_owned()),
+        check: Some("true".to_owned()),
+        comment: None,
+    };
+    let source = facts(Dependents {
+        policies: vec![policy],
+        ..Dependents::default()
+    });
+    assert_eq!(
+        statements(after_renaming(&source, &name("t_retired"))),
+        [
+            "CREATE POLICY p ON public.t AS RESTRICTIVE FOR UPDATE TO PUBLIC, \"Who else\" USING ((a > 1)) WITH CHECK (true)"
+        ]
+    );
+}
+
+#[test]
+fn only_of_the_table_is_refused_and_of_another_is_not() {
+    let reading = |definition: &str| {
+        facts(Dependents {
+            views: vec![View {
+                oid: 1,
+                relation: 2,
+                schema: "public".to_owned(),
+                name: "v".to_owned(),
+                owner: 10,
+                owner_name: "owner".to_owned(),
+                options: Vec::new(),
+                definition: definition.to_owned(),
+                is_temporary: false,
+                owner_may_create: true,
+            }],
+            ..Dependents::default()
+        })
+    };
+    assert_eq!(refused(&reading("SELECT a FROM ONLY public.t;")).len(), 1);
+    assert_eq!(refused(&reading("SELECT a FROM ONLY public.other, public.t;")), []);
+}

@@ -1,0 +1,74 @@
+//! Whether a result is what its source was, but for what being partitioned means.
+
+use super::Plan;
+use super::blockers::lacks;
+use super::dependents::Dependents;
+use super::facts::{Facts, describe_change};
+
+/// What differs that should not, in a sentence for the user; `None` where nothing does.
+pub fn difference(source: &Facts, result: &Facts, plan: &Plan) -> Option<String> {
+    let wanted = comparable(&expected(source, result, plan));
+    let found = comparable(result);
+    (wanted != found).then(|| describe_change(&wanted, &found))
+}
+
+/// The source as it looks when it is partitioned.
+fn expected(source: &Facts, result: &Facts, plan: &Plan) -> Facts {
+    let mut facts = source.clone();
+    // Of its own a partitioned table has these, or has none.
+    facts.oid = result.oid;
+    facts.kind = "p".to_owned();
+    facts.access_method = result.access_method.clone();
+    facts.has_dropped_columns = false;
+    facts.is_inherited = true;
+    facts.options.clear();
+    // Columns that were dropped are gone for good: the rest moves up.
+    let places: Vec<i16> = facts.columns.iter().map(|column| column.attnum).collect();
+    let moved = |attnum: i16| -> i16 {
+        let place = places.iter().position(|other| *other == attnum);
+        place
+            .and_then(|place| i16::try_from(place + 1).ok())
+            .unwrap_or(attnum)
+    };
+    for index in &mut facts.indexes {
+        if index.is_unique && lacks(index, plan.key.attnum) {
+            index.key_attnums.push(plan.key.attnum);
+            let column = super::names::quote_ident(&plan.key.column);
+            index.columns.push(column);
+        }
+        for attnum in &mut index.key_attnums {
+            *attnum = moved(*attnum);
+        }
+    }
+    for column in &mut facts.columns {
+        column.attnum = moved(column.attnum);
+    }
+    facts
+}
+
+/// A definition without what is another's by nature: OIDs, and what only the source was asked for.
+fn comparable(facts: &Facts) -> Facts {
+    let mut facts = facts.definition();
+    facts.owner_may_read_and_capture = true;
+    facts.owner_may_set_sequences = true;
+    for column in &mut facts.columns {
+        for sequence in &mut column.sequences {
+            sequence.oid = 0;
+        }
+    }
+    without_oids(&mut facts.dependents);
+    facts
+}
+
+fn without_oids(dependents: &mut Dependents) {
+    dependents.triggers.iter_mut().for_each(|one| one.oid = 0);
+    dependents.policies.iter_mut().for_each(|one| one.oid = 0);
+    dependents.rules.iter_mut().for_each(|one| one.oid = 0);
+    dependents.statistics.iter_mut().for_each(|one| one.oid = 0);
+    dependents
+        .publications
+        .iter_mut()
+        .for_each(|one| one.oid = 0);
+    // A replaced view has another rule.
+    dependents.views.iter_mut().for_each(|one| one.oid = 0);
+}
