@@ -148,7 +148,7 @@ fn readers_of_only(facts: &Facts) -> Vec<Blocker> {
         .chain(rules_elsewhere)
         .chain(policies)
         .chain(policies_elsewhere)
-        .filter(|(_, _, texts)| texts.iter().any(|text| text.contains(&only)))
+        .filter(|(_, _, texts)| texts.iter().any(|text| says(text, &only)))
         .map(|(kind, name, _)| {
             Blocker::with_hint(
                 format!("{kind} {name} reads or writes ONLY this table, which of a partitioned table is not a single row."),
@@ -156,4 +156,12 @@ fn readers_of_only(facts: &Facts) -> Vec<Blocker> {
             )
         })
         .collect()
+}
+
+/// Whether a text has those words, and not only as the beginning of a longer name.
+fn says(text: &str, words: &str) -> bool {
+    text.match_indices(words).any(|(place, _)| {
+        let next = text[place + words.len()..].chars().next();
+        !next.is_some_and(|next| next.is_alphanumeric() || next == '_' || next == '$')
+    })
 }

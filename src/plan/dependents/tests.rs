@@ -1,4 +1,6 @@
-use super::{Dependents, Policy, Statistics, Trigger, View, after_renaming, ahead, changes, refused};
+use super::{
+    Dependents, Policy, Statistics, Trigger, View, after_renaming, ahead, changes, refused,
+};
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use crate::plan::{Partition, Plan};
@@ -233,5 +235,9 @@ fn only_of_the_table_is_refused_and_of_another_is_not() {
         })
     };
     assert_eq!(refused(&reading("SELECT a FROM ONLY public.t;")).len(), 1);
-    assert_eq!(refused(&reading("SELECT a FROM ONLY public.other, public.t;")), []);
+    assert_eq!(
+        refused(&reading("SELECT a FROM ONLY public.other, public.t;")),
+        []
+    );
+    assert_eq!(refused(&reading("SELECT a FROM ONLY public.tt;")), []);
 }
