@@ -1,7 +1,7 @@
 //! Maintenance that is due in a database: table by table, each action in a transaction of its own.
 //!
 //! The worker is connected as the bootstrap superuser, as autovacuum's are. Whatever touches a
-//! table is done as the table's owner, restricted (see [`crate::maintain::read::Subject::as_owner`]).
+//! table is done as the table's owner, restricted (see [`crate::maintain::managed::Table::as_owner`]).
 
 use super::start::{Assignment, Task, start};
 use crate::catalog::history::{self, Counted};
