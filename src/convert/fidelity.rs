@@ -4,6 +4,8 @@ use super::{as_owner, run_step};
 use crate::catalog::job::Job;
 use crate::catalog::table;
 use crate::error::Error;
+use crate::pg::matview;
+use crate::pg::role::{Restriction, acting_as};
 use crate::plan::dependents;
 use crate::plan::facts::Facts;
 use crate::plan::fidelity;
@@ -16,7 +18,13 @@ pub fn rebuild(job: &Job, source: &Facts) -> Result<(), Error> {
     }
     dependents::after_renaming(source, &job.plan.retired)
         .iter()
-        .try_for_each(run_step)
+        .try_for_each(run_step)?;
+    dependents::rebound(&source.dependents).try_for_each(|view| {
+        let owner = pg_sys::Oid::from(view.owner);
+        acting_as(owner, Restriction::SecurityRestricted, || {
+            matview::replace_query(pg_sys::Oid::from(view.relation), &view.definition)
+        })
+    })
 }
 
 /// Reads what the result is, and fails where it is not what the source was, but for what being

@@ -8,6 +8,7 @@ pub mod disk;
 pub mod interrupts;
 mod list;
 pub mod lock;
+pub mod matview;
 pub mod partitions;
 pub mod planner;
 pub mod processor;

@@ -257,15 +257,6 @@ fn index_blockers(index: &Index, key: Option<&Column>) -> Vec<Blocker> {
             index.name
         )));
     }
-    if index.is_clustered {
-        found.push(Blocker::with_hint(
-            format!(
-                "The table is marked to be clustered on \"{}\", which a partitioned table cannot be.",
-                index.name
-            ),
-            "ALTER TABLE … SET WITHOUT CLUSTER.",
-        ));
-    }
     let too_many = index.columns.len() + index.include.len() >= MAX_INDEX_COLUMNS;
     let is_extended = key.is_some_and(|key| index.is_unique && lacks(index, key.attnum));
     if is_extended && too_many {

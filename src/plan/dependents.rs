@@ -9,7 +9,7 @@ mod ahead;
 mod manifest;
 mod refused;
 
-pub use after::{after_renaming, locked_first};
+pub use after::{after_renaming, locked_first, rebound, rebound_steps};
 pub use ahead::{ahead, changes};
 pub use manifest::{hanging_on, manifest};
 pub use refused::refused;
@@ -108,7 +108,7 @@ pub struct PolicyElsewhere {
     pub check: Option<String>,
 }
 
-/// A view.
+/// A view, or a materialized view.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct View {
     /// Of its rule.
@@ -121,6 +121,7 @@ pub struct View {
     /// `name=value`, WITH CHECK OPTION among them.
     pub options: Vec<String>,
     pub definition: String,
+    pub is_materialized: bool,
     pub is_temporary: bool,
     pub owner_may_create: bool,
 }

@@ -176,6 +176,7 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
     let under_lock = std::iter::once(lock_twin)
         .chain(plan.swap.clone())
         .chain(dependents::after_renaming(facts, &plan.retired))
+        .chain(dependents::rebound_steps(&facts.dependents))
         .chain(end_capture)
         .chain(std::iter::once(drop_log));
     std::iter::once(lock_source).chain(under_lock.map(Listed::from))

@@ -206,9 +206,13 @@ pub fn make(
     }
     prepare.extend(grants::steps(facts, &twin, &partitions, &sequences));
     let swap = match &default_of {
-        None => swap::steps(
-            facts, &source, &twin, &retired, &indexes, &sequences, &mut names,
-        ),
+        None => {
+            let renaming = swap::steps(
+                facts, &source, &twin, &retired, &indexes, &sequences, &mut names,
+            );
+            let marks = swap::cluster_marks(facts, &partitions, &indexes);
+            renaming.into_iter().chain(marks).collect()
+        }
         Some(parent) => drain::swap_steps(
             parent,
             &source,

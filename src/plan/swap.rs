@@ -1,7 +1,6 @@
 //! Statements of the one short transaction in which the twin takes the source's place, and the
 //! sequences that move with it.
 
-use super::IndexPlan;
 use super::comments;
 use super::facts::{Facts, Grant};
 use super::lock::{Lock, Mode};
@@ -9,6 +8,7 @@ use super::names::{Names, QualifiedName};
 use super::phase::Phase;
 use super::sql::Sql;
 use super::step::Step;
+use super::{IndexPlan, Partition};
 
 /// What becomes of one sequence of the source.
 pub struct SequencePlan {
@@ -164,4 +164,20 @@ pub fn steps(
         );
     }
     steps
+}
+
+/// A partitioned table cannot be marked to be clustered on an index; its partitions can.
+pub fn cluster_marks(facts: &Facts, partitions: &[Partition], indexes: &[IndexPlan]) -> Vec<Step> {
+    let marked = facts.indexes.iter().zip(indexes);
+    marked
+        .filter(|(index, _)| index.is_clustered)
+        .flat_map(|(_, plan)| plan.leaves.iter().zip(partitions))
+        .map(|(index, leaf)| {
+            let statement = Sql::template("ALTER TABLE {leaf} CLUSTER ON {index}")
+                .name("leaf", &leaf.name)
+                .ident("index", &index.name.name)
+                .build();
+            Step::new(Phase::Swapping, statement).locks_new(Mode::ShareUpdateExclusive, &leaf.name)
+        })
+        .collect()
 }

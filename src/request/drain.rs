@@ -93,6 +93,13 @@ fn blockers(facts: &Facts, parent: &Parent) -> Result<Vec<Blocker>, Error> {
             "ALTER TABLE … REPLICA IDENTITY DEFAULT.",
         ));
     }
+    let marks = facts.indexes.iter().filter(|index| index.is_clustered);
+    found.extend(marks.map(|index| {
+        Blocker::with_hint(
+            format!("It is marked to be clustered on \"{}\".", index.name),
+            "ALTER TABLE … SET WITHOUT CLUSTER.",
+        )
+    }));
     found.extend(dependents::hanging_on(facts).into_iter().map(|item| {
         Blocker::fact(format!(
             "This is bound to it: {} {}.",

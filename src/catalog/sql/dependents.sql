@@ -102,12 +102,13 @@ WITH
              'owner', v.relowner::int8, 'owner_name', pg_get_userbyid(v.relowner),
              'options', coalesce(v.reloptions, '{}'),
              'definition', CASE WHEN $2 THEN pg_get_viewdef(v.oid) ELSE '' END,
+             'is_materialized', v.relkind = 'm',
              'is_temporary', v.relpersistence = 't',
              'owner_may_create', has_schema_privilege(v.relowner, n.oid, 'CREATE'))
              ORDER BY n.nspname, v.relname) AS list
       FROM used u
       JOIN pg_rewrite w ON u.classid = 'pg_rewrite'::regclass AND w.oid = u.objid AND w.rulename = '_RETURN'
-      JOIN pg_class v ON v.oid = w.ev_class AND v.relkind = 'v'
+      JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm')
       JOIN pg_namespace n ON n.oid = v.relnamespace
   ),
   policies_elsewhere AS (

@@ -46,12 +46,29 @@ pub fn after_renaming(facts: &Facts, retired: &QualifiedName) -> Vec<Step> {
             .iter()
             .flat_map(|publication| publish(publication, &table, retired)),
     );
-    steps.extend(dependents.views.iter().map(replace_view));
+    let plain = dependents.views.iter().filter(|view| !view.is_materialized);
+    steps.extend(plain.map(replace_view));
     steps.extend(dependents.functions.iter().map(|function| {
         Step::new(Phase::Swapping, function.definition.clone()).run_as(function.owner)
     }));
     steps.extend(elsewhere(dependents));
     steps
+}
+
+/// Materialized views: there is no statement that binds one to another table, and none is needed.
+pub fn rebound(dependents: &Dependents) -> impl Iterator<Item = &View> {
+    dependents.views.iter().filter(|view| view.is_materialized)
+}
+
+/// What is done to them, for the reader of a plan.
+pub fn rebound_steps(dependents: &Dependents) -> impl Iterator<Item = Step> {
+    rebound(dependents).map(|view| {
+        let name = view.qualified_name();
+        let statement = format!("-- bind materialized view {name} to the partitioned table");
+        Step::new(Phase::Swapping, statement)
+            .locks(Mode::AccessExclusive, &name)
+            .note("what it holds stays, until it is refreshed; the partitioned table holds the same rows")
+    })
 }
 
 /// Relations that these statements lock, beside the table: who reads a view locks it first, and

@@ -154,6 +154,12 @@ fn own_parts(facts: &Facts, key: Option<&Column>, items: &mut Items) {
                     key.name
                 )),
             ),
+            None if index.is_clustered => items.add(
+                kind,
+                &index.name,
+                Fate::Changed,
+                Some("the partitions are marked to be clustered on it, each on its own".to_owned()),
+            ),
             None => items.add(kind, &index.name, Fate::Rebuilt, None),
         }
     }
@@ -196,14 +202,17 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
         "the partitioned table takes the table's place in it",
     );
     let replaced = "replaced by itself: keeps its OID, owner and privileges";
-    items.kept(
-        "view",
-        dependents
-            .views
-            .iter()
-            .map(|view| view.qualified_name().to_string()),
-        replaced,
-    );
+    for view in &dependents.views {
+        let (kind, reason) = match view.is_materialized {
+            true => (
+                "materialized view",
+                "bound anew: keeps what it holds, its indexes and privileges",
+            ),
+            false => ("view", replaced),
+        };
+        let name = std::iter::once(view.qualified_name().to_string());
+        items.kept(kind, name, reason);
+    }
     items.kept(
         "function",
         dependents.functions.iter().map(|one| one.name.clone()),

@@ -55,7 +55,7 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
                 ),
                 "DROP VIEW …, or end that session.",
             ));
-        } else if !view.owner_may_create {
+        } else if !view.is_materialized && !view.owner_may_create {
             found.push(must_create("View", &name, &view.owner_name, &view.schema));
         }
     }

@@ -228,6 +228,7 @@ fn only_of_the_table_is_refused_and_of_another_is_not() {
                 owner_name: "owner".to_owned(),
                 options: Vec::new(),
                 definition: definition.to_owned(),
+                is_materialized: false,
                 is_temporary: false,
                 owner_may_create: true,
             }],

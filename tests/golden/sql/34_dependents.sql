@@ -68,6 +68,13 @@ COMMENT ON COLUMN inner_view."I" IS 'a column of a view';
 GRANT SELECT ("I") ON inner_view TO regress_reader;
 GRANT SELECT ON outer_view, invoker TO regress_reader WITH GRANT OPTION;
 CREATE RECURSIVE VIEW counted (n) AS SELECT min(id) FROM "T ON public.x " UNION ALL SELECT n + 1 FROM counted WHERE n < 4;
+-- Materialized views, and what is upon them: they keep what they hold.
+CREATE MATERIALIZED VIEW held (i, "V") AS SELECT id, max("V v") FROM "T ON public.x " GROUP BY id;
+CREATE UNIQUE INDEX held_key ON held (i);
+CREATE MATERIALIZED VIEW unfilled AS SELECT count(*) FROM "T ON public.x ", held WITH NO DATA;
+CREATE VIEW over_held AS SELECT count(*) AS n, max(i) AS i FROM held;
+COMMENT ON MATERIALIZED VIEW held IS 'held';
+GRANT SELECT ON held TO regress_reader;
 -- Functions with a parsed body.
 CREATE FUNCTION counts(above int DEFAULT 0) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER SET work_mem = '1MB'
     BEGIN ATOMIC SELECT count(*) FROM "T ON public.x " WHERE k > above; END;
@@ -83,6 +90,8 @@ CREATE STATISTICS public.mixed (mcv, dependencies) ON k, (id % 10), (upper("V v"
 ALTER STATISTICS two SET STATISTICS 77;
 COMMENT ON STATISTICS two IS 'two columns';
 ALTER TABLE "T ON public.x " REPLICA IDENTITY USING INDEX "T ON public.x _pkey";
+CREATE INDEX by_k ON "T ON public.x " (k);
+ALTER TABLE "T ON public.x " CLUSTER ON by_k;
 CREATE PUBLICATION "regress Pub" FOR TABLE "T ON public.x " (id, k) WHERE (id > 5 AND id <> 7), TABLE other WITH (publish_via_partition_root);
 CREATE PUBLICATION regress_plain FOR TABLE "T ON public.x " WITH (publish_via_partition_root, publish = 'insert');
 SET client_min_messages = warning;
@@ -100,9 +109,9 @@ UNION ALL
 SELECT 'rule', r.rulename, concat_ws(' / ', pg_get_ruledef(r.oid), ev_enabled, obj_description(r.oid, 'pg_rewrite'))
   FROM pg_rewrite r JOIN pg_class c ON c.oid = ev_class WHERE relnamespace = to_regnamespace('"odd schema"') AND c.relname !~ 'retired'
 UNION ALL
-SELECT 'relation', c.relname, concat_ws(' / ', CASE WHEN c.relkind = 'v' THEN c.oid END, c.relacl, c.reloptions, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, obj_description(c.oid, 'pg_class'),
+SELECT 'relation', c.relname, concat_ws(' / ', CASE WHEN c.relkind IN ('v', 'm') THEN c.oid END, pg_get_viewdef(c.oid), c.relispopulated, CASE c.relkind WHEN 'm' THEN c.relfilenode END, c.relacl, c.reloptions, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, obj_description(c.oid, 'pg_class'),
        (SELECT string_agg(concat_ws(':', attname, attacl, col_description(attrelid, attnum)), ',' ORDER BY attname) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped))
-  FROM pg_class c WHERE c.relnamespace = to_regnamespace('"odd schema"') AND c.relkind IN ('v', 'r', 'p') AND NOT c.relispartition AND c.relname !~ 'retired'
+  FROM pg_class c WHERE c.relnamespace = to_regnamespace('"odd schema"') AND c.relkind IN ('v', 'm', 'r', 'p') AND NOT c.relispartition AND c.relname !~ 'retired'
 UNION ALL
 SELECT 'function', p.proname, concat_ws(' / ', p.oid, pg_get_functiondef(p.oid), p.proacl, p.proowner::regrole, obj_description(p.oid, 'pg_proc'))
   FROM pg_proc p WHERE p.pronamespace = to_regnamespace('"odd schema"')
@@ -122,6 +131,9 @@ BEGIN
     INSERT INTO effect SELECT run, 'inner view', "renamed column", count(*) FROM inner_view GROUP BY 3;
     INSERT INTO effect SELECT run, 'outer view', '', count(*) FROM outer_view;
     INSERT INTO effect SELECT run, 'recursive view', '', sum(n) FROM counted;
+    INSERT INTO effect SELECT run, 'over a materialized view', '', n FROM over_held;
+    REFRESH MATERIALIZED VIEW CONCURRENTLY held;
+    INSERT INTO effect SELECT run, 'refreshed', '', sum(i) FROM held;
     INSERT INTO effect SELECT run, 'function', '', counts(50);
     DELETE FROM named WHERE "I" = 11;
     CALL deletes(12);
@@ -139,12 +151,16 @@ END $$;
 CREATE TABLE effect (run int, what text, about text, n bigint);
 GRANT INSERT ON effect TO regress_reader;
 CALL effects(1);
+REFRESH MATERIALIZED VIEW held;
 CREATE TEMP TABLE before AS TABLE described;
 SELECT phase, count(*) FROM convert_to_partitioned('"T ON public.x "', 'k', 'range', '25', undo_window => '1 day') WHERE phase IN ('prepared', 'swapping') GROUP BY phase;
 CALL wait_for_conversion('"T ON public.x "');
 SELECT what, name, text FROM (TABLE described EXCEPT TABLE before) AS appeared ORDER BY 1, 2, 3;
 SELECT what, name, text FROM (TABLE before EXCEPT TABLE described) AS lost ORDER BY 1, 2, 3;
 SELECT what, count(*) FROM before GROUP BY what ORDER BY what;
+REFRESH MATERIALIZED VIEW unfilled;
+SELECT * FROM unfilled;
+REFRESH MATERIALIZED VIEW held;
 CALL effects(2);
 (SELECT what, about, n FROM effect WHERE run = 1 EXCEPT ALL SELECT what, about, n FROM effect WHERE run = 2)
 UNION ALL
@@ -153,7 +169,8 @@ SELECT what, count(*), sum(n) FROM effect WHERE run = 2 GROUP BY what ORDER BY w
 SELECT about, n FROM effect WHERE run = 2 AND what = 'noted' ORDER BY about COLLATE "C", n;
 -- What is upon a partition.
 SELECT relrowsecurity, relforcerowsecurity, relreplident, (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid) AS triggers,
-       (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) AS policies
+       (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) AS policies,
+       (SELECT indexrelid::regclass FROM pg_index WHERE indrelid = c.oid AND indisclustered) AS clustered_on
   FROM pg_class c WHERE relname = 'T ON public.x _p25';
 -- Nothing hangs on the retired table.
 SELECT finish_conversion('"T ON public.x "');
