@@ -21,13 +21,13 @@ pub struct Pgbench<'a> {
     cluster: &'a Cluster,
     database: &'a str,
     args: Vec<String>,
-    script: Option<tempfile::NamedTempFile>,
+    scripts: Vec<tempfile::NamedTempFile>,
 }
 
 /// A pgbench that is running. It ends at its time limit, or with the server.
 pub struct Run {
     child: Child,
-    _script: Option<tempfile::NamedTempFile>,
+    _scripts: Vec<tempfile::NamedTempFile>,
 }
 
 /// What pgbench said at its end.
@@ -54,7 +54,7 @@ impl<'a> Pgbench<'a> {
             cluster,
             database,
             args: args.iter().map(|&arg| arg.to_owned()).collect(),
-            script: None,
+            scripts: Vec::new(),
         }
     }
 
@@ -64,12 +64,12 @@ impl<'a> Pgbench<'a> {
         self
     }
 
-    /// Runs this script instead of TPC-B.
+    /// Runs this script instead of TPC-B; one of them, where there are several.
     pub fn script(mut self, text: &str) -> Self {
         let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
         std::fs::write(file.path(), text).expect("a temporary file can be written");
         self.args.push(format!("--file={}", file.path().display()));
-        self.script = Some(file);
+        self.scripts.push(file);
         self
     }
 
@@ -82,7 +82,7 @@ impl<'a> Pgbench<'a> {
             .stderr(Stdio::piped());
         Run {
             child: command.spawn().expect("pgbench can be run"),
-            _script: self.script,
+            _scripts: self.scripts,
         }
     }
 }
