@@ -84,4 +84,40 @@ ALTER TABLE t DROP CONSTRAINT t_pkey, DROP CONSTRAINT one_at_a_time, ADD PRIMARY
 CREATE TABLE other (id int REFERENCES t NOT ENFORCED);
 SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'id', 'range', '10')$$);
 DROP TABLE t, other;
+-- What hangs on a table and says something new of it: columns that are not stored, old and new rows that are returned,
+-- generated columns that are published.
+SET client_min_messages = error;
+CREATE TABLE t (gone int, id int CONSTRAINT there NOT NULL, low int, doubled int GENERATED ALWAYS AS (low * 2) VIRTUAL, stored int GENERATED ALWAYS AS (low + 1) STORED,
+    PRIMARY KEY (id));
+ALTER TABLE t DROP gone;
+INSERT INTO t (id, low) SELECT i, i FROM generate_series(1, 19) i;
+CREATE FUNCTION tests.noted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING '% to %', OLD.low, NEW.low; RETURN NULL; END $$;
+CREATE TRIGGER noted AFTER UPDATE OF low ON t FOR EACH ROW WHEN (NEW.doubled > OLD.stored) EXECUTE FUNCTION tests.noted();
+CREATE VIEW v AS SELECT id, doubled, stored FROM t WHERE doubled > 4;
+CREATE POLICY even ON t USING (doubled > 2) WITH CHECK (low IS NOT NULL);
+CREATE STATISTICS s ON low, stored FROM t;
+CREATE FUNCTION raised(int) RETURNS text LANGUAGE sql
+    BEGIN ATOMIC UPDATE t SET low = low + 5 WHERE id = $1 RETURNING format('%s, then %s', old.doubled, new.doubled); END;
+CREATE PUBLICATION regress_all FOR TABLE t WITH (publish_via_partition_root, publish_generated_columns = stored);
+CREATE PUBLICATION regress_few FOR TABLE t (id, stored) WITH (publish_via_partition_root);
+SET client_min_messages = warning;
+SELECT * FROM conversion_manifest('t', 'id');
+CREATE TABLE before AS SELECT format('%s | %s | %s | %s', pg_get_viewdef('v'), pg_get_functiondef('raised'::regproc),
+    (SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 't'::regclass AND tgname = 'noted'),
+    (SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = 't'::regclass)) AS text;
+SELECT count(*) > 0 AS planned FROM convert_to_partitioned('t', 'id', 'range', '10', premake => 0);
+CALL wait_for_conversion('t', '30 s');
+SELECT text = format('%s | %s | %s | %s', pg_get_viewdef('v'), pg_get_functiondef('raised'::regproc),
+    (SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 't'::regclass AND tgname = 'noted'),
+    (SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = 't'::regclass)) AS is_the_same FROM before;
+SELECT raised(15);
+SELECT * FROM v WHERE id > 14 ORDER BY id;
+SELECT pubname, attnames FROM pg_publication_tables WHERE tablename = 't' ORDER BY 1;
+SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxrelid = 't'::regclass;
+SELECT finish_conversion('t');
+SET client_min_messages = error;
+DROP FUNCTION raised;
+DROP TABLE t, before CASCADE;
+DROP PUBLICATION regress_all, regress_few;
+DROP FUNCTION tests.noted;
 TABLE tests.residue;
