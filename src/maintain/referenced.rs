@@ -78,7 +78,7 @@ pub fn looked_at(
     }
 }
 
-/// Those that count: neither NOT ENFORCED, nor of periods, which DETACH itself looks after.
+/// Those that count; for DETACH also those that are NOT ENFORCED do. Those of periods it looks after by itself.
 fn keys_to(parent: pg_sys::Oid) -> Result<Vec<Key>, Error> {
     db::rows(
         "SELECT k.conname::text, k.confrelid, n.nspname::text, c.relname::text, c.relkind = 'p', \
@@ -94,7 +94,6 @@ fn keys_to(parent: pg_sys::Oid) -> Result<Vec<Key>, Error> {
           WHERE k.contype = 'f' \
             AND (k.confrelid = $1 AND NOT EXISTS (SELECT FROM pg_constraint u WHERE u.oid = k.conparentid AND u.confrelid = $1) \
                  OR k.conparentid = 0 AND k.confrelid IN (SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = $1)) \
-            AND coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) \
             AND NOT coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) \
           ORDER BY k.conname, k.oid",
         &[parent.into()],
