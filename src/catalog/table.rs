@@ -64,6 +64,9 @@ fn read<T: DeserializeOwned>(document: &str, what: &str) -> Result<T, Error> {
 /// Whether something that depends on a table is one of these.
 fn is_among(extra: &Extra, known: &Dependents) -> bool {
     let object = extra.object;
+    if extra.by_type {
+        return extra.class == "pg_proc" && known.row_functions.iter().any(|one| one.oid == object);
+    }
     match extra.class.as_str() {
         "pg_trigger" => known.triggers.iter().any(|one| one.oid == object),
         "pg_policy" => {
@@ -75,7 +78,10 @@ fn is_among(extra: &Extra, known: &Dependents) -> bool {
                 || known.rules_elsewhere.iter().any(|one| one.oid == object)
                 || known.views.iter().any(|one| one.oid == object)
         }
-        "pg_proc" => known.functions.iter().any(|one| one.oid == object),
+        "pg_proc" => {
+            known.functions.iter().any(|one| one.oid == object)
+                || known.row_functions.iter().any(|one| one.oid == object)
+        }
         "pg_statistic_ext" => known.statistics.iter().any(|one| one.oid == object),
         "pg_publication_rel" => known.publications.iter().any(|one| one.oid == object),
         _ => false,

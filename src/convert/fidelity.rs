@@ -11,6 +11,16 @@ use crate::plan::facts::Facts;
 use crate::plan::fidelity;
 use pgrx::pg_sys;
 
+/// Drops what must not be there when the names are exchanged.
+pub fn clear(job: &Job, source: &Facts) -> Result<(), Error> {
+    match job.plan.default_of {
+        Some(_) => Ok(()),
+        None => dependents::before_renaming(&source.dependents)
+            .iter()
+            .try_for_each(run_step),
+    }
+}
+
 /// Makes anew what names the table, or is there once only. The twin has its name by now.
 pub fn rebuild(job: &Job, source: &Facts) -> Result<(), Error> {
     if job.plan.default_of.is_some() {

@@ -165,6 +165,7 @@ fn attempt_alone(
     failpoint("swap:before_rename")?;
     depend::not_on_extension(twin)?;
     as_owner(job, || {
+        fidelity::clear(job, &now)?;
         job.plan.swap.iter().try_for_each(run_step)?;
         fidelity::rebuild(job, &now)
     })?;

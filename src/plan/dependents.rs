@@ -9,11 +9,12 @@ mod ahead;
 mod manifest;
 mod refused;
 
-pub use after::{after_renaming, locked_first, rebound, rebound_steps};
+pub use after::{after_renaming, before_renaming, locked_first, rebound, rebound_steps};
 pub use ahead::{ahead, changes};
 pub use manifest::{hanging_on, manifest};
 pub use refused::refused;
 
+use super::facts::Grant;
 use super::names::QualifiedName;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,8 @@ pub struct Dependents {
     pub views: Vec<View>,
     /// Functions and procedures whose parsed body mentions the table.
     pub functions: Vec<Function>,
+    /// Functions and procedures that take or return rows of the table.
+    pub row_functions: Vec<RowFunction>,
     pub statistics: Vec<Statistics>,
     pub publications: Vec<Publication>,
 }
@@ -138,6 +141,29 @@ pub struct Function {
     /// `CREATE OR REPLACE …`, as `pg_get_functiondef` writes it.
     pub definition: String,
     pub owner_may_create: bool,
+}
+
+/// A function or procedure that takes or returns rows of the table, or arrays of them: its signature
+/// names the row type, so that it must be dropped and made again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RowFunction {
+    pub oid: u32,
+    /// With the types of its arguments.
+    pub name: String,
+    pub is_procedure: bool,
+    pub owner: u32,
+    pub owner_name: String,
+    pub schema: String,
+    pub definition: String,
+    pub owner_may_create: bool,
+    pub grants: Vec<Grant>,
+    /// Who may execute a function of this owner that was just made; `None` is PUBLIC.
+    pub strangers: Vec<Option<String>>,
+    pub comment: Option<String>,
+    /// What depends on it, in words.
+    pub users: Vec<String>,
+    /// Whether it has a security label, or something to do with an extension.
+    pub has_more: bool,
 }
 
 /// An extended statistics object.

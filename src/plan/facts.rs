@@ -169,9 +169,11 @@ pub struct IndexConstraint {
 /// Something on the table that cannot be carried.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Extra {
-    /// The catalog that it is in, and its OID there; 0 where it could not be made again on its own.
+    /// The catalog that it is in, and its OID there.
     pub class: String,
     pub object: u32,
+    /// Whether it is the row type that it depends on.
+    pub by_type: bool,
     pub kind: String,
     pub description: String,
 }
@@ -367,6 +369,12 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             "functions",
             &before.dependents.functions,
             &after.dependents.functions,
+            |one| &one.name,
+        ),
+        named(
+            "functions that take or return its rows",
+            &before.dependents.row_functions,
+            &after.dependents.row_functions,
             |one| &one.name,
         ),
         named(

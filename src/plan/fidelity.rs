@@ -71,6 +71,10 @@ fn without_oids(dependents: &mut Dependents) {
         .publications
         .iter_mut()
         .for_each(|one| one.oid = 0);
+    dependents
+        .row_functions
+        .iter_mut()
+        .for_each(|one| one.oid = 0);
     // A replaced view has another rule.
     dependents.views.iter_mut().for_each(|one| one.oid = 0);
 }

@@ -174,6 +174,7 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         .locks_new(Mode::AccessExclusive, &capture::log_name(facts.oid))
         .note(BY_US);
     let under_lock = std::iter::once(lock_twin)
+        .chain(dependents::before_renaming(&facts.dependents))
         .chain(plan.swap.clone())
         .chain(dependents::after_renaming(facts, &plan.retired))
         .chain(dependents::rebound_steps(&facts.dependents))

@@ -2,7 +2,7 @@
 -- Who runs it: as facts.sql, and right after it. What is not listed here, facts.sql finds in pg_depend, and is refused.
 -- $2: whether the texts are wanted from which they are made again; without, nothing but system catalogs is locked.
 -- Locks: ACCESS SHARE on system catalogs, and on all relations that the texts mention while they are written down. Rows:
--- one for each relation that is there. Every list has a fixed order.
+-- one for each relation that is there. Every list has a fixed order. What somebody has just dropped has no text, and is left out.
 SELECT wanted.oid, document.dependents::text
   FROM unnest($1::oid[]) AS wanted(oid)
  CROSS JOIN LATERAL (
@@ -69,11 +69,13 @@ WITH
     SELECT json_agg(json_build_object(
              'oid', w.oid::int8,
              'name', w.rulename,
-             'definition', CASE WHEN $2 THEN pg_get_ruledef(w.oid) ELSE '' END,
+             'definition', written.text,
              'enabled', w.ev_enabled::text,
              'comment', obj_description(w.oid, 'pg_rewrite'))
              ORDER BY w.rulename) AS list
-      FROM pg_rewrite w WHERE w.ev_class = wanted.oid
+      FROM pg_rewrite w
+     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_ruledef(w.oid) ELSE '' END OFFSET 0) AS written(text)
+     WHERE w.ev_class = wanted.oid AND written.text IS NOT NULL
   ),
   -- ... and what reads or writes it from elsewhere.
   used AS (
@@ -82,18 +84,26 @@ WITH
      WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = wanted.oid AND d.deptype = 'n'
        AND d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
   ),
+  taking_rows AS (
+    SELECT DISTINCT d.objid
+      FROM relation r
+      JOIN pg_type t ON t.oid = r.reltype
+      JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid, t.typarray)
+     WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'n'
+  ),
   rules_elsewhere AS (
     SELECT json_agg(json_build_object(
              'oid', w.oid::int8,
              'relation', e.oid::int8, 'schema', n.nspname, 'relation_name', e.relname, 'owner', e.relowner::int8,
              'name', w.rulename,
-             'definition', CASE WHEN $2 THEN pg_get_ruledef(w.oid) ELSE '' END)
+             'definition', written.text)
              ORDER BY n.nspname, e.relname, w.rulename) AS list
       FROM used u
       JOIN pg_rewrite w ON u.classid = 'pg_rewrite'::regclass AND w.oid = u.objid
       JOIN pg_class e ON e.oid = w.ev_class
       JOIN pg_namespace n ON n.oid = e.relnamespace
-     WHERE e.oid <> wanted.oid AND w.rulename <> '_RETURN'
+     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_ruledef(w.oid) ELSE '' END OFFSET 0) AS written(text)
+     WHERE e.oid <> wanted.oid AND w.rulename <> '_RETURN' AND written.text IS NOT NULL
   ),
   views AS (
     SELECT json_agg(json_build_object(
@@ -101,7 +111,7 @@ WITH
              'relation', v.oid::int8, 'schema', n.nspname, 'name', v.relname,
              'owner', v.relowner::int8, 'owner_name', pg_get_userbyid(v.relowner),
              'options', coalesce(v.reloptions, '{}'),
-             'definition', CASE WHEN $2 THEN pg_get_viewdef(v.oid) ELSE '' END,
+             'definition', written.text,
              'is_materialized', v.relkind = 'm',
              'is_temporary', v.relpersistence = 't',
              'owner_may_create', has_schema_privilege(v.relowner, n.oid, 'CREATE'))
@@ -110,6 +120,8 @@ WITH
       JOIN pg_rewrite w ON u.classid = 'pg_rewrite'::regclass AND w.oid = u.objid AND w.rulename = '_RETURN'
       JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm')
       JOIN pg_namespace n ON n.oid = v.relnamespace
+     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_viewdef(v.oid) ELSE '' END OFFSET 0) AS written(text)
+     WHERE written.text IS NOT NULL
   ),
   policies_elsewhere AS (
     SELECT json_agg(json_build_object(
@@ -131,12 +143,52 @@ WITH
              'oid', p.oid::int8,
              'name', p.oid::regprocedure::text,
              'owner', p.proowner::int8, 'owner_name', pg_get_userbyid(p.proowner), 'schema', n.nspname,
-             'definition', CASE WHEN $2 THEN pg_get_functiondef(p.oid) ELSE '' END,
+             'definition', written.text,
              'owner_may_create', has_schema_privilege(p.proowner, n.oid, 'CREATE'))
              ORDER BY p.oid::regprocedure::text COLLATE "C") AS list
       FROM used u
       JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid
       JOIN pg_namespace n ON n.oid = p.pronamespace
+     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_functiondef(p.oid) ELSE '' END OFFSET 0) AS written(text)
+     WHERE p.oid NOT IN (SELECT objid FROM taking_rows) AND written.text IS NOT NULL
+  ),
+  -- Those that take or return rows of the table, or arrays of them.
+  row_functions AS (
+    SELECT json_agg(json_build_object(
+             'oid', p.oid::int8,
+             'name', p.oid::regprocedure::text,
+             'is_procedure', p.prokind = 'p',
+             'owner', p.proowner::int8, 'owner_name', pg_get_userbyid(p.proowner), 'schema', n.nspname,
+             'definition', written.text,
+             'owner_may_create', has_schema_privilege(p.proowner, n.oid, 'CREATE'),
+             -- Null is PUBLIC.
+             'grants', coalesce((SELECT json_agg(json_build_object(
+                   'grantor', a.grantor::int8,
+                   'grantor_name', pg_get_userbyid(a.grantor),
+                   'grantee', CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END,
+                   'privilege', a.privilege_type,
+                   'grantable', a.is_grantable) ORDER BY a.grantee, a.grantor)
+                FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a), '[]'),
+             -- Whoever may execute it when it has just been made.
+             'strangers', (SELECT json_agg(CASE WHEN role <> 0 THEN pg_get_userbyid(role) END ORDER BY role)
+                FROM (SELECT 0::oid AS role
+                       UNION SELECT p.proowner
+                       UNION SELECT a.grantee FROM pg_default_acl d, aclexplode(d.defaclacl) a
+                              WHERE d.defaclrole = p.proowner AND d.defaclobjtype = 'f'
+                                AND d.defaclnamespace IN (0, p.pronamespace)) able),
+             'comment', obj_description(p.oid, 'pg_proc'),
+             'users', coalesce((SELECT json_agg(pg_describe_object(d.classid, d.objid, d.objsubid)
+                                                ORDER BY d.classid, d.objid, d.objsubid)
+                FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid), '[]'),
+             'has_more', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+                                    AND d.refclassid = 'pg_extension'::regclass)
+                      OR EXISTS (SELECT FROM pg_seclabel l WHERE l.classoid = 'pg_proc'::regclass AND l.objoid = p.oid))
+             ORDER BY p.oid::regprocedure::text COLLATE "C") AS list
+      FROM taking_rows u
+      JOIN pg_proc p ON p.oid = u.objid AND p.prokind <> 'a'
+      JOIN pg_namespace n ON n.oid = p.pronamespace
+     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_functiondef(p.oid) ELSE '' END OFFSET 0) AS written(text)
+     WHERE written.text IS NOT NULL
   ),
   statistics AS (
     SELECT json_agg(json_build_object(
@@ -144,12 +196,13 @@ WITH
              'schema', n.nspname, 'name', s.stxname,
              'owner', s.stxowner::int8,
              'kinds', array_to_json(s.stxkind::text[]),
-             'columns', CASE WHEN $2 THEN pg_get_statisticsobjdef_columns(s.oid) ELSE '' END,
+             'columns', written.text,
              'target', nullif(s.stxstattarget, -1),
              'comment', obj_description(s.oid, 'pg_statistic_ext'))
              ORDER BY n.nspname, s.stxname) AS list
       FROM pg_statistic_ext s JOIN pg_namespace n ON n.oid = s.stxnamespace
-     WHERE s.stxrelid = wanted.oid
+     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_statisticsobjdef_columns(s.oid) ELSE '' END OFFSET 0) AS written(text)
+     WHERE s.stxrelid = wanted.oid AND written.text IS NOT NULL
   ),
   publications AS (
     SELECT json_agg(json_build_object(
@@ -173,10 +226,11 @@ SELECT json_build_object(
          'policies_elsewhere', coalesce(policies_elsewhere.list, '[]'),
          'views', coalesce(views.list, '[]'),
          'functions', coalesce(functions.list, '[]'),
+         'row_functions', coalesce(row_functions.list, '[]'),
          'statistics', coalesce(statistics.list, '[]'),
          'publications', coalesce(publications.list, '[]')
        ) AS dependents
   FROM relation
  CROSS JOIN triggers CROSS JOIN policies CROSS JOIN rules CROSS JOIN rules_elsewhere CROSS JOIN policies_elsewhere
- CROSS JOIN views CROSS JOIN functions CROSS JOIN statistics CROSS JOIN publications
+ CROSS JOIN views CROSS JOIN functions CROSS JOIN row_functions CROSS JOIN statistics CROSS JOIN publications
 ) document

@@ -178,8 +178,7 @@ WITH
   -- object a later release of PostgreSQL invents shows up here too, and is refused rather than lost.
   -- (Kinds are looked up one by one: EXISTS would become a hash of the whole catalog.)
   dependents AS (
-    -- What depends on the row type is nobody's to make again, whatever else it depends on: no OID is told.
-    SELECT DISTINCT d.classid, CASE WHEN used.class = 'pg_class'::regclass THEN d.objid ELSE 0 END AS objid,
+    SELECT DISTINCT d.classid, d.objid, used.class = 'pg_type'::regclass AS by_type,
            pg_identify.type AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
       FROM (SELECT 'pg_class'::regclass AS class, wanted.oid AS object
              UNION ALL
@@ -216,21 +215,21 @@ WITH
   ),
   -- Other tables' defaults may use a sequence this table owns; dropping the retired table must not take them along.
   sequence_users AS (
-    SELECT DISTINCT d.classid, d.objid, 'column default' AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
+    SELECT DISTINCT d.classid, d.objid, false AS by_type, 'column default' AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
       FROM owned_sequence s
       JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid
                       AND d.classid = 'pg_attrdef'::regclass AND s.deptype = 'i'
       JOIN pg_attrdef ad ON ad.oid = d.objid AND ad.adrelid <> wanted.oid
   ),
   extras AS (
-    SELECT classid, objid, kind, description FROM dependents
+    SELECT classid, objid, by_type, kind, description FROM dependents
     UNION ALL
-    SELECT classid, objid, kind, description FROM sequence_users
+    SELECT classid, objid, by_type, kind, description FROM sequence_users
     UNION ALL
-    SELECT 0, 0, 'publication', format('publication %s', quote_ident(p.pubname))
+    SELECT 0, 0, false, 'publication', format('publication %s', quote_ident(p.pubname))
       FROM pg_publication p WHERE p.puballtables
     UNION ALL
-    SELECT 0, 0, 'publication', format('publication %s of schema %s', quote_ident(p.pubname), quote_ident(n.nspname))
+    SELECT 0, 0, false, 'publication', format('publication %s of schema %s', quote_ident(p.pubname), quote_ident(n.nspname))
       FROM pg_publication_namespace pn
       JOIN pg_publication p ON p.oid = pn.pnpubid
       JOIN pg_namespace n ON n.oid = pn.pnnspid
@@ -238,13 +237,13 @@ WITH
      -- One of our own schema would publish the change log.
      WHERE n.oid = c.relnamespace OR n.nspname = 'partman_rs'
     UNION ALL
-    SELECT 0, 0, 'subscription', format('a subscription (%s)', sr.srsubid)
+    SELECT 0, 0, false, 'subscription', format('a subscription (%s)', sr.srsubid)
       FROM pg_subscription_rel sr WHERE sr.srrelid = wanted.oid
     UNION ALL
-    SELECT 0, 0, 'security label', format('security label of provider %s', quote_ident(l.provider))
+    SELECT 0, 0, false, 'security label', format('security label of provider %s', quote_ident(l.provider))
       FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = wanted.oid
     UNION ALL
-    SELECT 0, 0, 'extension', format('membership of extension %s', quote_ident(e.extname))
+    SELECT 0, 0, false, 'extension', format('membership of extension %s', quote_ident(e.extname))
       FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
      WHERE d.classid = 'pg_class'::regclass AND d.objid = wanted.oid
        AND d.refclassid = 'pg_extension'::regclass AND d.deptype IN ('e', 'x')
@@ -281,9 +280,11 @@ SELECT json_build_object(
          'checks', coalesce(checks.list, '[]'),
          'not_nulls', coalesce(not_nulls.list, '[]'),
          'indexes', coalesce(indexes.list, '[]'),
-         'extras', coalesce((SELECT json_agg(json_build_object('class', x.classid::regclass::text, 'object', x.objid::int8,
+         'extras', coalesce((SELECT json_agg(json_build_object('class', x.classid::regclass::text, 'object', x.objid::int8, 'by_type', x.by_type,
                                                                 'kind', x.kind, 'description', x.description)
-                                              ORDER BY x.kind, x.description) FROM extras x), '[]'),
+                                              ORDER BY x.kind, x.description)
+                            -- What somebody has just dropped has none.
+                            FROM extras x WHERE x.description IS NOT NULL), '[]'),
          'owner_may_read_and_capture', has_table_privilege(c.relowner, c.oid, 'SELECT')
                                    AND has_table_privilege(c.relowner, c.oid, 'TRIGGER'),
          'owner_may_set_sequences', NOT EXISTS (

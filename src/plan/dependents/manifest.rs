@@ -218,6 +218,14 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
         dependents.functions.iter().map(|one| one.name.clone()),
         replaced,
     );
+    for function in &dependents.row_functions {
+        items.add(
+            "function",
+            &function.name,
+            Fate::Rebuilt,
+            Some("it takes or returns rows of the table: dropped and made again".to_owned()),
+        );
+    }
     let on = |schema: &str, relation: &str, name: &str| {
         let relation = QualifiedName {
             schema: schema.to_owned(),

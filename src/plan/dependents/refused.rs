@@ -69,6 +69,41 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
             ));
         }
     }
+    for function in &dependents.row_functions {
+        let name = &function.name;
+        if !function.owner_may_create {
+            found.push(must_create(
+                "Function",
+                name,
+                &function.owner_name,
+                &function.schema,
+            ));
+        }
+        let made_again = format!(
+            "Function {name} takes or returns rows of the table and must be dropped and made again"
+        );
+        if !function.users.is_empty() {
+            found.push(Blocker::fact(format!(
+                "{made_again}, but this depends on it: {}.",
+                function.users.join(", ")
+            )));
+        }
+        if function.has_more {
+            found.push(Blocker::fact(format!(
+                "{made_again}, but it belongs to an extension, depends on one, or has a security label."
+            )));
+        }
+        if function
+            .grants
+            .iter()
+            .any(|grant| grant.grantor != function.owner)
+        {
+            found.push(Blocker::with_hint(
+                format!("{made_again}, but others than its owner have granted privileges on it."),
+                "Have its owner grant them.",
+            ));
+        }
+    }
     found.extend(readers_of_only(facts));
     for statistics in &dependents.statistics {
         if statistics.owner != facts.owner {
@@ -126,6 +161,13 @@ fn readers_of_only(facts: &Facts) -> Vec<Blocker> {
             vec![&function.definition],
         )
     });
+    let row_functions = dependents.row_functions.iter().map(|function| {
+        (
+            "Function",
+            function.name.clone(),
+            vec![&function.definition],
+        )
+    });
     let rules = dependents
         .rules
         .iter()
@@ -144,6 +186,7 @@ fn readers_of_only(facts: &Facts) -> Vec<Blocker> {
     });
     views
         .chain(functions)
+        .chain(row_functions)
         .chain(rules)
         .chain(rules_elsewhere)
         .chain(policies)

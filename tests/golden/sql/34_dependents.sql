@@ -83,6 +83,16 @@ CREATE PROCEDURE deletes(which int) LANGUAGE sql
 REVOKE ALL ON FUNCTION counts FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION counts TO regress_reader;
 COMMENT ON FUNCTION counts IS 'counts';
+-- Those whose signature names the row type.
+ALTER DEFAULT PRIVILEGES IN SCHEMA "odd schema" GRANT EXECUTE ON FUNCTIONS TO regress_writer;
+CREATE FUNCTION label("T ON public.x ") RETURNS text LANGUAGE sql STABLE AS 'SELECT $1."V v" || ''!''';
+CREATE FUNCTION latest(n int DEFAULT 2) RETURNS SETOF "T ON public.x " LANGUAGE plpgsql STABLE ROWS 5 AS
+    'BEGIN RETURN QUERY SELECT * FROM "odd schema"."T ON public.x " ORDER BY id DESC LIMIT n; END';
+CREATE PROCEDURE takes("T ON public.x "[]) LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION count_below("T ON public.x ") RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM "T ON public.x " t WHERE t.id < $1.id; END;
+REVOKE ALL ON FUNCTION latest FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION latest TO regress_reader WITH GRANT OPTION;
+COMMENT ON FUNCTION latest IS 'the latest';
 -- Statistics, the replica identity, publications.
 CREATE STATISTICS two (ndistinct) ON k, id FROM "T ON public.x ";
 CREATE STATISTICS expression ON (k % 10) FROM "T ON public.x ";
@@ -114,7 +124,7 @@ SELECT 'relation', c.relname, concat_ws(' / ', CASE WHEN c.relkind IN ('v', 'm')
        (SELECT string_agg(concat_ws(':', attname, attacl, col_description(attrelid, attnum)), ',' ORDER BY attname) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped))
   FROM pg_class c WHERE c.relnamespace = to_regnamespace('"odd schema"') AND c.relkind IN ('v', 'm', 'r', 'p') AND NOT c.relispartition AND c.relname !~ 'retired'
 UNION ALL
-SELECT 'function', p.proname, concat_ws(' / ', p.oid, pg_get_functiondef(p.oid), p.proacl, p.proowner::regrole, obj_description(p.oid, 'pg_proc'))
+SELECT 'function', p.proname, concat_ws(' / ', CASE WHEN p.proname NOT IN ('label', 'latest', 'takes', 'count_below') THEN p.oid END, pg_get_functiondef(p.oid), (SELECT array_agg(a ORDER BY a::text) FROM unnest(coalesce(p.proacl, acldefault('f', p.proowner))) a), p.proowner::regrole, obj_description(p.oid, 'pg_proc'))
   FROM pg_proc p WHERE p.pronamespace = to_regnamespace('"odd schema"')
 UNION ALL
 SELECT 'statistics', stxname, concat_ws(' / ', pg_get_statisticsobjdef(oid), nullif(stxstattarget, -1), obj_description(oid, 'pg_statistic_ext'))
@@ -135,6 +145,7 @@ BEGIN
     INSERT INTO effect SELECT run, 'over a materialized view', '', n FROM over_held;
     REFRESH MATERIALIZED VIEW CONCURRENTLY held;
     INSERT INTO effect SELECT run, 'refreshed', '', sum(i) FROM held;
+    INSERT INTO effect SELECT run, 'row function', label(t), count_below(t) FROM latest(3) t;
     INSERT INTO effect SELECT run, 'function', '', counts(50);
     DELETE FROM named WHERE "I" = 11;
     CALL deletes(12);
