@@ -144,12 +144,12 @@ pub fn run(statement: Sql) -> Result<(), Error> {
     db::run(&statement.build(), &[]).map(drop)
 }
 
-/// Makes an empty table that is to become a partition, like its sibling, neither of them partitioned. The
-/// caller acts as the table's owner, and has locked it.
-pub fn make_flat(
+/// Makes an empty table that is to become a partition, with all levels below it. The caller acts as the
+/// table's owner, and has locked it.
+pub fn make_table(
     table: &Table,
     parent: &QualifiedName,
-    sibling: Option<pg_sys::Oid>,
+    blueprint: &Blueprint,
     label: &str,
 ) -> Result<QualifiedName, Error> {
     let name = free_name(&parent.schema, |names| names.derive(&parent.name, label))?;
@@ -158,7 +158,7 @@ pub fn make_flat(
         facts: table.facts()?,
         parent,
     };
-    table_like(&like, &blueprint::of_flat(sibling)?, &name)?;
+    make(&like, blueprint, &name)?;
     Ok(name)
 }
 

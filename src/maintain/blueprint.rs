@@ -1,6 +1,8 @@
 //! What a new partition is made like: its newest sibling, with all levels below it.
 
 use super::levels;
+use super::list::ListTable;
+use super::newcomers::Newcomers;
 use super::read::{self, Subject};
 use super::set::Leaf;
 use crate::catalog::policy;
@@ -26,6 +28,8 @@ pub struct Blueprint {
     pub storage: Storage,
     /// In the order in which they are made.
     pub parts: Vec<Part>,
+    /// Whether rows that are to be moved into it want ranges that its model does not have.
+    pub lacks_ranges: bool,
 }
 
 /// What a table has for itself.
@@ -77,6 +81,37 @@ pub enum Drawn {
     Missing(String),
 }
 
+/// A partition that is wanted, as far as the levels below it depend on that.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    /// Of a table that is partitioned by ranges.
+    Range(&'a Subject, &'a Span),
+    /// Of one that is partitioned by list, for rows that there are already.
+    Value(&'a ListTable, &'a Newcomers<'a>),
+    /// Of one that is partitioned by hash: rows of any time are refused as long as it is missing.
+    Remainder(pg_sys::Oid),
+}
+
+impl Wanted<'_> {
+    fn parent(&self) -> pg_sys::Oid {
+        match self {
+            Wanted::Range(subject, _) => subject.parent,
+            Wanted::Value(list, _) => list.table.parent,
+            Wanted::Remainder(parent) => *parent,
+        }
+    }
+
+    /// The column that other partitions take other values of. By hash any value may come, whatever the
+    /// column.
+    fn column(&self) -> &str {
+        match self {
+            Wanted::Range(subject, _) => &subject.column,
+            Wanted::Value(list, _) => &list.column,
+            Wanted::Remainder(_) => "",
+        }
+    }
+}
+
 /// A table of the sibling's, as the catalog has it.
 struct Row {
     oid: pg_sys::Oid,
@@ -90,24 +125,81 @@ struct Row {
     storage: Storage,
 }
 
-/// What a partition of that range is made like: the last one that takes rows. One that is partitioned
-/// itself and has no partitions yet is no model.
+/// What a partition of that range is made like: the last one that takes rows.
 pub fn of_new(subject: &Subject, span: &Span) -> Result<Drawn, Error> {
-    for leaf in subject.set.leaves.iter().rev() {
-        let oid = pg_sys::Oid::from(leaf.oid);
-        let rows = rows(&subject.column, oid)?;
+    let last_first = (subject.set.leaves.iter().rev()).map(|leaf| pg_sys::Oid::from(leaf.oid));
+    let drawn = after_first(Wanted::Range(subject, span), last_first)?;
+    Ok(drawn.unwrap_or_else(|| Drawn::Drawn(Blueprint::default())))
+}
+
+/// What the partition of a value is made like, which these rows are to be moved into: the youngest one
+/// that takes them, else the default partition.
+pub fn of_value(list: &ListTable, newcomers: &Newcomers) -> Result<Drawn, Error> {
+    let youngest_first = list.siblings.iter().copied();
+    Ok(
+        match after_first(Wanted::Value(list, newcomers), youngest_first)? {
+            Some(drawn) => drawn,
+            None => Drawn::Drawn(Blueprint {
+                storage: list
+                    .default
+                    .map_or_else(|| Ok(Storage::default()), storage)?,
+                ..Blueprint::default()
+            }),
+        },
+    )
+}
+
+/// What the partition of a remainder is made like: the first of these that takes rows.
+pub fn of_remainder(
+    parent: pg_sys::Oid,
+    siblings: impl IntoIterator<Item = pg_sys::Oid>,
+) -> Result<Drawn, Error> {
+    let drawn = after_first(Wanted::Remainder(parent), siblings)?;
+    Ok(drawn.unwrap_or_else(|| Drawn::Drawn(Blueprint::default())))
+}
+
+/// So many siblings are asked for ranges that rows want, and younger ones do not have.
+const MOST_ASKED: usize = 20;
+
+/// Draws after the first of these that takes rows: one that is partitioned itself and has no partitions
+/// yet is no model. Where rows want ranges that it does not have, another one like it that has them goes
+/// before: ranges that had passed when the younger one was made were left out. `None` where there are no
+/// siblings.
+fn after_first(
+    wanted: Wanted,
+    siblings: impl IntoIterator<Item = pg_sys::Oid>,
+) -> Result<Option<Drawn>, Error> {
+    let mut is_alone = true;
+    let mut first: Option<Blueprint> = None;
+    let mut asked = 0;
+    for oid in siblings {
+        is_alone = false;
+        let rows = rows(wanted.column(), oid)?;
         let is_model = rows.iter().any(|row| row.key.is_none());
         let Some(row) = rows.iter().find(|row| row.oid == oid && is_model) else {
             continue;
         };
-        return draw(subject, &rows, row, span);
+        if first.as_ref().is_some_and(|first| first.key != row.key) {
+            continue;
+        }
+        asked += 1;
+        match (draw(wanted, &rows, row)?, &first) {
+            (Drawn::Drawn(blueprint), None) if blueprint.lacks_ranges => first = Some(blueprint),
+            (Drawn::Drawn(blueprint), Some(_)) if blueprint.lacks_ranges => {}
+            (Drawn::Missing(_), Some(_)) => {}
+            (drawn, _) => return Ok(Some(drawn)),
+        }
+        if asked == MOST_ASKED {
+            break;
+        }
     }
-    Ok(match subject.set.leaves.is_empty() {
-        true => Drawn::Drawn(Blueprint::default()),
-        false => Drawn::Missing(
+    Ok(match first {
+        Some(first) => Some(Drawn::Drawn(first)),
+        None if is_alone => None,
+        None => Some(Drawn::Missing(
             "its partitions are partitioned themselves, and none has partitions to be copied"
                 .to_owned(),
-        ),
+        )),
     })
 }
 
@@ -124,18 +216,11 @@ pub fn of_default(subject: &Subject) -> Result<Blueprint, Error> {
     })
 }
 
-/// What a partition is made like that is not partitioned itself, as its sibling is not.
-pub fn of_flat(sibling: Option<pg_sys::Oid>) -> Result<Blueprint, Error> {
-    let Some(sibling) = sibling else {
-        return Ok(Blueprint::default());
-    };
-    // There is no level below that could divide by any column.
-    let mut rows = rows("", sibling)?;
-    rows.retain(|row| row.oid == sibling);
-    Ok(Blueprint {
-        storage: rows.pop().map(|row| row.storage).unwrap_or_default(),
-        ..Blueprint::default()
-    })
+/// What a partition has for itself that has none below it.
+fn storage(partition: pg_sys::Oid) -> Result<Storage, Error> {
+    let rows = rows("", partition)?;
+    let own = rows.into_iter().find(|row| row.oid == partition);
+    Ok(own.map(|row| row.storage).unwrap_or_default())
 }
 
 fn rows(column: &str, partition: pg_sys::Oid) -> Result<Vec<Row>, Error> {
@@ -160,27 +245,27 @@ fn rows(column: &str, partition: pg_sys::Oid) -> Result<Vec<Row>, Error> {
     })
 }
 
-fn draw(subject: &Subject, rows: &[Row], row: &Row, span: &Span) -> Result<Drawn, Error> {
+fn draw(wanted: Wanted, rows: &[Row], row: &Row) -> Result<Drawn, Error> {
     let mut blueprint = Blueprint {
         model: Some(row.oid),
         key: row.key.clone(),
         storage: row.storage.clone(),
-        parts: Vec::new(),
+        ..Blueprint::default()
     };
     if row.key.is_none() {
         return Ok(Drawn::Drawn(blueprint));
     }
     let level = match row.strategy.as_deref() {
-        Some("r") => ranges(subject, row)?,
+        Some("r") => ranges(wanted, row)?,
         _ => None,
     };
     let parts = rows.iter().filter(|part| part.parent == Some(row.oid));
     let mut left: Vec<&Row> = parts.collect();
     let mut is_left_out = false;
-    match level {
+    match (level, wanted) {
         // By the same column: ranges within its own.
-        Some(level) if row.has_same_column => {
-            let zone = zone(subject)?;
+        (Some(level), Wanted::Range(subject, span)) if row.has_same_column => {
+            let zone = zone(&[subject.parent])?;
             let ends = (span.lower.key, span.upper.key);
             let spans = levels::within(&level.set, ends, guc::max_partitions(), &zone)?;
             let newest = level.set.leaves.last();
@@ -192,7 +277,7 @@ fn draw(subject: &Subject, rows: &[Row], row: &Row, span: &Span) -> Result<Drawn
                 )));
             };
             for part in &spans {
-                let table = match draw(subject, rows, newest, part)? {
+                let table = match draw(Wanted::Range(subject, part), rows, newest)? {
                     Drawn::Drawn(table) => table,
                     missing => return Ok(missing),
                 };
@@ -204,32 +289,29 @@ fn draw(subject: &Subject, rows: &[Row], row: &Row, span: &Span) -> Result<Drawn
             }
             left.retain(|part| level.default == Some(part.oid));
         }
-        // By another time: it goes on as its sibling does.
-        Some(level) => {
-            let now = request::now(level.set.key, &zone(subject)?)?;
-            let has_passed = |leaf: &&Leaf| now.is_some_and(|now| !levels::is_ahead(leaf, now));
-            let passed: Vec<u32> = (level.set.leaves.iter())
-                .filter(has_passed)
-                .map(|leaf| leaf.oid)
-                .collect();
-            left.retain(|part| !passed.contains(&part.oid.to_u32()));
-            is_left_out = !passed.is_empty();
-        }
         // Of hash any column will do; lists and odd ranges of the table's own are another
         // partition's.
-        None if row.has_same_column && row.strategy.as_deref() != Some("h") => {
+        _ if row.has_same_column && row.strategy.as_deref() != Some("h") => {
             return Ok(Drawn::Missing(format!(
                 "\"{}\" is divided by the table's own partition column, in a way that is not copied",
                 row.name
             )));
         }
-        None => {}
+        (None, _) | (_, Wanted::Remainder(_)) => {}
+        // By another time: it goes on as its sibling does.
+        (Some(level), _) => {
+            let times = times(wanted, row, &level)?;
+            left.retain(|part| !times.passed.contains(&part.oid.to_u32()));
+            is_left_out = !times.passed.is_empty();
+            blueprint.lacks_ranges = times.lacks_ranges;
+        }
     }
     for (part, number) in left.into_iter().zip(1..) {
-        let table = match draw(subject, rows, part, span)? {
+        let table = match draw(wanted, rows, part)? {
             Drawn::Drawn(table) => table,
             missing => return Ok(missing),
         };
+        blueprint.lacks_ranges |= table.lacks_ranges;
         blueprint.parts.push(Part {
             name: PartName::Like {
                 part: part.name.clone(),
@@ -259,23 +341,58 @@ fn find<'a>(rows: &[&'a Row], oid: u32) -> Option<&'a Row> {
     rows.iter().copied().find(|row| row.oid.to_u32() == oid)
 }
 
-/// The ranges of a level, where they are of one column whose values have an order that is known.
-fn ranges(subject: &Subject, row: &Row) -> Result<Option<Subject>, Error> {
-    let codec = match row.has_same_column {
-        true => subject.key_codec(),
-        false => None,
+/// What a level of time has for a new partition.
+struct Times {
+    /// Ranges that have passed, and that no row wants.
+    passed: Vec<u32>,
+    /// Whether a row wants one that there is not.
+    lacks_ranges: bool,
+}
+
+fn times(wanted: Wanted, row: &Row, level: &Subject) -> Result<Times, Error> {
+    let Some(now) = request::now(level.set.key, &zone(&[row.oid, wanted.parent()])?)? else {
+        return Ok(Times {
+            passed: Vec::new(),
+            lacks_ranges: false,
+        });
     };
-    match read::subject(row.oid, codec, false) {
+    let times = match wanted {
+        Wanted::Value(_, newcomers) => newcomers.times(level)?,
+        Wanted::Range(..) | Wanted::Remainder(_) => Vec::new(),
+    };
+    let leaves = &level.set.leaves;
+    let is_left_out =
+        |leaf: &&Leaf| !levels::is_ahead(leaf, now) && !levels::is_wanted(leaf, &times);
+    let has_range = |time: &(i64, i64)| leaves.iter().any(|leaf| levels::is_wanted(leaf, &[*time]));
+    Ok(Times {
+        passed: (leaves.iter().filter(is_left_out))
+            .map(|leaf| leaf.oid)
+            .collect(),
+        lacks_ranges: level.default.is_none() && !times.iter().all(has_range),
+    })
+}
+
+/// The ranges of a level, where they are of one column whose values have an order that is known.
+fn ranges(wanted: Wanted, row: &Row) -> Result<Option<Subject>, Error> {
+    let codec = match wanted {
+        Wanted::Range(subject, _) if row.has_same_column => subject.key_codec().map(str::to_owned),
+        _ => policy::find(row.oid)?.and_then(|policy| policy.key_codec),
+    };
+    match read::subject(row.oid, codec.as_deref(), false) {
         Ok(level) => Ok(Some(level)),
         Err(Error::NotManaged { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// The zone of the table's policy: of its sibling's there need not be any.
-fn zone(subject: &Subject) -> Result<SessionZone, Error> {
-    let policy = policy::find(subject.parent)?;
-    SessionZone::named(policy.and_then(|policy| policy.time_zone).as_deref())
+/// The zone of the first policy that has one: none of these tables need have any.
+fn zone(tables: &[pg_sys::Oid]) -> Result<SessionZone, Error> {
+    for table in tables {
+        if let Some(zone) = policy::find(*table)?.and_then(|policy| policy.time_zone) {
+            return SessionZone::named(Some(&zone));
+        }
+    }
+    SessionZone::named(None)
 }
 
 /// The bounds of a part of a range; where it begins or ends with the range, they are the same.

@@ -186,7 +186,7 @@ fn look_at_list(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> 
         default_has_rows: has_rows,
         ..Numbers::default()
     };
-    let is_empty = found.default.is_none() && found.sibling.is_none();
+    let is_empty = found.default.is_none() && found.siblings.is_empty();
     let seen = Seen {
         takes_present: true,
         refused: is_empty.then(|| "it has no partitions: all rows are refused".to_owned()),

@@ -694,12 +694,23 @@ fn attempt(deed: &dyn Deed, tries: u32, alone: Alone, runner: Runner) -> Outcome
         }
         let deed = rest.as_deref().unwrap_or(deed);
         let mut outcome = None;
+        let mut is_taken_back = false;
         let done = done.and_then(|()| {
             alone(&mut || {
-                outcome = Some(noted(deed, deed.run()?, began.elapsed())?);
-                failpoint("maintain:before_commit")
+                let done = deed.run()?;
+                is_taken_back = matches!(done, Done::TakenBack(_));
+                outcome = Some(noted(deed, done, began.elapsed())?);
+                match is_taken_back {
+                    // Rolls back, and that is all.
+                    true => Err(Error::Internal("taken back".to_owned())),
+                    false => failpoint("maintain:before_commit"),
+                }
             })
         });
+        // No failure: it is what the deed came to.
+        if is_taken_back && let Some(outcome) = outcome {
+            return outcome;
+        }
         return match done.map(|()| outcome) {
             Err(failure) if failure.is_transient() && tried < tries => {
                 interrupts::nap(PAUSE * tried);
@@ -763,6 +774,8 @@ pub enum Done {
     NotTried(String),
     /// Somebody else has done it meanwhile.
     Nothing,
+    /// One of those that did nothing, after a beginning: that is to be taken back.
+    TakenBack(Box<Done>),
 }
 
 impl From<Creation> for Done {
@@ -787,6 +800,7 @@ fn noted(deed: &dyn Deed, done: Done, taken: Duration) -> Result<Outcome, Error>
             ..deed.outcome(words)
         },
         Done::AsWanted => deed.outcome(deed.done()),
+        Done::TakenBack(done) => return noted(deed, *done, taken),
         Done::NotTried(why) => return Ok(deed.outcome(format!("skipped: {why}"))),
         Done::Nothing => return Ok(deed.outcome(SOMEBODY_ELSE.to_owned())),
     };

@@ -2,6 +2,7 @@
 //! Rows that would belong there are refused, since such a table has no default partition.
 
 use super::act;
+use super::blueprint::{self, Drawn};
 use super::ensure::{Decision, Deed, Done, Outcome};
 use super::family;
 use super::managed::{self, Table};
@@ -76,11 +77,11 @@ impl HashTable {
         missing(&taken)
     }
 
-    /// Like whom a new one is made: one of the greatest modulus, which is the youngest kind.
-    fn sibling(&self) -> Option<pg_sys::Oid> {
-        let all = self.partitions.iter();
-        all.max_by_key(|partition| partition.modulus)
-            .map(|partition| partition.oid)
+    /// Like whom a new one may be made: first those of the greatest modulus, which are the youngest kind.
+    fn siblings(&self) -> Vec<pg_sys::Oid> {
+        let mut all: Vec<&HashPartition> = self.partitions.iter().rev().collect();
+        all.sort_by_key(|partition| std::cmp::Reverse(partition.modulus));
+        all.iter().map(|partition| partition.oid).collect()
     }
 }
 
@@ -92,31 +93,23 @@ const NO_MODULUS: &str =
 pub fn decide(policy: &Policy) -> Result<Decision, Error> {
     let found = HashTable::read(policy.parent)?;
     let missing = found.missing();
-    let (sibling, is_empty) = (found.sibling(), found.has_no_partition());
+    let is_empty = found.has_no_partition();
     let table = Rc::new(found.table);
     let mut skipped = Vec::new();
     let mut skip = |why: String| {
         skipped.push(Outcome::of(&table, "create", format!("skipped: {why}")));
     };
     let most = guc::max_partitions() as usize;
-    let made: &[Slot] = match sibling {
-        _ if is_empty => {
-            skip(NO_MODULUS.to_owned());
-            &[]
-        }
-        Some(sibling) if !missing.is_empty() && managed::is_partitioned(sibling)? => {
-            skip("its partitions are partitioned themselves, and of a table that is partitioned by hash such are not made".to_owned());
-            &[]
-        }
-        _ if missing.len() > most => {
-            skip(format!(
-                "{} partitions more are wanted than are made in one go",
-                missing.len() - most
-            ));
-            &missing[..most]
-        }
-        _ => &missing,
-    };
+    if is_empty {
+        skip(NO_MODULUS.to_owned());
+    }
+    let made = &missing[..missing.len().min(most)];
+    if made.len() < missing.len() {
+        skip(format!(
+            "{} partitions more are wanted than are made in one go",
+            missing.len() - most
+        ));
+    }
     let deeds = made.iter().map(|slot| {
         Box::new(Filling {
             table: Rc::clone(&table),
@@ -146,8 +139,12 @@ impl Deed for Filling {
                 return Ok(Done::Nothing);
             }
             let parent = &now.table.name;
+            let blueprint = match blueprint::of_remainder(self.table.parent, now.siblings())? {
+                Drawn::Drawn(blueprint) => blueprint,
+                Drawn::Missing(why) => return Ok(Done::NotTried(why)),
+            };
             let label = format!("p{remainder}");
-            let name = act::make_flat(&self.table, parent, now.sibling(), &label)?;
+            let name = act::make_table(&self.table, parent, &blueprint, &label)?;
             act::run(
                 Sql::template(
                     "ALTER TABLE {parent} ATTACH PARTITION {name} \

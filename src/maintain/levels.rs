@@ -11,6 +11,14 @@ pub fn is_ahead(leaf: &Leaf, now: i64) -> bool {
     leaf.upper.is_none_or(|upper| now < upper)
 }
 
+/// Whether rows of these times lie in a range, each of them known to be from here to there, both included.
+pub fn is_wanted(leaf: &Leaf, times: &[(i64, i64)]) -> bool {
+    times.iter().any(|(at_least, at_most)| {
+        leaf.lower.is_none_or(|lower| lower <= *at_most)
+            && leaf.upper.is_none_or(|upper| *at_least < upper)
+    })
+}
+
 /// The ranges of a new partition that reaches from `lower` to `upper`, where it is divided by the same
 /// column as the table: as wide as its sibling's, all of them. `None` where these have no interval in
 /// common that partitions are made with.
@@ -55,6 +63,17 @@ mod tests {
         assert!(is_ahead(&leaf(0, Some(11)), 10));
         assert!(is_ahead(&leaf(20, Some(30)), 10));
         assert!(is_ahead(&leaf(0, None), 10));
+    }
+
+    #[test]
+    fn what_rows_lie_in_is_wanted() {
+        let wanted = |times: &[(i64, i64)]| is_wanted(&leaf(10, Some(20)), times);
+        assert!(!wanted(&[]));
+        assert!(!wanted(&[(9, 9), (20, 20)]));
+        assert!(wanted(&[(9, 9), (10, 10)]) && wanted(&[(19, 19)]));
+        // A time that is known only about.
+        assert!(wanted(&[(5, 10)]) && wanted(&[(19, 25)]) && !wanted(&[(5, 9)]));
+        assert!(is_wanted(&leaf(10, None), &[(i64::MAX, i64::MAX)]));
     }
 
     fn days(from: i64, to: i64, step: i64) -> PartitionSet {

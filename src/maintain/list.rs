@@ -27,8 +27,8 @@ pub struct ListTable {
     /// Why values are not told apart here, if so: what of the key, in a few words.
     pub obstacle: Option<&'static str>,
     pub default: Option<pg_sys::Oid>,
-    /// The youngest of the others.
-    pub sibling: Option<pg_sys::Oid>,
+    /// The others, the youngest first.
+    pub siblings: Vec<pg_sys::Oid>,
 }
 
 /// What lies in a default partition.
@@ -80,8 +80,9 @@ impl ListTable {
         let column: Option<Column> = db::row(
             "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), o.opcdefault AND n.nspname = 'pg_catalog', coalesce(l.collisdeterministic AND m.collisdeterministic, true), \
                     nullif(p.partdefid, 0), \
-                    (SELECT max(i.inhrelid) FROM pg_inherits i \
-                      WHERE i.inhparent = p.partrelid AND i.inhrelid <> p.partdefid AND NOT i.inhdetachpending) \
+                    ARRAY(SELECT i.inhrelid FROM pg_inherits i \
+                           WHERE i.inhparent = p.partrelid AND i.inhrelid <> p.partdefid AND NOT i.inhdetachpending \
+                           ORDER BY i.inhrelid DESC) \
                FROM pg_partitioned_table p \
                JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] AND a.attnum > 0 \
                JOIN pg_opclass o ON o.oid = p.partclass[0] \
@@ -97,7 +98,7 @@ impl ListTable {
                     is_of_core: row.get(3)?,
                     is_deterministic: row.get(4)?,
                     default: row.find(5)?,
-                    sibling: row.find(6)?,
+                    siblings: row.get(6)?,
                 })
             },
         )?;
@@ -120,7 +121,7 @@ impl ListTable {
             column: column.name,
             column_type: column.type_name,
             default: column.default,
-            sibling: column.sibling,
+            siblings: column.siblings,
         })
     }
 
@@ -231,7 +232,7 @@ struct Column {
     is_of_core: bool,
     is_deterministic: bool,
     default: Option<pg_sys::Oid>,
-    sibling: Option<pg_sys::Oid>,
+    siblings: Vec<pg_sys::Oid>,
 }
 
 /// Whether an index of all rows is in the usual order of that column.

@@ -55,14 +55,6 @@ impl Strategy {
     }
 }
 
-/// Whether a partition is partitioned itself.
-pub fn is_partitioned(partition: pg_sys::Oid) -> Result<bool, Error> {
-    db::value(
-        "SELECT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = $1)",
-        &[partition.into()],
-    )
-}
-
 /// Opens a table; takes ACCESS SHARE on it, and before it on what it is a partition of, until the end of
 /// the transaction: from the top down, as whoever changes the whole locks it (see `family::lock`).
 pub fn open(parent: pg_sys::Oid) -> Result<Relation, Error> {

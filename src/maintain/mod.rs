@@ -2,7 +2,7 @@
 //!
 //! [`set`] is what is there; [`premake`], [`levels`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
 //! decide, without a server; [`read`], [`referenced`], [`blueprint`], [`act`], [`detach`], [`retirement`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
-//! [`list`], [`values`], [`hash`] and [`unordered`] are about tables that are not partitioned by ranges;
+//! [`list`], [`values`], [`newcomers`], [`hash`] and [`unordered`] are about tables that are not partitioned by ranges;
 //! [`drain`] moves rows out of a default partition, [`family`] is about tables above and below one, [`ensure`] is a run over one table, and
 //! [`checkup`] tells how it fares.
 
@@ -22,6 +22,7 @@ pub mod infer;
 mod levels;
 mod list;
 pub mod managed;
+mod newcomers;
 pub mod parts;
 pub mod premake;
 pub mod read;

@@ -2,17 +2,19 @@
 //! partition until then. All of it in one transaction, under a lock that everybody waits for: hence few rows only.
 
 use super::act;
+use super::blueprint::{self, Drawn};
 use super::ensure::{Deed, Done, Outcome};
 use super::family;
-use super::list::{Contents, ListTable, NewValue};
-use super::managed::{self, Table};
+use super::list::{self, Contents, ListTable, NewValue};
+use super::managed::Table;
+use super::newcomers::Newcomers;
 use crate::catalog::as_bookkeeper;
 use crate::db;
 use crate::error::Error;
 use crate::guc;
 use crate::pg::lock::Mode;
 use crate::pg::settings;
-use crate::plan::names::{self, QualifiedName, quote_ident};
+use crate::plan::names;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
 use std::rc::Rc;
@@ -56,6 +58,14 @@ pub fn too_large(most_rows: u32) -> String {
     )
 }
 
+/// Why a value's rows are left where they are, if so many of them would be refused.
+fn no_place(strays: i64) -> String {
+    format!(
+        "of the partitions that it would get, as its youngest siblings have them, none takes {strays} of its rows in the default partition, \
+         and there is no default partition among them"
+    )
+}
+
 /// A value that gets its partition.
 pub struct Giving {
     pub table: Rc<Table>,
@@ -77,6 +87,30 @@ impl Giving {
     }
 
     fn make(&self) -> Result<Done, Error> {
+        // SHARE UPDATE EXCLUSIVE on the parent, until the end of the (sub)transaction: while tables are made,
+        // which nobody sees yet and which may be many, no reader or writer waits; another run of maintenance does.
+        family::lock(self.table.parent, Mode::ShareUpdateExclusive)?;
+        let now = ListTable::read(self.table.parent)?;
+        self.table.still_has_owner(now.table.owner)?;
+        if now.default != Some(self.default) {
+            return Ok(Done::Nothing);
+        }
+        let newcomers = Newcomers {
+            table: &self.table,
+            default: list::name_of(self.default)?,
+            column: &now.column,
+            value: now.literal(&self.value.text),
+        };
+        if let Some(done) = ends_early(&now, &newcomers)? {
+            return Ok(done);
+        }
+        let blueprint = match blueprint::of_value(&now, &newcomers)? {
+            Drawn::Drawn(blueprint) => blueprint,
+            Drawn::Missing(why) => return Ok(Done::NotTried(why)),
+        };
+        let parent = &now.table.name;
+        let label = names::label(&self.value.text);
+        let name = act::make_table(&self.table, parent, &blueprint, &label)?;
         // ACCESS EXCLUSIVE on the parent, before any partition, then on the default partition, until the
         // end of the (sub)transaction: everybody waits, hence the time-out. Rows change from one
         // partition to another, which nobody may see half done, nor write to meanwhile. It lasts as long
@@ -85,38 +119,17 @@ impl Giving {
         for relation in [self.table.parent, self.default] {
             family::lock(relation, Mode::AccessExclusive)?;
         }
-        let now = ListTable::read(self.table.parent)?;
-        self.table.still_has_owner(now.table.owner)?;
-        if now.default != Some(self.default) {
-            return Ok(Done::Nothing);
+        // The first lock has kept the table as it was, but not the default partition and its rows.
+        if let Some(done) = ends_early(&now, &newcomers)? {
+            return Ok(Done::TakenBack(Box::new(done)));
         }
-        if let Some(why) = now.cannot_move()? {
-            return Ok(Done::NotTried(why));
-        }
-        let most_rows = guc::new_value_rows();
-        let default = super::list::name_of(self.default)?;
-        let value = now.literal(&self.value.text);
-        let count = Sql::template(
-            "SELECT count(*) FROM (SELECT FROM ONLY {default} WHERE {column} = {value} LIMIT {most}) AS rows",
-        )
-        .name("default", &default)
-        .ident("column", &now.column)
-        .trusted("value", &value)
-        .number("most", i64::from(most_rows) + 1)
-        .build();
-        match self.table.reading(|| db::value::<i64>(&count, &[]))? {
-            0 => return Ok(Done::Nothing),
-            rows if rows > i64::from(most_rows) => {
-                return Ok(Done::NotTried(too_large(most_rows)));
+        if blueprint.key.is_some() {
+            let strays = newcomers.strays(&name)?;
+            if strays > 0 {
+                return Ok(Done::TakenBack(Box::new(Done::NotTried(no_place(strays)))));
             }
-            _ => {}
         }
-        let parent = &now.table.name;
-        let sibling = now.sibling.or(now.default);
-        let label = names::label(&self.value.text);
-        let name = act::make_flat(&self.table, parent, sibling, &label)?;
-        self.table
-            .reading(|| self.fill(&name, &default, &now.column, &value))?;
+        newcomers.move_into(&name)?;
         act::run(
             Sql::template("ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES IN ({value})")
                 .name("parent", parent)
@@ -126,31 +139,19 @@ impl Giving {
         )?;
         Ok(Done::Made(name))
     }
+}
 
-    /// Moves the rows. Generated columns are computed anew.
-    fn fill(
-        &self,
-        name: &QualifiedName,
-        default: &QualifiedName,
-        column: &str,
-        value: &str,
-    ) -> Result<(), Error> {
-        let columns: Vec<String> = (self.table.facts()?.columns.iter())
-            .filter(|column| column.generated.is_empty())
-            .map(|column| quote_ident(&column.name))
-            .collect();
-        act::run(
-            Sql::template(
-                "WITH moved AS (DELETE FROM ONLY {default} WHERE {column} = {value} RETURNING {columns}) \
-                 INSERT INTO {name} ({columns}) SELECT {columns} FROM moved",
-            )
-            .name("default", default)
-            .name("name", name)
-            .ident("column", column)
-            .trusted("value", value)
-            .trusted("columns", &columns.join(", ")),
-        )
+/// What is told instead, where these rows are not to be moved, or are gone.
+fn ends_early(now: &ListTable, newcomers: &Newcomers) -> Result<Option<Done>, Error> {
+    if let Some(why) = now.cannot_move()? {
+        return Ok(Some(Done::NotTried(why)));
     }
+    let most_rows = guc::new_value_rows();
+    Ok(match newcomers.count(most_rows)? {
+        0 => Some(Done::Nothing),
+        rows if rows > i64::from(most_rows) => Some(Done::NotTried(too_large(most_rows))),
+        _ => None,
+    })
 }
 
 impl Deed for Giving {
@@ -213,14 +214,6 @@ impl ListTable {
         let Some(default) = self.default else {
             return Ok(Some("there is no default partition".to_owned()));
         };
-        if let Some(sibling) = self.sibling
-            && managed::is_partitioned(sibling)?
-        {
-            return Ok(Some(
-                "its partitions are partitioned themselves, and such are not made with rows"
-                    .to_owned(),
-            ));
-        }
         let limit = i64::try_from(guc::default_scan_limit()).unwrap_or(i64::MAX);
         db::row(
             "SELECT CASE WHEN c.relkind <> 'r' THEN 'the default partition is no plain table' \

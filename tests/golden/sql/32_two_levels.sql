@@ -326,6 +326,96 @@ DROP TABLE d;
 DROP FUNCTION tells;
 DROP VIEW two_p20_1_h1;
 
+-- New values of a list whose partitions are partitioned: ranges of the present and ahead, and those that rows want.
+CREATE TABLE n (tenant text NOT NULL, at timestamptz NOT NULL, twice int GENERATED ALWAYS AS (length(tenant) * 2) STORED, v int, PRIMARY KEY (tenant, at)) PARTITION BY LIST (tenant);
+CREATE INDEX ON n (v);
+CREATE TABLE n_default PARTITION OF n DEFAULT;
+SELECT set_partition_policy('n', new_values => true);
+-- Without siblings it is a plain one.
+INSERT INTO n VALUES ('plain', '2024-01-01');
+SELECT * FROM tests.made('n');
+-- One that has no partitions is no model: the plain one is; without that none.
+CREATE TABLE n_a PARTITION OF n FOR VALUES IN ('a') PARTITION BY RANGE (at);
+INSERT INTO n VALUES ('Acme', '2024-03-16');
+SELECT * FROM tests.made('n');
+SELECT level, partition, bounds, key FROM tests.tree('n');
+DROP TABLE n_acme, n_plain;
+INSERT INTO n VALUES ('nova', '2024-03-16'), ('beta', '2024-03-16'), ('beta', '2024-01-31'), ('gone', '2023-01-01'), ('gone', '2024-03-15'), ('late', '2131-01-01');
+SELECT * FROM tests.made('n') WHERE lower_bound = 'nova';
+CREATE TABLE n_a_2024_01 PARTITION OF n_a FOR VALUES FROM ('2024-01-01') TO ('2024-02-01') WITH (fillfactor = 70);
+CREATE TABLE n_a_2024_02 PARTITION OF n_a FOR VALUES FROM ('2024-02-01') TO ('2024-03-01');
+CREATE TABLE n_a_now PARTITION OF n_a FOR VALUES FROM ('2024-03-01') TO ('2124-03-01') WITH (fillfactor = 80);
+SELECT set_partition_policy('n_a', '1 year', premake => 0, time_zone => 'UTC', retention => '100 years');
+-- Ranges that the sibling does not have are not made up.
+SELECT action, partition, lower_bound, outcome FROM tests.made('n') WHERE lower_bound !~ '^2';
+SELECT * FROM tests.tree('n') WHERE partition !~ '^ *n_a_';
+-- What was begun for the others has left nothing.
+SELECT relname FROM pg_class WHERE relname ~ '^n_(gone|late)';
+SELECT parent, partition_interval, premake, time_zone, retention FROM partman_rs.policies WHERE parent::text ~ '^n(_|$)' ORDER BY parent::text COLLATE "C";
+SELECT tableoid::regclass AS partition, tenant, at, twice FROM n ORDER BY 1::text COLLATE "C", 3;
+SELECT verdict, reason FROM partman_rs.health WHERE parent = 'n'::regclass;
+-- A default partition takes what is left.
+DROP TABLE n_nova, n_beta;
+SELECT drop_partition_policy('n_a');
+CREATE TABLE n_a_rest PARTITION OF n_a DEFAULT;
+INSERT INTO n VALUES ('beta', '2024-03-16'), ('beta', '2024-01-31');
+SET pg_partman_rs.new_value_max_rows = 1;
+SELECT action, partition, lower_bound, outcome FROM ensure_partitions('n') WHERE parent = 'n'::regclass;
+RESET pg_partman_rs.new_value_max_rows;
+SELECT action, partition, lower_bound, outcome FROM ensure_partitions('n') WHERE parent = 'n'::regclass;
+SELECT tableoid::regclass AS partition, tenant, at FROM n ORDER BY 1::text COLLATE "C", 3;
+DROP TABLE n;
+-- Infinite times, and ids that carry them; hashes above them.
+CREATE TABLE n (k int NOT NULL, id bigint NOT NULL, at date) PARTITION BY LIST (k);
+CREATE TABLE n_default PARTITION OF n DEFAULT;
+CREATE TABLE n_1 PARTITION OF n FOR VALUES IN (1) PARTITION BY HASH (k, id);
+CREATE TABLE n_1_h0 PARTITION OF n_1 FOR VALUES WITH (MODULUS 2, REMAINDER 0) PARTITION BY RANGE (at);
+CREATE TABLE n_1_h0_past PARTITION OF n_1_h0 FOR VALUES FROM (MINVALUE) TO ('2024-01-01');
+CREATE TABLE n_1_h0_2024 PARTITION OF n_1_h0 FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+CREATE TABLE n_1_h0_2025 PARTITION OF n_1_h0 FOR VALUES FROM ('2025-01-01') TO (MAXVALUE);
+CREATE TABLE n_1_h1 PARTITION OF n_1 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+SELECT set_partition_policy('n', new_values => true);
+INSERT INTO n SELECT k, i, at FROM (VALUES (2, '-infinity'::date), (3, 'infinity'), (4, '2024-05-05')) AS g(k, at), generate_series(1, 10) i;
+INSERT INTO n SELECT 5, i, NULL FROM generate_series(1, 10) i;
+SELECT action, lower_bound, regexp_replace(outcome, '\d+ of', 'some of') AS outcome FROM tests.made('n');
+SELECT level, partition, bounds, key FROM tests.tree('n') WHERE partition ~ 'n_[2345]';
+SELECT k, count(*), count(*) FILTER (WHERE tableoid = 'n_default'::regclass) AS left_behind FROM n GROUP BY k ORDER BY k;
+DROP TABLE n;
+CREATE TABLE n (k int NOT NULL, id uuid NOT NULL) PARTITION BY LIST (k);
+CREATE TABLE n_default PARTITION OF n DEFAULT;
+CREATE TABLE n_1 PARTITION OF n FOR VALUES IN (1) PARTITION BY RANGE (id);
+CREATE TABLE n_1_old PARTITION OF n_1 FOR VALUES FROM ('018cc251-f400-0000-0000-000000000000') TO ('018d60f8-a000-0000-0000-000000000000');
+CREATE TABLE n_1_older PARTITION OF n_1 FOR VALUES FROM ('01850000-0000-7000-8000-000000000000') TO ('018cc251-f400-0000-0000-000000000000');
+CREATE TABLE n_1_new PARTITION OF n_1 FOR VALUES FROM ('018d60f8-a000-0000-0000-000000000000') TO ('03990000-0000-0000-0000-000000000000');
+SELECT set_partition_policy('n', new_values => true), set_partition_policy('n_1', '1 month', key_codec => 'uuidv7', premake => 0, time_zone => 'UTC');
+INSERT INTO n VALUES (2, '018cc251-f400-7000-8000-000000000001'), (3, '018d60f8-a000-7000-8000-000000000001');
+SELECT action, partition, lower_bound, outcome FROM ensure_partitions('n') WHERE parent = 'n'::regclass;
+SELECT level, partition, bounds FROM tests.tree('n') WHERE partition ~ 'n_[23]';
+DROP TABLE n;
+-- Lists of its own values below a list are not another value's.
+CREATE TABLE n (k int NOT NULL) PARTITION BY LIST (k);
+CREATE TABLE n_default PARTITION OF n DEFAULT;
+CREATE TABLE n_1 PARTITION OF n FOR VALUES IN (1, 2) PARTITION BY LIST (k);
+CREATE TABLE n_1_1 PARTITION OF n_1 FOR VALUES IN (1);
+SELECT set_partition_policy('n', new_values => true);
+INSERT INTO n VALUES (3);
+SELECT * FROM tests.made('n');
+DROP TABLE n;
+-- By hash: all ranges that the sibling has, rows of any time being refused; lists and ranges of the same column, too.
+CREATE TABLE n (id int NOT NULL, at timestamptz NOT NULL) PARTITION BY HASH (id);
+CREATE TABLE n_p0 PARTITION OF n FOR VALUES WITH (MODULUS 4, REMAINDER 0) PARTITION BY RANGE (at);
+CREATE TABLE n_p1 PARTITION OF n FOR VALUES WITH (MODULUS 4, REMAINDER 1) PARTITION BY RANGE (at);
+SELECT set_partition_policy('n');
+SELECT * FROM tests.made('n');
+CREATE TABLE n_p0_2023 PARTITION OF n_p0 FOR VALUES FROM ('2023-01-01') TO ('2024-01-01') PARTITION BY RANGE (id);
+CREATE TABLE n_p0_2023_x PARTITION OF n_p0_2023 FOR VALUES FROM (0) TO (1000);
+CREATE TABLE n_p0_2024 PARTITION OF n_p0 FOR VALUES FROM ('2024-01-01') TO ('2124-01-01');
+SELECT set_partition_policy('n_p0', '1 year', premake => 0, time_zone => 'UTC');
+SELECT * FROM tests.made('n') WHERE lower_bound ~ 'MODULUS';
+SELECT level, partition, bounds, facts FROM tests.tree('n') WHERE partition ~ 'n_p[23]';
+INSERT INTO n SELECT i, '2023-05-05' FROM generate_series(0, 99) i WHERE satisfies_hash_partition('n'::regclass, 4, 2, i);
+DROP TABLE n;
+
 DROP FUNCTION tests.made, tests.tree, tests.whole, tests.years;
 DROP OWNED BY regress_owner;
 REVOKE ALL ON SCHEMA public FROM regress_owner;
