@@ -4,6 +4,7 @@ use super::blueprint::{self, Blueprint, Drawn};
 use super::family;
 use super::managed::Table;
 use super::read::Subject;
+use super::repair;
 use crate::catalog::policy::{self, Policy};
 use crate::catalog::table;
 use crate::convert::{prepare, run_step};
@@ -57,6 +58,7 @@ pub fn create(subject: &Subject, spans: &[&Span]) -> Result<Vec<Creation>, Error
                 .name("name", name)
                 .literal("lower", &lower)
                 .literal("upper", &upper))?;
+                repair::identify(subject.facts()?, name)?;
             }
         }
         Ok(tables)
@@ -128,6 +130,7 @@ pub fn create_default(subject: &Subject) -> Result<Creation, Error> {
                 .name("parent", &parent)
                 .name("name", &name),
         )?;
+        repair::identify(subject.facts()?, &name)?;
         Ok(Creation::Made(name))
     })
 }
@@ -225,6 +228,9 @@ fn table_like(
     if facts.row_security {
         run(Sql::template("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY").name("name", name))?;
     }
+    if facts.force_row_security {
+        run(Sql::template("ALTER TABLE {name} FORCE ROW LEVEL SECURITY").name("name", name))?;
+    }
     match storage.replica_identity.as_str() {
         "f" => run(Sql::template("ALTER TABLE {name} REPLICA IDENTITY FULL").name("name", name))?,
         "n" => {
@@ -257,6 +263,7 @@ fn clause(words: &'static str, name: Option<&str>) -> String {
         .unwrap_or_default()
 }
 
-fn oid_of(name: &QualifiedName) -> Result<pg_sys::Oid, Error> {
+/// The OID of a relation of that name.
+pub fn oid_of(name: &QualifiedName) -> Result<pg_sys::Oid, Error> {
     db::kept_value("SELECT $1::regclass::oid", &[name.to_string().into()])
 }

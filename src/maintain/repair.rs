@@ -2,7 +2,7 @@
 
 use super::drift::{self, Difference, Drift, Remedy};
 use super::managed::Table;
-use super::{family, parts};
+use super::{act, family, parts};
 use crate::catalog::{policy, table};
 use crate::convert::run_step;
 use crate::db;
@@ -94,12 +94,7 @@ pub fn mend(table: &Table, drift: &Drift) -> Result<Mended, Error> {
                         "it has no valid part of that index yet".to_owned(),
                     ));
                 };
-                let statement =
-                    Sql::template("ALTER TABLE {table} REPLICA IDENTITY USING INDEX {index}")
-                        .name("table", &drift.name)
-                        .ident("index", &part)
-                        .build();
-                db::run(&statement, &[])?;
+                use_identity(&drift.name, &part)?;
             }
             Remedy::Build(index) => {
                 return parts::build_small(parent, partition, pg_sys::Oid::from(index));
@@ -166,6 +161,29 @@ fn without_sequences(mut facts: Facts) -> Facts {
         column.sequences.clear();
     }
     facts
+}
+
+/// Gives a partition that was just made the replica identity of its table, where that is an index: its
+/// own part of it. Without, subscribers would not hear which row was updated or deleted.
+pub fn identify(table: &Facts, partition: &QualifiedName) -> Result<(), Error> {
+    let mut indexes = table.indexes.iter();
+    let Some(index) = indexes.find(|index| table.replica_index.as_ref() == Some(&index.name))
+    else {
+        return Ok(());
+    };
+    match part_of(act::oid_of(partition)?, pg_sys::Oid::from(index.oid))? {
+        Some(part) => use_identity(partition, &part),
+        // Made by hand on the table alone, and not valid yet: it is told with what has drifted.
+        None => Ok(()),
+    }
+}
+
+fn use_identity(partition: &QualifiedName, index: &str) -> Result<(), Error> {
+    let statement = Sql::template("ALTER TABLE {table} REPLICA IDENTITY USING INDEX {index}")
+        .name("table", partition)
+        .ident("index", index)
+        .build();
+    db::run(&statement, &[]).map(drop)
 }
 
 /// The name of a partition's valid part of an index of the table.

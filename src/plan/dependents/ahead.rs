@@ -243,28 +243,31 @@ fn row_security_steps(
     twin: &QualifiedName,
     partitions: &[Partition],
 ) -> Vec<Step> {
-    let mut steps = Vec::new();
-    if source.row_security != there.row_security {
-        let template = match source.row_security {
-            true => "ALTER TABLE {relation} ENABLE ROW LEVEL SECURITY",
-            false => "ALTER TABLE {relation} DISABLE ROW LEVEL SECURITY",
-        };
-        let leaves = partitions.iter().map(|partition| &partition.name);
-        steps.extend(std::iter::once(twin).chain(leaves).map(|relation| {
-            step(Sql::template(template).name("relation", relation))
-                .locks_new(Mode::AccessExclusive, relation)
-        }));
-    }
-    if source.force_row_security != there.force_row_security {
-        let template = match source.force_row_security {
-            true => "ALTER TABLE {twin} FORCE ROW LEVEL SECURITY",
-            false => "ALTER TABLE {twin} NO FORCE ROW LEVEL SECURITY",
-        };
-        steps.push(
-            step(Sql::template(template).name("twin", twin)).locks_new(Mode::AccessExclusive, twin),
-        );
-    }
-    steps
+    let leaves = partitions.iter().map(|partition| &partition.name);
+    let relations: Vec<&QualifiedName> = std::iter::once(twin).chain(leaves).collect();
+    let on_each = |is_changed: bool, template: &'static str| {
+        relations
+            .iter()
+            .filter(move |_| is_changed)
+            .map(move |relation| {
+                step(Sql::template(template).name("relation", relation))
+                    .locks_new(Mode::AccessExclusive, relation)
+            })
+    };
+    let enabling = match source.row_security {
+        true => "ALTER TABLE {relation} ENABLE ROW LEVEL SECURITY",
+        false => "ALTER TABLE {relation} DISABLE ROW LEVEL SECURITY",
+    };
+    let forcing = match source.force_row_security {
+        true => "ALTER TABLE {relation} FORCE ROW LEVEL SECURITY",
+        false => "ALTER TABLE {relation} NO FORCE ROW LEVEL SECURITY",
+    };
+    on_each(source.row_security != there.row_security, enabling)
+        .chain(on_each(
+            source.force_row_security != there.force_row_security,
+            forcing,
+        ))
+        .collect()
 }
 
 /// It is the partitions' own that decides what is sent to subscribers.

@@ -173,7 +173,7 @@ fn a_replica_identity_follows_to_the_leaves() {
 }
 
 #[test]
-fn row_security_is_enabled_on_leaves_and_forced_on_the_table() {
+fn leaves_have_the_row_security_of_the_table() {
     let mut source = facts(Dependents::default());
     source.row_security = true;
     source.force_row_security = true;
@@ -187,6 +187,7 @@ fn row_security_is_enabled_on_leaves_and_forced_on_the_table() {
             "ALTER TABLE public.t_twin ENABLE ROW LEVEL SECURITY",
             "ALTER TABLE public.t_p0 ENABLE ROW LEVEL SECURITY",
             "ALTER TABLE public.t_twin FORCE ROW LEVEL SECURITY",
+            "ALTER TABLE public.t_p0 FORCE ROW LEVEL SECURITY",
         ]
     );
 }

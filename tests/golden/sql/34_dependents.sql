@@ -184,6 +184,12 @@ SELECT relrowsecurity, relforcerowsecurity, relreplident, (SELECT count(*) FROM 
        (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) AS policies,
        (SELECT indexrelid::regclass FROM pg_index WHERE indrelid = c.oid AND indisclustered) AS clustered_on
   FROM pg_class c WHERE relname = 'T ON public.x _p25';
+-- And upon one that maintenance makes.
+SELECT set_partition_policy('"T ON public.x "', premake => 6);
+SELECT partition, outcome FROM ensure_partitions('"T ON public.x "');
+SELECT relrowsecurity, relforcerowsecurity, relreplident, (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid) AS triggers,
+       (SELECT indexrelid::regclass FROM pg_index WHERE indrelid = c.oid AND indisreplident) AS identity
+  FROM pg_class c WHERE relname ~ '^T ON public.x _p2' AND relkind = 'r' ORDER BY relname COLLATE "C";
 -- Nothing hangs on the retired table.
 SELECT finish_conversion('"T ON public.x "');
 SELECT stxname FROM pg_statistic_ext ORDER BY 1;
