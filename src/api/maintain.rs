@@ -4,7 +4,9 @@ use super::given;
 use crate::catalog::history::{self, Counted};
 use crate::catalog::policy::{self, Policy};
 use crate::maintain::adopt::{self, Wish};
-use crate::maintain::ensure::{self, Outcome, Runner};
+use crate::maintain::deed::{self, Runner};
+use crate::maintain::ensure;
+use crate::maintain::outcome::{self, Outcome};
 use crate::maintain::{checkup, recycle, schedule};
 use crate::pg::transaction::{is_in_recovery, must_be_writable, nested};
 use crate::worker::launcher;
@@ -136,7 +138,7 @@ fn ensure_partitions(
         // asked for once only.
         let tries = match all.iter().any(Outcome::is_exclusive) {
             true => 1,
-            false => ensure::TRIES,
+            false => deed::TRIES,
         };
         all.extend(maintain(&policy, is_dry, tries)?);
     }
@@ -149,7 +151,7 @@ fn ensure_partitions(
 fn maintain(policy: &Policy, is_dry: bool, tries: u32) -> Result<Vec<Outcome>, ErrorReport> {
     // Until the end of this transaction, which keeps what is done to itself until then.
     if !is_dry && !policy::lock(policy.parent)?.try_alone() {
-        return Ok(vec![ensure::held_by_another(policy.parent)?]);
+        return Ok(vec![outcome::held_by_another(policy.parent)?]);
     }
     let outcomes = ensure::table(
         policy,

@@ -5,7 +5,7 @@ use crate::clock::MOMENT;
 use crate::db;
 use crate::error::Error;
 use crate::guc;
-use crate::maintain::ensure::Outcome;
+use crate::maintain::outcome::Outcome;
 use pgrx::{JsonB, pg_sys};
 use serde_json::json;
 use std::time::Duration;

@@ -6,7 +6,7 @@ use super::health::{self, Finding, Next, Seen, Verdict};
 use super::list::{self, ListTable, Look};
 use super::managed::{Strategy, Table};
 use super::set::PartitionSet;
-use super::{drift, ensure, read, referenced, repair, retire};
+use super::{drift, outcome, range, read, referenced, repair, retire};
 use crate::catalog::policy::{self, Policy, Standing};
 use crate::catalog::{recycled, table};
 use crate::error::Error;
@@ -90,7 +90,7 @@ fn in_the_bin(policy: &Policy) -> Checkup {
     Checkup {
         parent: policy.parent,
         verdict: Verdict::Ok,
-        reason: Some(ensure::IN_THE_BIN.to_owned()),
+        reason: Some(outcome::IN_THE_BIN.to_owned()),
         next_command: None,
         numbers: None,
     }
@@ -114,12 +114,12 @@ fn look_at_ranges(policy: &Policy, standing: &Standing) -> Result<Checkup, Error
     let subject = read::subject(
         policy.parent,
         policy.key_codec.as_deref(),
-        ensure::needs_sizes(policy),
+        range::needs_sizes(policy),
     )?;
     let zone = SessionZone::named(policy.time_zone.as_deref())?;
     let position = subject.position(&zone)?;
-    let keep_from = ensure::keep_from(policy, &subject, position, &zone)?;
-    let limits = ensure::limits(policy, keep_from);
+    let keep_from = range::keep_from(policy, &subject, position, &zone)?;
+    let limits = range::limits(policy, keep_from);
     let unlimited = retire::Wish {
         fuse: u32::MAX,
         fuse_percent: None,

@@ -1,7 +1,7 @@
 //! Moving rows out of a default partition, to where they belong: as a conversion, by a worker of its
 //! own, so that no row is ever out of sight and nobody waits for more than a moment.
 
-use super::ensure::{self, Outcome};
+use super::outcome::{self, Outcome};
 use super::premake::{self, Premade, Wish};
 use super::read::Subject;
 use super::set::PartitionSet;
@@ -192,7 +192,7 @@ pub fn drained(job: &Job, parent: &Parent, taken: Duration) -> Result<(), Error>
             partition: Some(job.plan.source.to_string()),
             lower: ranges().next().map(|(lower, _)| lower.literal.clone()),
             upper: ranges().next_back().map(|(_, upper)| upper.literal.clone()),
-            outcome: ensure::DRAINED.to_owned(),
+            outcome: outcome::DRAINED.to_owned(),
             failure: None,
         },
         taken,

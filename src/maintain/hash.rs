@@ -3,9 +3,11 @@
 
 use super::act;
 use super::blueprint::{self, Drawn};
-use super::ensure::{Decision, Deed, Done, Outcome};
+use super::deed::{Deed, Done};
+use super::ensure::Decision;
 use super::family;
 use super::managed::{self, Table};
+use super::outcome::Outcome;
 use crate::catalog::policy::Policy;
 use crate::error::Error;
 use crate::guc;

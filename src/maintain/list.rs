@@ -1,8 +1,10 @@
 //! Tables that are partitioned by list: values that have no partition lie in the default partition, and
 //! are told; where the policy says so, each gets a partition of its own.
 
-use super::ensure::{Decision, Deed, Outcome};
+use super::deed::Deed;
+use super::ensure::Decision;
 use super::managed::{self, Table};
+use super::outcome::Outcome;
 use super::values::{self, Chosen, Giving};
 use crate::analyze::INDEX_ONLY;
 use crate::catalog::policy::Policy;

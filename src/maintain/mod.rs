@@ -3,19 +3,23 @@
 //! [`set`] is what is there; [`premake`], [`levels`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
 //! decide, without a server; [`read`], [`referenced`], [`blueprint`], [`act`], [`detach`], [`retirement`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
 //! [`list`], [`values`], [`newcomers`], [`hash`] and [`unordered`] are about tables that are not partitioned by ranges;
-//! [`drain`] moves rows out of a default partition, [`family`] is about tables above and below one, [`ensure`] is a run over one table, and
-//! [`checkup`] tells how it fares.
+//! [`drain`] moves rows out of a default partition, [`family`] is about tables above and below one, [`ensure`] is a run over one table:
+//! what [`range`], [`list`] and [`hash`] decide becomes a [`deed`], of ranges a [`task`] that may be done in a [`group`], and [`compare`] looks for drift;
+//! [`outcome`] is what is told of each, and [`checkup`] tells how the table fares.
 
 mod act;
 pub mod adopt;
 mod blueprint;
 pub mod checkup;
+mod compare;
+pub mod deed;
 mod detach;
 mod disposal;
 pub mod drain;
 pub mod drift;
 pub mod ensure;
 pub mod family;
+mod group;
 mod hash;
 pub mod health;
 pub mod infer;
@@ -23,8 +27,10 @@ mod levels;
 mod list;
 pub mod managed;
 mod newcomers;
+pub mod outcome;
 pub mod parts;
 pub mod premake;
+mod range;
 pub mod read;
 pub mod recycle;
 mod referenced;
@@ -33,6 +39,7 @@ pub mod retire;
 mod retirement;
 pub mod schedule;
 pub mod set;
+mod task;
 #[cfg(test)]
 mod tests;
 mod timing;

@@ -2,8 +2,8 @@
 
 use super::act::{run, unchanged};
 use super::adopt::{may_steer, named};
-use super::ensure::Outcome;
 use super::family;
+use super::outcome::Outcome;
 use super::read::{self, Subject};
 use super::set::Leaf;
 use crate::catalog::recycled::{self, Recycled};

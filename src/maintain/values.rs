@@ -3,11 +3,12 @@
 
 use super::act;
 use super::blueprint::{self, Drawn};
-use super::ensure::{Deed, Done, Outcome};
+use super::deed::{Deed, Done};
 use super::family;
 use super::list::{self, Contents, ListTable, NewValue};
 use super::managed::Table;
 use super::newcomers::Newcomers;
+use super::outcome::Outcome;
 use crate::catalog::as_bookkeeper;
 use crate::db;
 use crate::error::Error;

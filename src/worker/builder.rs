@@ -6,9 +6,10 @@
 use super::maintenance;
 use crate::catalog::{history, policy};
 use crate::error::Error;
+use crate::maintain::deed;
 use crate::maintain::drift::{Drift, Remedy};
-use crate::maintain::ensure::{self, Outcome};
 use crate::maintain::managed::Table;
+use crate::maintain::outcome::Outcome;
 use crate::maintain::parts::Part;
 use crate::maintain::repair;
 use crate::pg::transaction::{Failure, unit};
@@ -138,7 +139,7 @@ fn attach(
             Ok(is_attached)
         });
         match attached {
-            Err(failure) if failure.is_transient() && tried < ensure::TRIES => {
+            Err(failure) if failure.is_transient() && tried < deed::TRIES => {
                 interrupts::nap(PAUSE * tried);
                 tried += 1;
             }

@@ -9,7 +9,9 @@ use crate::catalog::is_installed;
 use crate::catalog::policy::{self, Policy};
 use crate::error::Error;
 use crate::guc;
-use crate::maintain::ensure::{self, Outcome, Runner};
+use crate::maintain::deed::{self, Runner};
+use crate::maintain::ensure;
+use crate::maintain::outcome::Outcome;
 use crate::maintain::schedule;
 use crate::pg::interrupts;
 use crate::pg::transaction::{Failure, unit};
@@ -74,7 +76,7 @@ fn maintain(parent: pg_sys::Oid) -> Result<(), Failure> {
             let outcomes = ensure::table(
                 &policy,
                 false,
-                ensure::TRIES,
+                deed::TRIES,
                 may_go_on,
                 |work| unit(work),
                 Runner::Worker,
