@@ -310,7 +310,7 @@ fn pain_12_no_function_of_a_user_runs_with_more_rights() {
         [
             "create t_p10 created",
             "create skipped: rows cannot be moved out of the default partition: Row-level security is enabled on it. \
-             The conversion cannot carry this yet: policy p"
+             This is bound to it: policy p."
         ]
     );
     let seen =
