@@ -5,12 +5,11 @@ use super::set::{Leaf, PartitionSet, Position};
 use crate::catalog::{policy, table};
 use crate::db;
 use crate::error::Error;
-use crate::guc;
 use crate::pg::lock::Mode;
 use crate::pg::partitions;
 use crate::pg::relation::Relation;
 use crate::pg::settings;
-use crate::plan::bounds::{Coverage, RangeBound};
+use crate::plan::bounds::RangeBound;
 use crate::plan::codec::{Carrier, Codec, CodecError, Stored};
 use crate::plan::interval::KeyType;
 use crate::plan::names::QualifiedName;
@@ -50,22 +49,6 @@ impl Deref for Subject {
 struct Seams {
     ends: Vec<(i64, Stored)>,
     begins: Vec<(i64, Stored)>,
-}
-
-/// A default partition that may hold rows.
-struct FullDefault {
-    name: QualifiedName,
-    is_plain: bool,
-    is_large: bool,
-    /// On the partition column.
-    has_index: bool,
-}
-
-impl FullDefault {
-    /// Whether it can be asked for rows of a range without reading much.
-    fn can_be_asked(&self) -> bool {
-        self.has_index || !self.is_large
-    }
 }
 
 /// A partition column.
@@ -338,7 +321,8 @@ impl Subject {
         Ok(newest.map(|key| (key, key)))
     }
 
-    fn has_rows(&self, leaf: &QualifiedName) -> Result<bool, Error> {
+    /// Whether a partition has any.
+    pub fn has_rows(&self, leaf: &QualifiedName) -> Result<bool, Error> {
         let sql = Sql::template("SELECT EXISTS (SELECT FROM {leaf})")
             .name("leaf", leaf)
             .build();
@@ -362,150 +346,5 @@ impl Subject {
             "SELECT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND (conrelid = $1 OR confrelid = $1))",
             &[self.parent.into()],
         )
-    }
-
-    /// Why the default partition keeps a partition of these bounds from being attached, if it does:
-    /// ATTACH looks through all of it while nobody can use it, and fails where it finds a row.
-    pub fn default_in_the_way(
-        &self,
-        lower: Option<&str>,
-        upper: Option<&str>,
-    ) -> Result<Option<&'static str>, Error> {
-        let Some(default) = self.full_default()? else {
-            return Ok(None);
-        };
-        if default.can_be_asked() && self.default_holds(&default, lower, upper)? {
-            return Ok(Some("the default partition holds rows of this range"));
-        }
-        Ok(default.is_large.then_some(
-            "the default partition is larger than pg_partman_rs.default_scan_limit, and would be locked while it is looked through",
-        ))
-    }
-
-    /// The smallest and the largest key that the default partition holds within a window; `None` where
-    /// there is none, where it is no plain table, or cannot be asked without reading much.
-    pub fn default_coverage(
-        &self,
-        from: &RangeBound,
-        to: &RangeBound,
-    ) -> Result<Option<Coverage>, Error> {
-        let default = match self.full_default()? {
-            Some(default) if default.is_plain && default.can_be_asked() => default,
-            _ => return Ok(None),
-        };
-        // One subquery each, so that an index is asked for its ends.
-        let end = |aggregate: &'static str| {
-            Sql::template(
-                "(SELECT {key} FROM (SELECT {aggregate}({column}) FROM {default} \
-                   WHERE {column} >= {from} AND {column} < {to}) AS found(t))",
-            )
-            .trusted("key", request::as_key(self.set.key))
-            .trusted("aggregate", aggregate)
-            .ident("column", &self.column)
-            .name("default", &default.name)
-            .literal("from", &from.literal)
-            .literal("to", &to.literal)
-            .build()
-        };
-        let sql = format!("SELECT {}, {}", end("min"), end("max"));
-        let ends = self.reading(|| {
-            db::row(&sql, &[], |row| {
-                Ok((row.find::<i64>(1)?, row.find::<i64>(2)?))
-            })
-        })?;
-        Ok(match ends {
-            Some((Some(first), Some(last))) => Some(Coverage { first, last }),
-            _ => None,
-        })
-    }
-
-    /// Whether the default partition holds rows from one bound to the other. It is one that can be
-    /// asked.
-    pub fn default_has_rows_within(
-        &self,
-        lower: &RangeBound,
-        upper: &RangeBound,
-    ) -> Result<bool, Error> {
-        match self.full_default()? {
-            Some(default) => {
-                self.default_holds(&default, Some(&lower.literal), Some(&upper.literal))
-            }
-            None => Ok(false),
-        }
-    }
-
-    fn default_holds(
-        &self,
-        default: &FullDefault,
-        lower: Option<&str>,
-        upper: Option<&str>,
-    ) -> Result<bool, Error> {
-        let sql = Sql::template(
-            "SELECT EXISTS (SELECT FROM {default} WHERE {column} IS NOT NULL{lower}{upper})",
-        )
-        .name("default", &default.name)
-        .ident("column", &self.column)
-        .trusted("lower", &self.beyond(" >= ", lower))
-        .trusted("upper", &self.beyond(" < ", upper))
-        .build();
-        let look = || self.reading(|| db::value::<bool>(&sql, &[]));
-        match default.has_index {
-            true => settings::within(&crate::analyze::INDEX_ONLY, look),
-            false => look(),
-        }
-    }
-
-    /// The default partition, if there is one and it may hold rows.
-    fn full_default(&self) -> Result<Option<FullDefault>, Error> {
-        // ACCESS SHARE on the default partition, until the end of the transaction.
-        let Some(open) = self
-            .default
-            .and_then(|default| Relation::try_open(default, Mode::AccessShare))
-        else {
-            return Ok(None);
-        };
-        let is_plain = open.is_plain();
-        let bytes = match is_plain {
-            true => u64::from(open.blocks()) * u64::from(pg_sys::BLCKSZ),
-            false => 0,
-        };
-        if is_plain && bytes == 0 {
-            return Ok(None);
-        }
-        let (oid, name) = (open.oid(), open.name());
-        drop(open);
-        Ok(Some(FullDefault {
-            name,
-            is_plain,
-            is_large: bytes > guc::default_scan_limit(),
-            has_index: table::has_index_on(oid, &self.column)?,
-        }))
-    }
-
-    /// One end of a range, for a WHERE clause; nothing where there is no end.
-    fn beyond(&self, operator: &'static str, bound: Option<&str>) -> String {
-        bound.map_or_else(String::new, |bound| {
-            Sql::template(" AND {column}{operator}{bound}")
-                .ident("column", &self.column)
-                .trusted("operator", operator)
-                .literal("bound", bound)
-                .build()
-        })
-    }
-
-    /// Whether rows lie in the default partition.
-    pub fn default_has_rows(&self) -> Result<bool, Error> {
-        let Some(default) = self.default else {
-            return Ok(false);
-        };
-        let Some(open) = Relation::try_open(default, Mode::AccessShare) else {
-            return Ok(false);
-        };
-        if open.is_plain() && open.blocks() == 0 {
-            return Ok(false);
-        }
-        let name = open.name();
-        drop(open);
-        self.has_rows(&name)
     }
 }
