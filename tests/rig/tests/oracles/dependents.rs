@@ -62,7 +62,7 @@ fn bank() -> Cluster {
 #[test]
 fn views_and_triggers_change_hands_under_their_users() {
     let cluster = bank();
-    let run = Pgbench::new(&cluster, "bank", 24, 14)
+    let run = Pgbench::new(&cluster, "bank", 24, 30)
         .arg("--protocol=prepared")
         .arg("--rate=400")
         .script(TABLE_FIRST)
