@@ -67,7 +67,7 @@ impl Deref for Job {
 /// What the documents of a job (`plan`, `definition`, `horizon`) are written as. To be raised when
 /// one of them gains a field, or a field another meaning: a conversion that an earlier release
 /// began is then given up rather than misread. In all versions `plan` has `retired`.
-const DOCUMENT_VERSION: i32 = 3;
+const DOCUMENT_VERSION: i32 = 4;
 
 impl Outline {
     /// Refuses where another release wrote the documents, or where pg_upgrade has brought the job here:
@@ -511,6 +511,11 @@ pub fn due() -> Result<Vec<(JobId, pg_sys::Oid)>, Error> {
                  OR (phase IN ('paused', 'failed') AND EXISTS ( \
                        SELECT FROM partman_rs.request r WHERE r.job = job.id)) \
                  OR (phase = 'reversible' AND undo_until < clock_timestamp()) \
+                 OR (phase = 'reversible' AND EXISTS ( \
+                       SELECT FROM pg_constraint k \
+                         JOIN pg_class c ON c.oid = k.conrelid AND c.relname = job.plan #>> '{retired,name}' \
+                         JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgrelid = k.confrelid AND t.tgenabled = 'D' \
+                        WHERE k.conrelid = job.source AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid)) \
               ORDER BY id",
             &[],
             |row| Ok((JobId(row.get(1)?), row.get(2)?)),

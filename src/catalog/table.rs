@@ -83,6 +83,7 @@ fn is_among(extra: &Extra, known: &Dependents) -> bool {
                 || known.row_functions.iter().any(|one| one.oid == object)
         }
         "pg_statistic_ext" => known.statistics.iter().any(|one| one.oid == object),
+        "pg_constraint" => known.foreign_keys.iter().any(|one| one.oid == object),
         "pg_publication_rel" => known.publications.iter().any(|one| one.oid == object),
         _ => false,
     }

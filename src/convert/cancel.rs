@@ -1,6 +1,6 @@
 //! Taking a conversion back, before the swap: the source is left as it was, with nothing beside it.
 
-use super::{capture, change_log, prepare};
+use super::{capture, change_log, foreign_keys, prepare};
 use crate::catalog::job::{self, Outline};
 use crate::catalog::{leaf, table};
 use crate::error::Error;
@@ -17,6 +17,10 @@ use crate::plan::phase::Phase;
 ///
 /// The source may have been altered, or be gone, by now: only what is ours is taken away.
 pub fn take_back(job: &Outline) -> Result<(), Failure> {
+    // First, and by themselves: what they point at is not to be waited for while the source is locked.
+    if let Some(twin) = job.twin {
+        foreign_keys::drop_all(twin)?;
+    }
     unit(|| {
         if job.has_horizon {
             // ACCESS EXCLUSIVE on the source, until the end of this transaction (milliseconds):
@@ -60,6 +64,8 @@ pub fn finish(job: &Outline) -> Result<(), Error> {
                 retired: job.retired.name.clone(),
             });
         }
+        // Where the worker has not come to it yet.
+        foreign_keys::lock_referenced(job.source)?;
         acting_as(owner, Restriction::SecurityRestricted, || {
             super::drop_table(job.source, &name)
         })?;

@@ -16,6 +16,7 @@ pub mod catch_up;
 mod change_log;
 pub mod copy;
 mod fidelity;
+pub mod foreign_keys;
 pub mod index;
 mod indexed_leaf;
 mod layout;

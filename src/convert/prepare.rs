@@ -1,6 +1,6 @@
 //! Making the twin: partitioned, empty, inert.
 
-use super::{as_owner, open_source, relation_oid, run_step};
+use super::{as_owner, foreign_keys, open_source, relation_oid, run_step};
 use crate::catalog::job::{self, Job, Outline};
 use crate::catalog::{leaf, table};
 use crate::db;
@@ -43,6 +43,8 @@ pub fn make_twin(job: &Job) -> Result<(), Failure> {
             .collect::<Result<Vec<pg_sys::Oid>, _>>()?;
         leaf::insert_all(job.id, &leaves)?;
         let twin = relation_oid(&job.plan.twin)?;
+        // Near the end: what they point at is locked for it.
+        foreign_keys::make_at_rest(job, twin)?;
         // Until the swap the twin is nothing without the extension, and goes with it.
         depend::on_extension(twin)?;
         // A serial's sequence goes with the source if that is dropped, and is not to be in its
@@ -111,6 +113,7 @@ pub fn revoke_foreign(oid: pg_sys::Oid, name: &QualifiedName, kind: &str) -> Res
 /// Takes the twin away again, and what is known about it. The capture stays.
 pub fn drop_twin(job: &Outline) -> Result<(), Error> {
     if let Some(twin) = job.twin {
+        foreign_keys::lock_referenced(twin)?;
         // ACCESS EXCLUSIVE on the twin, which nobody else uses, until commit.
         let found =
             Relation::try_open(twin, Mode::AccessExclusive).map(|twin| (twin.name(), twin.owner()));

@@ -3,7 +3,8 @@
 use super::apply_rows::Time;
 use super::catch_up::{Drained, Pace, Targets, drain};
 use super::{
-    as_owner, capture, compare_definitions, definition_now, fidelity, open_source, run_step,
+    as_owner, capture, compare_definitions, definition_now, fidelity, foreign_keys, open_source,
+    run_step,
 };
 use crate::catalog::as_bookkeeper;
 use crate::catalog::job::{self, Job};
@@ -19,7 +20,7 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit};
-use crate::plan::dependents::locked_first;
+use crate::plan::dependents::{locked_first, referenced};
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
@@ -117,6 +118,16 @@ fn attempt_alone(
         let relation = pg_sys::Oid::from(relation);
         lock::relation(relation, Mode::AccessExclusive, patience.lock);
     }
+    // SHARE ROW EXCLUSIVE, until the end of this transaction (milliseconds), on what its foreign keys
+    // point at: of the triggers there, those of the source's give way to those of the twin's. Before
+    // the source, as who deletes there asks: his rows are locked first, then those that point at them.
+    // Who writes to the source asks the other way around, but for ROW SHARE, which goes with this lock;
+    // and so does reading.
+    let referenced = carried.map(|facts| referenced(&facts.dependents));
+    for relation in referenced.unwrap_or_default() {
+        let relation = pg_sys::Oid::from(relation);
+        lock::relation(relation, Mode::ShareRowExclusive, patience.lock);
+    }
     if let Some(parent) = &job.plan.default_of {
         // ACCESS EXCLUSIVE on the table whose default partition the source is, likewise:
         // exchanging one wants it. Parent before partition, as queries ask.
@@ -181,6 +192,7 @@ fn attempt_alone(
     if !reached || !is_named(job.source, &job.plan.retired) {
         return Err(super::twin_altered(job));
     }
+    foreign_keys::exchange(job.source, twin)?;
     capture::remove(job.source, &job.plan.retired, job.owner)?;
     fidelity::check(job, twin, &now)?;
     match &job.plan.default_of {
@@ -227,7 +239,10 @@ pub fn long_holders(job: &Job) -> Result<Vec<String>, Failure> {
             db::rows(
                 "SELECT DISTINCT format('process %s (%s, transaction open since %s)', a.pid, a.application_name, a.xact_start) \
                    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
-                  WHERE l.locktype = 'relation' AND l.relation IN ($1, $2) AND l.granted \
+                  WHERE l.locktype = 'relation' AND l.granted \
+                    AND (l.relation IN ($1, $2) \
+                         OR (l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.relation IN ( \
+                               SELECT k.confrelid FROM pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'f'))) \
                     AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
                     AND a.pid <> pg_backend_pid() \
                     AND a.xact_start < clock_timestamp() - interval '500 milliseconds'",

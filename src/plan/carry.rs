@@ -14,6 +14,8 @@ pub fn steps(plan: &Plan, source: &Facts, twin: &Facts) -> Vec<Step> {
     let mut steps = grants::changes(source, twin, &plan.twin, &plan.partitions);
     let mut wanted = comments::of_table(source, &plan.twin);
     let mut there = comments::of_table(twin, &plan.twin);
+    wanted.extend(comments::of_foreign_keys(source, &plan.twin));
+    there.extend(comments::of_foreign_keys(twin, &plan.twin));
     for index in &source.indexes {
         let planned = plan.indexes.iter().find(|plan| plan.name == index.name);
         wanted.extend(

@@ -86,6 +86,13 @@ pub fn of_table<'a>(facts: &'a Facts, name: &QualifiedName) -> Vec<Comment<'a>> 
     comments
 }
 
+/// On its foreign keys.
+pub fn of_foreign_keys<'a>(facts: &'a Facts, table: &QualifiedName) -> Vec<Comment<'a>> {
+    let keys = facts.dependents.foreign_keys.iter();
+    keys.map(|key| of_constraint(&key.name, table, &key.comment))
+        .collect()
+}
+
 /// On an index of that name, and on the constraint that it serves.
 pub fn of_index<'a>(
     index: &'a Index,

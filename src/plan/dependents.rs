@@ -6,11 +6,13 @@
 
 mod after;
 mod ahead;
+mod foreign_keys;
 mod manifest;
 mod refused;
 
 pub use after::{after_renaming, before_renaming, locked_first, rebound, rebound_steps};
 pub use ahead::{ahead, changes};
+pub use foreign_keys::{at_the_swap, key_steps, referenced};
 pub use manifest::{hanging_on, manifest};
 pub use refused::refused;
 
@@ -36,6 +38,9 @@ pub struct Dependents {
     pub row_functions: Vec<RowFunction>,
     pub statistics: Vec<Statistics>,
     pub publications: Vec<Publication>,
+    /// Foreign keys of the table that point at other tables, in the order in which they act.
+    #[serde(default)]
+    pub foreign_keys: Vec<ForeignKey>,
 }
 
 /// A trigger.
@@ -194,6 +199,35 @@ pub struct Publication {
     pub columns: Option<Vec<String>>,
     pub filter: Option<String>,
     pub owner_may_act_as_owner: bool,
+}
+
+/// A foreign key of the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    pub oid: u32,
+    pub name: String,
+    /// The table that it points at.
+    pub relation: u32,
+    pub schema: String,
+    pub relation_name: String,
+    pub is_to_partitioned: bool,
+    /// As `pg_get_constraintdef` writes it: with actions, MATCH, deferrability and NOT VALID.
+    pub definition: String,
+    /// Whether rows may violate it, and the server has no such key on a partitioned table.
+    pub needs_validation: bool,
+    /// Whether all its triggers fire as they do when just made.
+    pub acts: bool,
+    pub owner_may_reference: bool,
+    pub comment: Option<String>,
+}
+
+impl ForeignKey {
+    fn points_at(&self) -> QualifiedName {
+        QualifiedName {
+            schema: self.schema.clone(),
+            name: self.relation_name.clone(),
+        }
+    }
 }
 
 impl View {

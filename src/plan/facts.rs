@@ -212,10 +212,14 @@ impl Facts {
         facts
     }
 
-    /// The definition without what hangs on the table, and the settings that go with it.
+    /// The definition without what hangs on the table and may change while a conversion runs, and the
+    /// settings that go with it. Foreign keys may not: rows would have to be looked at.
     pub fn without_dependents(&self) -> Facts {
         Facts {
-            dependents: Dependents::default(),
+            dependents: Dependents {
+                foreign_keys: self.dependents.foreign_keys.clone(),
+                ..Dependents::default()
+            },
             row_security: false,
             force_row_security: false,
             replica_identity: String::new(),
@@ -244,6 +248,9 @@ impl Facts {
             .for_each(|check| check.comment = None);
         for not_null in &mut facts.not_nulls {
             not_null.comment = None;
+        }
+        for key in &mut facts.dependents.foreign_keys {
+            key.comment = None;
         }
         for index in &mut facts.indexes {
             index.comment = None;
@@ -387,6 +394,12 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             "its publications",
             &before.dependents.publications,
             &after.dependents.publications,
+            |one| &one.name,
+        ),
+        named(
+            "its foreign keys",
+            &before.dependents.foreign_keys,
+            &after.dependents.foreign_keys,
             |one| &one.name,
         ),
         named(

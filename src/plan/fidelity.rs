@@ -75,6 +75,10 @@ fn without_oids(dependents: &mut Dependents) {
         .row_functions
         .iter_mut()
         .for_each(|one| one.oid = 0);
+    dependents
+        .foreign_keys
+        .iter_mut()
+        .for_each(|one| one.oid = 0);
     // A replaced view has another rule.
     dependents.views.iter_mut().for_each(|one| one.oid = 0);
 }

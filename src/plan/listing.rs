@@ -49,7 +49,7 @@ pub fn steps(plan: &Plan, facts: &Facts, estimate: &Estimate) -> Vec<Listed> {
     all.push(catch_up(plan, facts).into());
     all.extend(verify(plan, estimate));
     all.extend(swap(plan, facts));
-    all.extend(afterwards(plan).map(Listed::from));
+    all.extend(afterwards(plan, facts));
     all
 }
 
@@ -60,6 +60,10 @@ fn prepare(plan: &Plan, estimate: &Estimate) -> Vec<Listed> {
             Some(place) => Listed::new(step.clone(), estimate.make_partition(place)),
             None => Listed::from(step.clone()),
         })
+        .chain(plan.foreign_keys.iter().map(|step| Listed {
+            waits: step.statement.starts_with("ALTER TABLE"),
+            ..Listed::from(step.clone())
+        }))
         .collect()
 }
 
@@ -162,6 +166,8 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         waits: true,
         ..Listed::from(lock_source)
     };
+    let keys = dependents::at_the_swap(facts, &plan.retired);
+    let lock_referenced = keys.first.into_iter().map(waiting);
     let lock_twin = lock(&plan.twin).locks_new(Mode::AccessExclusive, &plan.twin);
     let end_capture = capture::TRIGGERS.map(|trigger| {
         Step::new(
@@ -178,12 +184,24 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         .chain(plan.swap.clone())
         .chain(dependents::after_renaming(facts, &plan.retired))
         .chain(dependents::rebound_steps(&facts.dependents))
+        .chain(keys.exchange.into_iter().map(|step| step.note(BY_US)))
         .chain(end_capture)
         .chain(std::iter::once(drop_log));
-    std::iter::once(lock_source).chain(under_lock.map(Listed::from))
+    lock_referenced
+        .chain(std::iter::once(lock_source))
+        .chain(under_lock.map(Listed::from))
 }
 
-fn afterwards(plan: &Plan) -> impl Iterator<Item = Step> {
+/// A step that waits for others to leave a table.
+fn waiting(step: Step) -> Listed {
+    Listed {
+        waits: true,
+        ..Listed::from(step.note(SHORT_WAIT))
+    }
+}
+
+fn afterwards(plan: &Plan, facts: &Facts) -> Vec<Listed> {
+    let keys = dependents::at_the_swap(facts, &plan.retired).afterwards;
     let analyze = Step::new(Phase::Reversible, analyze(&plan.source))
         .lock(Lock::on(Mode::ShareUpdateExclusive, &plan.source).with_partitions())
         .lock(Lock::on(Mode::AccessShare, &plan.source).on_indexes())
@@ -197,5 +215,6 @@ fn afterwards(plan: &Plan) -> impl Iterator<Item = Step> {
     .locks(Mode::AccessExclusive, &plan.retired)
     .lock(Lock::on(Mode::AccessExclusive, &plan.retired).on_indexes())
     .note("by finish_conversion, or when undo_window has passed");
-    [analyze, drop].into_iter()
+    let keys = keys.into_iter().map(waiting);
+    keys.chain([analyze, drop].map(Listed::from)).collect()
 }

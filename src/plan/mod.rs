@@ -70,6 +70,9 @@ pub struct Plan {
     /// Ascending, contiguous ranges; then the default partition, if there is one.
     pub partitions: Vec<Partition>,
     pub prepare: Vec<Step>,
+    /// What gives the twin its foreign keys, while it is empty.
+    #[serde(default)]
+    pub foreign_keys: Vec<Step>,
     /// The statement that makes the change log.
     pub create_log: String,
     pub indexes: Vec<IndexPlan>,
@@ -235,7 +238,12 @@ pub fn make(
         None => Vec::new(),
         Some(_) => drain::loosening_steps(&twin, &partitions),
     };
+    let foreign_keys = match &default_of {
+        None => dependents::key_steps(facts, &twin),
+        Some(_) => Vec::new(),
+    };
     Plan {
+        foreign_keys,
         notices: notices(facts, key),
         create_log: capture::create_log(facts, identity_index, &partition_key),
         identity: identity_index.map(|index| Identity {

@@ -6,7 +6,7 @@ use crate::catalog::request::{self, Action};
 use crate::catalog::table;
 use crate::convert::copy::{Progress, copy_next};
 use crate::convert::{
-    Memory, Next, advance, cancel, check_definition, check_twin, index, statistics,
+    Memory, Next, advance, cancel, check_definition, check_twin, foreign_keys, index, statistics,
 };
 use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
@@ -37,6 +37,7 @@ pub fn run(id: JobId) {
             Err(failure) => return fail(&outline, &failure),
         };
         if outline.phase == Phase::Reversible {
+            drop_retired_keys(&outline);
             if just_swapped {
                 gather_statistics(&outline);
             }
@@ -293,6 +294,27 @@ fn finish_if_due(job: &Outline) {
     {
         note(job, Some(&failure));
     }
+}
+
+/// So often the foreign keys of the retired table are tried to be dropped, before the next look at all
+/// jobs brings another worker.
+const KEY_TRIES: u32 = 20;
+
+/// Drops the foreign keys of the retired table, which do nothing any more. What they point at must be
+/// free for a moment.
+fn drop_retired_keys(job: &Outline) {
+    let mut memory = Memory::new();
+    for _ in 0..KEY_TRIES {
+        match foreign_keys::drop_retired(job.source, &job.retired.name) {
+            Ok(()) => return,
+            Err(failure) if failure.is_transient() => interrupts::nap(memory.back_off()),
+            Err(failure) => return report(job.id, &failure),
+        }
+    }
+    pgrx::log!(
+        "conversion {}: the foreign keys of the retired table are still there: what they point at is in use; the next worker that looks tries again",
+        job.id.0
+    );
 }
 
 /// Completes the planner's statistics on the new table; without, those of the sample remain.

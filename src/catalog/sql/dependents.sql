@@ -217,6 +217,28 @@ WITH
              ORDER BY p.pubname) AS list
       FROM pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid, relation r
      WHERE x.prrelid = wanted.oid
+  ),
+  -- To other tables, and not those of the table that it is a partition of: a partition gets them when it is attached.
+  foreign_keys AS (
+    SELECT json_agg(json_build_object(
+             'oid', k.oid::int8,
+             'name', k.conname,
+             'relation', e.oid::int8, 'schema', n.nspname, 'relation_name', e.relname,
+             'is_to_partitioned', e.relkind = 'p',
+             'definition', pg_get_constraintdef(k.oid),
+             'needs_validation', NOT k.convalidated AND current_setting('server_version_num')::int < 180000,
+             'acts', (SELECT coalesce(bool_and(t.tgenabled = 'O'), true) FROM pg_trigger t WHERE t.tgconstraint = k.oid),
+             'owner_may_reference', has_schema_privilege(r.relowner, n.oid, 'USAGE')
+               AND (has_table_privilege(r.relowner, e.oid, 'REFERENCES')
+                    OR (SELECT bool_and(has_column_privilege(r.relowner, e.oid, a, 'REFERENCES')) FROM unnest(k.confkey) a)),
+             'comment', obj_description(k.oid, 'pg_constraint'))
+             -- In the order in which they act, which is that of the names of their triggers.
+             ORDER BY (SELECT min(t.tgname::text COLLATE "C") FROM pg_trigger t
+                        WHERE t.tgconstraint = k.oid AND t.tgrelid = k.confrelid), k.conname) AS list
+      FROM pg_constraint k
+      JOIN pg_class e ON e.oid = k.confrelid
+      JOIN pg_namespace n ON n.oid = e.relnamespace, relation r
+     WHERE k.conrelid = wanted.oid AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid
   )
 SELECT json_build_object(
          'triggers', coalesce(triggers.list, '[]'),
@@ -228,9 +250,11 @@ SELECT json_build_object(
          'functions', coalesce(functions.list, '[]'),
          'row_functions', coalesce(row_functions.list, '[]'),
          'statistics', coalesce(statistics.list, '[]'),
-         'publications', coalesce(publications.list, '[]')
+         'publications', coalesce(publications.list, '[]'),
+         'foreign_keys', coalesce(foreign_keys.list, '[]')
        ) AS dependents
   FROM relation
  CROSS JOIN triggers CROSS JOIN policies CROSS JOIN rules CROSS JOIN rules_elsewhere CROSS JOIN policies_elsewhere
  CROSS JOIN views CROSS JOIN functions CROSS JOIN row_functions CROSS JOIN statistics CROSS JOIN publications
+ CROSS JOIN foreign_keys
 ) document

@@ -196,6 +196,17 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
         "statistics object",
         dependents.statistics.iter().map(|one| &one.name),
     );
+    for key in &dependents.foreign_keys {
+        items.add(
+            "foreign key",
+            &key.name,
+            Fate::Rebuilt,
+            Some(
+                "on the empty table; acts from the swap on, and holds for all rows, as it did"
+                    .to_owned(),
+            ),
+        );
+    }
     items.kept(
         "publication",
         dependents.publications.iter().map(|one| one.name.clone()),

@@ -1,5 +1,6 @@
 //! What hangs on a table and cannot be made again, or not by the one who would have to.
 
+use super::ForeignKey;
 use crate::plan::blockers::Blocker;
 use crate::plan::capture::TRIGGERS;
 use crate::plan::facts::Facts;
@@ -117,6 +118,9 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
             ));
         }
     }
+    for key in &dependents.foreign_keys {
+        found.extend(refused_key(facts, key));
+    }
     for publication in &dependents.publications {
         if !publication.via_root {
             found.push(Blocker::with_hint(
@@ -139,6 +143,39 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
                 "ALTER PUBLICATION … OWNER TO ….",
             ));
         }
+    }
+    found
+}
+
+fn refused_key(facts: &Facts, key: &ForeignKey) -> Vec<Blocker> {
+    let mut found = Vec::new();
+    let name = &key.name;
+    let points_at = key.points_at();
+    if key.needs_validation {
+        found.push(Blocker::with_hint(
+            format!("Foreign key \"{name}\" is NOT VALID, as that of a partitioned table can be since PostgreSQL 18 only."),
+            "ALTER TABLE … VALIDATE CONSTRAINT …, while readers and writers go on.",
+        ));
+    }
+    if !key.acts {
+        found.push(Blocker::with_hint(
+            format!("Triggers of foreign key \"{name}\" are disabled, or fire otherwise than when they were made."),
+            "ALTER TABLE … ENABLE TRIGGER ALL, on its table and on the one that it points at.",
+        ));
+    }
+    if key.is_to_partitioned {
+        found.push(Blocker::fact(format!(
+            "Foreign key \"{name}\" points at partitioned table {points_at}, which this release cannot carry."
+        )));
+    }
+    if !key.owner_may_reference {
+        found.push(Blocker::with_hint(
+            format!(
+                "The table's owner \"{}\" may not refer to table {points_at}, and so cannot make foreign key \"{name}\" again.",
+                facts.owner_name
+            ),
+            "GRANT REFERENCES ON TABLE …, and USAGE ON SCHEMA …, to the owner.",
+        ));
     }
     found
 }

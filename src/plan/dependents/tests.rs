@@ -1,7 +1,9 @@
 use super::{
-    Dependents, Policy, Statistics, Trigger, View, after_renaming, ahead, changes, refused,
+    Dependents, ForeignKey, Policy, Statistics, Trigger, View, after_renaming, ahead, at_the_swap,
+    changes, key_steps, referenced, refused,
 };
 use crate::plan::facts::Facts;
+use crate::plan::fidelity::difference;
 use crate::plan::names::QualifiedName;
 use crate::plan::{Partition, Plan};
 use serde_json::json;
@@ -242,4 +244,116 @@ fn only_of_the_table_is_refused_and_of_another_is_not() {
         []
     );
     assert_eq!(refused(&reading("SELECT a FROM ONLY public.tt;")), []);
+}
+
+fn key(name: &str, relation: u32) -> ForeignKey {
+    ForeignKey {
+        oid: 5,
+        name: name.to_owned(),
+        relation,
+        schema: "public".to_owned(),
+        relation_name: format!("Other {relation}"),
+        is_to_partitioned: false,
+        definition: format!("FOREIGN KEY (a) REFERENCES public.\"Other {relation}\"(id)"),
+        needs_validation: false,
+        acts: true,
+        owner_may_reference: true,
+        comment: None,
+    }
+}
+
+fn with_keys(foreign_keys: Vec<ForeignKey>) -> Facts {
+    facts(Dependents {
+        foreign_keys,
+        ..Dependents::default()
+    })
+}
+
+#[test]
+fn foreign_keys_are_made_in_the_order_in_which_they_act() {
+    let commented = ForeignKey {
+        comment: Some("it's".to_owned()),
+        ..key("a \"key\"", 7)
+    };
+    let source = with_keys(vec![key("z", 9), commented]);
+    assert_eq!(
+        statements(key_steps(&source, &name("t_twin"))),
+        [
+            "ALTER TABLE public.t_twin ADD CONSTRAINT z FOREIGN KEY (a) REFERENCES public.\"Other 9\"(id)",
+            "ALTER TABLE public.t_twin ADD CONSTRAINT \"a \"\"key\"\"\" FOREIGN KEY (a) REFERENCES public.\"Other 7\"(id)",
+            "COMMENT ON CONSTRAINT \"a \"\"key\"\"\" ON public.t_twin IS 'it''s'",
+        ]
+    );
+}
+
+#[test]
+fn what_foreign_keys_point_at_is_locked_once_and_in_one_order() {
+    let source = with_keys(vec![key("c", 9), key("b", 7), key("a", 9)]);
+    assert_eq!(referenced(&source.dependents), [7, 9]);
+    let told = at_the_swap(&source, &name("t_retired"));
+    assert_eq!(
+        statements(told.first),
+        [
+            "LOCK TABLE ONLY public.\"Other 7\" IN SHARE ROW EXCLUSIVE MODE",
+            "LOCK TABLE ONLY public.\"Other 9\" IN SHARE ROW EXCLUSIVE MODE",
+        ]
+    );
+    assert_eq!(told.exchange.len(), 2);
+    assert_eq!(told.afterwards.len(), 3);
+}
+
+#[test]
+fn a_foreign_key_that_would_not_be_what_it_was_is_refused() {
+    let whole = key("k", 7);
+    assert_eq!(refused(&with_keys(vec![whole.clone()])), []);
+    let not_valid = ForeignKey {
+        needs_validation: true,
+        ..whole.clone()
+    };
+    let disabled = ForeignKey {
+        acts: false,
+        ..whole.clone()
+    };
+    let to_partitioned = ForeignKey {
+        is_to_partitioned: true,
+        ..whole.clone()
+    };
+    let not_allowed = ForeignKey {
+        owner_may_reference: false,
+        ..whole
+    };
+    for key in [not_valid, disabled, to_partitioned, not_allowed] {
+        assert_eq!(refused(&with_keys(vec![key])).len(), 1);
+    }
+}
+
+#[test]
+fn a_foreign_key_may_not_change_while_rows_are_copied_but_its_comment_may() {
+    let comparable = |facts: &Facts| facts.without_carried().without_dependents();
+    let before = with_keys(vec![key("k", 7)]);
+    let commented = with_keys(vec![ForeignKey {
+        comment: Some("said".to_owned()),
+        ..key("k", 7)
+    }]);
+    let another = with_keys(vec![key("k", 8)]);
+    assert_eq!(comparable(&before), comparable(&commented));
+    assert_ne!(comparable(&before), comparable(&another));
+    assert_ne!(comparable(&before), comparable(&with_keys(Vec::new())));
+}
+
+#[test]
+fn a_result_whose_foreign_keys_act_in_another_order_is_not_what_the_source_was() {
+    let mut made = key("a", 7);
+    made.oid = 6;
+    let source = with_keys(vec![key("a", 7), key("b", 7)]);
+    let result = with_keys(vec![made.clone(), key("b", 7)]);
+    let exchanged = with_keys(vec![key("b", 7), made]);
+    let as_partitioned = |facts: Facts| Facts {
+        kind: "p".to_owned(),
+        is_inherited: true,
+        ..facts
+    };
+    assert_eq!(difference(&source, &as_partitioned(result), &plan()), None);
+    assert!(difference(&source, &as_partitioned(exchanged), &plan()).is_some());
+    assert!(difference(&source, &as_partitioned(with_keys(Vec::new())), &plan()).is_some());
 }

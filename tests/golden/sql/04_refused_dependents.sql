@@ -48,7 +48,8 @@ SELECT tests.with_it('ALTER TABLE t REPLICA IDENTITY USING INDEX t_pkey');
 SELECT tests.with_it('CREATE STATISTICS s ON k, v FROM t');
 SELECT tests.with_it('CREATE STATISTICS s ON (k + 1) FROM t');
 SELECT tests.with_it('ALTER TABLE t ADD FOREIGN KEY (k) REFERENCES other');
-SELECT tests.with_it('ALTER TABLE t ADD FOREIGN KEY (k) REFERENCES other NOT VALID');
+SELECT tests.with_it('ALTER TABLE t ADD FOREIGN KEY (k) REFERENCES other NOT VALID')
+    ~ CASE WHEN current_setting('server_version_num')::int < 180000 THEN 'Foreign key "t_k_fkey" is NOT VALID' ELSE '^not refused$' END AS as_the_server_can;
 SELECT tests.with_it('ALTER TABLE other ADD FOREIGN KEY (id) REFERENCES t');
 SELECT tests.with_it('ALTER TABLE t ADD FOREIGN KEY (k) REFERENCES t');
 SELECT tests.with_it('CREATE FUNCTION f(t) RETURNS int LANGUAGE sql AS ''SELECT 1''');

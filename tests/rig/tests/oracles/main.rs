@@ -14,6 +14,7 @@ mod dependents;
 mod detaching;
 mod draining;
 mod estimates;
+mod foreign_keys;
 mod index_repair;
 mod keyless;
 mod killed_maintenance;

@@ -1,0 +1,92 @@
+//! Foreign keys of a table, to others, as they stand in the catalog.
+
+use super::as_bookkeeper;
+use crate::db;
+use crate::error::Error;
+use crate::plan::names::QualifiedName;
+use pgrx::pg_sys;
+
+/// A foreign key.
+#[derive(Debug, PartialEq)]
+pub struct ForeignKey {
+    pub oid: pg_sys::Oid,
+    pub name: String,
+    /// The table that it points at.
+    pub referenced: pg_sys::Oid,
+}
+
+/// A trigger of a foreign key, on the table that it points at.
+#[derive(Debug)]
+pub struct Trigger {
+    pub relation: QualifiedName,
+    pub name: String,
+}
+
+/// Those of a table, but for what comes from a table that it is a partition of.
+pub fn of(table: pg_sys::Oid) -> Result<Vec<ForeignKey>, Error> {
+    db::rows(
+        "SELECT k.oid, k.conname::text, k.confrelid FROM pg_constraint k \
+          WHERE k.conrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid \
+          ORDER BY k.oid",
+        &[table.into()],
+        read,
+    )
+}
+
+/// Those among them whose triggers on other tables are disabled.
+pub fn at_rest(table: pg_sys::Oid) -> Result<Vec<ForeignKey>, Error> {
+    db::rows(
+        "SELECT k.oid, k.conname::text, k.confrelid FROM pg_constraint k \
+          WHERE k.conrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid \
+            AND EXISTS (SELECT FROM pg_trigger t \
+                         WHERE t.tgconstraint = k.oid AND t.tgrelid = k.confrelid AND t.tgenabled = 'D') \
+          ORDER BY k.oid",
+        &[table.into()],
+        read,
+    )
+}
+
+fn read(row: &db::Row) -> Result<ForeignKey, Error> {
+    Ok(ForeignKey {
+        oid: row.get(1)?,
+        name: row.get(2)?,
+        referenced: row.get(3)?,
+    })
+}
+
+/// The triggers that a table's foreign keys have on the tables that they point at.
+pub fn triggers_elsewhere(table: pg_sys::Oid) -> Result<Vec<Trigger>, Error> {
+    db::rows(
+        "SELECT n.nspname::text, c.relname::text, t.tgname::text \
+           FROM pg_constraint k \
+           JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgrelid = k.confrelid \
+           JOIN pg_class c ON c.oid = t.tgrelid \
+           JOIN pg_namespace n ON n.oid = c.relnamespace \
+          WHERE k.conrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid \
+          ORDER BY k.oid, t.oid",
+        &[table.into()],
+        |row| {
+            Ok(Trigger {
+                relation: QualifiedName {
+                    schema: row.get(1)?,
+                    name: row.get(2)?,
+                },
+                name: row.get(3)?,
+            })
+        },
+    )
+}
+
+/// Whether somebody in a transaction that began a while ago has a lock on a table.
+pub fn is_held_for_long(table: pg_sys::Oid) -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::value(
+            "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+                             WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted \
+                               AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
+                               AND a.pid <> pg_backend_pid() \
+                               AND a.xact_start < clock_timestamp() - interval '500 milliseconds')",
+            &[table.into()],
+        )
+    })
+}

@@ -1,0 +1,153 @@
+//! Foreign keys of the twin and of the source: at any time those of one of them act, and never those
+//! of both.
+//!
+//! Of a foreign key, the triggers on its own table see to it that a new row points at one; the twin gets
+//! its rows below SQL, and they do not fire. The triggers on the table that it points at see to it that
+//! what is pointed at stays, or follows: these are what is put to rest.
+
+use super::{as_owner, run_step};
+use crate::catalog::as_bookkeeper;
+use crate::catalog::foreign_key::{self, ForeignKey};
+use crate::catalog::job::Job;
+use crate::db;
+use crate::error::Error;
+use crate::guc;
+use crate::pg::lock::{self, Mode};
+use crate::pg::relation::Relation;
+use crate::pg::role::{Restriction, acting_as};
+use crate::pg::transaction::{Failure, unit};
+use crate::plan::dependents::referenced;
+use crate::plan::names::QualifiedName;
+use crate::plan::sql::Sql;
+use pgrx::pg_sys;
+use std::time::Duration;
+
+/// Gives the twin, which is empty, the foreign keys of the source, at rest.
+pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
+    let wanted = &job.definition.dependents;
+    for relation in referenced(wanted) {
+        // SHARE ROW EXCLUSIVE on what they point at, until the end of this transaction: making a key
+        // makes triggers there. Who writes there waits meanwhile, tens of milliseconds where there are
+        // hundreds of partitions; who reads, or writes to the source, does not.
+        lock::relation(
+            pg_sys::Oid::from(relation),
+            Mode::ShareRowExclusive,
+            guc::swap_lock_timeout(),
+        );
+    }
+    as_owner(job, || job.plan.foreign_keys.iter().try_for_each(run_step))?;
+    // The statements went by names, and no lock on a table keeps its schema from changing its name.
+    let mut made: Vec<(String, u32)> = foreign_key::of(twin)?
+        .into_iter()
+        .map(|key| (key.name, key.referenced.to_u32()))
+        .collect();
+    let keys = wanted.foreign_keys.iter();
+    let mut wanted: Vec<(String, u32)> = keys.map(|key| (key.name.clone(), key.relation)).collect();
+    made.sort();
+    wanted.sort();
+    if job.plan.default_of.is_none() && made != wanted {
+        return Err(super::twin_altered(job));
+    }
+    fire(twin, false)
+}
+
+/// Puts the keys of the source to rest, and lets those of the twin act. What they point at is locked
+/// so that nobody writes there.
+pub fn exchange(source: pg_sys::Oid, twin: pg_sys::Oid) -> Result<(), Error> {
+    fire(source, false)?;
+    fire(twin, true)
+}
+
+/// Says whether the triggers that a table's foreign keys have on other tables fire. That is a
+/// superuser's to say: the table's owner need not own those.
+fn fire(table: pg_sys::Oid, fires: bool) -> Result<(), Error> {
+    let template = match fires {
+        true => "ALTER TABLE {relation} ENABLE TRIGGER {name}",
+        false => "ALTER TABLE {relation} DISABLE TRIGGER {name}",
+    };
+    let triggers = foreign_key::triggers_elsewhere(table)?;
+    as_bookkeeper(|| {
+        triggers.iter().try_for_each(|trigger| {
+            let statement = Sql::template(template)
+                .name("relation", &trigger.relation)
+                .ident("name", &trigger.name);
+            db::run(&statement.build(), &[]).map(drop)
+        })
+    })
+}
+
+/// Locks what the foreign keys of a table point at, which is to be dropped.
+pub fn lock_referenced(table: pg_sys::Oid) -> Result<(), Error> {
+    for relation in referenced_by(&foreign_key::of(table)?) {
+        // ACCESS EXCLUSIVE, until the end of this transaction (milliseconds): dropping a key drops
+        // triggers there. Everybody queues behind the wait for it, hence the time-out.
+        lock::relation(relation, Mode::AccessExclusive, guc::swap_lock_timeout());
+    }
+    Ok(())
+}
+
+fn referenced_by(keys: &[ForeignKey]) -> Vec<pg_sys::Oid> {
+    let mut all: Vec<pg_sys::Oid> = keys.iter().map(|key| key.referenced).collect();
+    all.sort_unstable_by_key(|relation| relation.to_u32());
+    all.dedup();
+    all
+}
+
+/// Drops the foreign keys of the twin, one by one. Fails with 55P03 where others are in the way.
+pub fn drop_all(twin: pg_sys::Oid) -> Result<(), Failure> {
+    for key in unit(|| foreign_key::of(twin))? {
+        unit(|| drop_one(twin, &key, None, guc::swap_lock_timeout()))?;
+    }
+    Ok(())
+}
+
+/// Drops those of the retired source: at rest they are in nobody's way, but what is dumped meanwhile
+/// could not be restored with them, since its rows may point at what is gone by now. Likewise; but that has
+/// time, and asks for no lock that would only make others wait.
+pub fn drop_retired(source: pg_sys::Oid, retired: &str) -> Result<(), Failure> {
+    for key in unit(|| foreign_key::at_rest(source))? {
+        if unit(|| foreign_key::is_held_for_long(key.referenced))? {
+            return Err(Failure::from(Error::LockNotAvailable {
+                relation: key.name.clone(),
+                purpose: "dropping it from the retired table: what it points at is in use for long",
+            }));
+        }
+        unit(|| drop_one(source, &key, Some(retired), SHORT))?;
+    }
+    Ok(())
+}
+
+/// How long a lock is waited for that is not urgent.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// `only`: the name that the table must have, or it is left alone.
+fn drop_one(
+    table: pg_sys::Oid,
+    key: &ForeignKey,
+    only: Option<&str>,
+    patience: Duration,
+) -> Result<(), Error> {
+    // ACCESS EXCLUSIVE on a table that nobody else uses, then on what its key points at (see
+    // `lock_referenced`), both until the end of this transaction.
+    lock::relation(table, Mode::AccessExclusive, patience);
+    let found = Relation::try_open(table, Mode::AccessExclusive)
+        .map(|table| (table.name(), table.owner()))
+        .filter(|(name, _)| only.is_none_or(|only| name.name == only));
+    let Some((name, owner)) = found else {
+        return Ok(());
+    };
+    lock::relation(key.referenced, Mode::AccessExclusive, patience);
+    if !foreign_key::of(table)?.contains(key) {
+        return Ok(());
+    }
+    acting_as(owner, Restriction::SecurityRestricted, || {
+        db::run(&drop_statement(&name, &key.name), &[]).map(drop)
+    })
+}
+
+fn drop_statement(table: &QualifiedName, key: &str) -> String {
+    Sql::template("ALTER TABLE {table} DROP CONSTRAINT {name}")
+        .name("table", table)
+        .ident("name", key)
+        .build()
+}

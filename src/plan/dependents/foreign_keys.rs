@@ -1,0 +1,91 @@
+//! Foreign keys of the table, to others: made on the twin while it is empty, and put to rest until the
+//! swap.
+//!
+//! Of a foreign key two triggers are on the table that it points at. Those of the twin's are disabled
+//! from the beginning: a row that the source has no more must keep nobody from deleting what it
+//! pointed at. The swap enables them, and disables those of the source's. What the twin then holds are
+//! the rows of the source, which its key has seen: nothing is to be validated.
+
+use super::Dependents;
+use crate::plan::comments;
+use crate::plan::facts::Facts;
+use crate::plan::lock::{Lock, Mode};
+use crate::plan::names::QualifiedName;
+use crate::plan::phase::Phase;
+use crate::plan::sql::Sql;
+use crate::plan::step::Step;
+
+const AT_REST: &str = "reads no row; what has to be done where it points at rests until the swap";
+
+/// The statements that give the empty twin the keys of the source, with their comments.
+pub fn key_steps(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
+    let keys = &facts.dependents.foreign_keys;
+    let make = keys.iter().map(|key| {
+        let statement = Sql::template("ALTER TABLE {twin} ADD CONSTRAINT {name} {definition}")
+            .name("twin", twin)
+            .ident("name", &key.name)
+            .trusted("definition", &key.definition);
+        Step::new(Phase::Prepared, statement.build())
+            .locks(Mode::ShareRowExclusive, &key.points_at())
+            .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions())
+            .note(AT_REST)
+    });
+    make.chain(comments::steps(
+        Phase::Prepared,
+        comments::of_foreign_keys(facts, twin),
+    ))
+    .collect()
+}
+
+/// What the worker itself locks and runs for them at the swap, as told in the plan: before the source is
+/// locked, after the renaming, and when all is done.
+pub struct AtTheSwap {
+    pub first: Vec<Step>,
+    pub exchange: Vec<Step>,
+    pub afterwards: Vec<Step>,
+}
+
+/// See [`AtTheSwap`].
+pub fn at_the_swap(facts: &Facts, retired: &QualifiedName) -> AtTheSwap {
+    let keys = &facts.dependents.foreign_keys;
+    let mut tables: Vec<(u32, QualifiedName)> = keys
+        .iter()
+        .map(|key| (key.relation, key.points_at()))
+        .collect();
+    tables.sort_by_key(|(relation, _)| *relation);
+    tables.dedup();
+    let first = tables.iter().map(|(_, table)| {
+        let lock = Sql::template("LOCK TABLE ONLY {table} IN SHARE ROW EXCLUSIVE MODE");
+        Step::new(Phase::Swapping, lock.name("table", table).build())
+            .locks(Mode::ShareRowExclusive, table)
+    });
+    let exchange = tables.iter().map(|(_, table)| {
+        let told = format!(
+            "-- on {table}, disable the triggers of the foreign keys of {retired}, and enable those of {}",
+            facts.qualified_name()
+        );
+        Step::new(Phase::Swapping, told).locks(Mode::ShareRowExclusive, table)
+    });
+    let afterwards = keys.iter().map(|key| {
+        let drop = Sql::template("ALTER TABLE {retired} DROP CONSTRAINT {name}")
+            .name("retired", retired)
+            .ident("name", &key.name);
+        Step::new(Phase::Reversible, drop.build())
+            .locks(Mode::AccessExclusive, retired)
+            .locks(Mode::AccessExclusive, &key.points_at())
+    });
+    AtTheSwap {
+        first: first.collect(),
+        exchange: exchange.collect(),
+        afterwards: afterwards.collect(),
+    }
+}
+
+/// The tables that the keys point at, in the order in which they are locked.
+pub fn referenced(dependents: &Dependents) -> Vec<u32> {
+    let keys = dependents.foreign_keys.iter();
+    let mut all: Vec<u32> = keys.map(|key| key.relation).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}

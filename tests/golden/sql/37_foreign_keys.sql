@@ -1,0 +1,148 @@
+\getenv dir PG_ABS_SRCDIR
+\set setup :dir '/setup.psql'
+\i :setup
+-- Foreign keys of the table, to others: with actions, MATCH, deferrability, comments; at any time those of the table in use act, and no
+-- others.
+SET client_min_messages = error;
+CREATE ROLE regress_owner;
+CREATE SCHEMA "odd schema";
+GRANT USAGE ON SCHEMA "odd schema" TO regress_owner;
+GRANT CREATE ON SCHEMA public TO regress_owner;
+SET client_min_messages = warning;
+CREATE TABLE "odd schema"."Ref ""q""" (id int PRIMARY KEY, a int NOT NULL, b int NOT NULL, UNIQUE (a, b));
+INSERT INTO "odd schema"."Ref ""q""" SELECT i, i, i FROM generate_series(0, 100) i;
+CREATE TABLE customer (id int PRIMARY KEY);
+INSERT INTO customer SELECT generate_series(0, 100);
+GRANT REFERENCES (id), SELECT ON customer TO regress_owner;
+GRANT REFERENCES ON "odd schema"."Ref ""q""" TO regress_owner;
+CREATE TABLE t (id int PRIMARY KEY, gone int, k int NOT NULL, customer int DEFAULT 0, a int, b int, c int, d int);
+ALTER TABLE t DROP COLUMN gone;
+ALTER TABLE t OWNER TO regress_owner;
+INSERT INTO t (id, k, customer, a, b, c, d) SELECT i, i, i % 100, i % 100, i % 100, i % 100, i % 100 FROM generate_series(1, 300) i;
+ALTER TABLE t ADD CONSTRAINT "no action" FOREIGN KEY (customer) REFERENCES customer;
+ALTER TABLE t ADD CONSTRAINT cascades FOREIGN KEY (a) REFERENCES customer ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE t ADD CONSTRAINT "full" FOREIGN KEY (a, b) REFERENCES "odd schema"."Ref ""q""" (a, b) MATCH FULL ON DELETE RESTRICT;
+ALTER TABLE t ADD CONSTRAINT sets FOREIGN KEY (c, d) REFERENCES "odd schema"."Ref ""q""" (a, b) ON DELETE SET NULL (d) ON UPDATE SET DEFAULT;
+ALTER TABLE t ADD CONSTRAINT deferred FOREIGN KEY (d) REFERENCES customer DEFERRABLE INITIALLY DEFERRED;
+ALTER TABLE t ADD CONSTRAINT "de""ferrable" FOREIGN KEY (c) REFERENCES customer DEFERRABLE;
+COMMENT ON CONSTRAINT cascades ON t IS 'goes along';
+CREATE VIEW keys AS
+SELECT conrelid::regclass AS of, conname, confrelid::regclass AS to, pg_get_constraintdef(k.oid) AS definition, convalidated AS valid, obj_description(k.oid, 'pg_constraint') AS comment,
+       (SELECT string_agg(DISTINCT t.tgenabled, '') FROM pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgrelid = confrelid) AS there,
+       (SELECT string_agg(DISTINCT t.tgenabled, '') FROM pg_trigger t WHERE t.tgconstraint = k.oid AND t.tgrelid = conrelid) AS here
+  FROM pg_constraint k WHERE contype = 'f' AND conparentid = 0 AND connamespace = 'public'::regnamespace;
+CREATE TEMP TABLE before AS SELECT conname, "to", definition, valid, comment FROM keys WHERE of = 't'::regclass;
+SELECT kind, object, fate, reason FROM conversion_manifest('t', 'k') WHERE kind = 'foreign key';
+SELECT phase, statement, lock FROM convert_to_partitioned('t', 'k', 'range', '100', premake => 0, dry_run => true) WHERE statement ~ 'odd schema';
+BEGIN;
+SELECT count(*) FROM t;
+PREPARE TRANSACTION 'reader';
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'k', 'range', '100', premake => 0);
+CALL tests.comes_to('swapping');
+SELECT of, conname, there, here FROM keys ORDER BY of::text COLLATE "C", conname COLLATE "C";
+-- A row of the twin that is stale keeps nobody from deleting; what cascades, cascades.
+BEGIN;
+DELETE FROM t WHERE customer = 7;
+DELETE FROM "odd schema"."Ref ""q""" WHERE id = 7;
+DELETE FROM customer WHERE id = 7;
+COMMIT;
+UPDATE t SET customer = 1, c = NULL, d = 1 WHERE c = 9;
+DELETE FROM customer WHERE id = 9;
+SELECT count(*) AS cascaded FROM t WHERE a = 9;
+SELECT tests.refusal('DELETE FROM customer WHERE id = 8');
+SELECT tests.refusal('INSERT INTO t (id, k, customer) VALUES (1000, 1, 7)');
+COMMENT ON CONSTRAINT deferred ON t IS 'made meanwhile';
+COMMENT ON CONSTRAINT cascades ON t IS NULL;
+COMMIT PREPARED 'reader';
+CALL wait_for_conversion('t', '30 s');
+SELECT conname, "to", definition, valid, comment FROM keys WHERE of = 't'::regclass EXCEPT TABLE before ORDER BY 1;
+TABLE before EXCEPT SELECT conname, "to", definition, valid, comment FROM keys WHERE of = 't'::regclass ORDER BY 1;
+SELECT DISTINCT there, here FROM keys WHERE of = 't'::regclass;
+-- Each acts, and in the same order: what one would delete, another one refuses first.
+SELECT tests.refusal('DELETE FROM customer WHERE id = 8');
+SELECT tests.refusal('INSERT INTO t (id, k, customer) VALUES (1000, 1, 7)');
+SELECT tests.refusal('UPDATE t SET a = 50, b = NULL WHERE id = 1');
+SELECT tests.refusal('DELETE FROM "odd schema"."Ref ""q""" WHERE id = 20') ~ '^2300[13]: .*constraint "full"' AS is_refused;
+BEGIN;
+INSERT INTO t (id, k, customer, d) VALUES (1000, 1, 1, 4000);
+SELECT tests.refusal('SET CONSTRAINTS deferred IMMEDIATE');
+ROLLBACK;
+UPDATE t SET a = NULL, b = NULL WHERE a = 30;
+DELETE FROM "odd schema"."Ref ""q""" WHERE id = 30;
+SELECT customer, c, d, count(*) FROM t WHERE c = 30 GROUP BY 1, 2, 3;
+-- Partitions that are made have them, too.
+INSERT INTO t (id, k, customer) VALUES (1001, 1001, 1);
+SELECT tests.refusal('INSERT INTO t (id, k, customer) VALUES (1002, 1002, 7)');
+SELECT count(*) AS violations FROM t WHERE NOT EXISTS (SELECT FROM customer c WHERE c.id = t.customer);
+-- The keys of the retired table go, too.
+CREATE PROCEDURE tests.without_keys(retired regclass) LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. 600 LOOP
+        IF NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = retired AND contype = 'f') THEN RETURN; END IF;
+        COMMIT;
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+    RAISE EXCEPTION 'the keys are still there';
+END $$;
+CALL tests.without_keys('t_retired');
+SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid = 'customer'::regclass;
+SELECT finish_conversion('t');
+DROP TABLE t;
+SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid = 'customer'::regclass;
+
+-- What is taken back leaves nothing at what it pointed at.
+CREATE TABLE t (id int PRIMARY KEY, customer int REFERENCES customer ON DELETE CASCADE);
+INSERT INTO t SELECT i, 1 FROM generate_series(1, 10) i;
+BEGIN;
+SELECT count(*) FROM t;
+PREPARE TRANSACTION 'reader';
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '5', premake => 0);
+CALL tests.comes_to('swapping');
+SELECT cancel_conversion('t');
+COMMIT PREPARED 'reader';
+CALL tests.comes_to('cancelled');
+SELECT of, conname, there, here FROM keys ORDER BY of::text COLLATE "C", conname COLLATE "C";
+SELECT count(*) AS triggers FROM pg_trigger WHERE tgrelid = 'customer'::regclass;
+-- A key that comes meanwhile stops the conversion.
+BEGIN;
+SELECT count(*) FROM t;
+PREPARE TRANSACTION 'reader';
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '5', premake => 0);
+CALL tests.comes_to('swapping');
+ALTER TABLE t ADD CONSTRAINT second FOREIGN KEY (customer) REFERENCES customer;
+COMMIT PREPARED 'reader';
+CALL tests.comes_to('failed');
+SELECT tests.last_error();
+SELECT cancel_conversion('t');
+CALL tests.comes_to('cancelled');
+DROP TABLE t;
+
+-- What cannot be carried.
+CREATE TABLE t (id int PRIMARY KEY, customer int);
+CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE FUNCTION tests.with_key(ddl text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE answer text;
+BEGIN
+    BEGIN
+        EXECUTE ddl;
+        answer := tests.refusal($q$SELECT convert_to_partitioned('t', 'id', 'range', '10')$q$);
+        RAISE EXCEPTION USING ERRCODE = 'P0098';
+    EXCEPTION WHEN SQLSTATE 'P0098' THEN
+        RETURN answer;
+    END;
+END $$;
+SELECT tests.with_key('ALTER TABLE t ADD FOREIGN KEY (customer) REFERENCES parts');
+SELECT tests.with_key('ALTER TABLE t ADD FOREIGN KEY (customer) REFERENCES t');
+SELECT tests.with_key('ALTER TABLE t ADD FOREIGN KEY (customer) REFERENCES customer; ALTER TABLE customer DISABLE TRIGGER ALL');
+SELECT tests.with_key('ALTER TABLE t ADD FOREIGN KEY (customer) REFERENCES customer; ALTER TABLE t DISABLE TRIGGER ALL');
+SELECT tests.with_key('ALTER TABLE t ADD FOREIGN KEY (customer) REFERENCES customer; REVOKE REFERENCES (id) ON customer FROM regress_owner; ALTER TABLE t OWNER TO regress_owner');
+SELECT tests.with_key('ALTER TABLE t ADD FOREIGN KEY (customer) REFERENCES "odd schema"."Ref ""q"""; REVOKE USAGE ON SCHEMA "odd schema" FROM regress_owner; ALTER TABLE t OWNER TO regress_owner');
+DROP FUNCTION tests.with_key(text);
+DROP PROCEDURE tests.without_keys(regclass);
+DROP VIEW keys;
+DROP TABLE t, parts, customer;
+SET client_min_messages = error;
+DROP SCHEMA "odd schema" CASCADE;
+REVOKE ALL ON SCHEMA public FROM regress_owner;
+DROP ROLE regress_owner;
+TABLE tests.residue;

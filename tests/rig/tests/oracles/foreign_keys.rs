@@ -1,0 +1,250 @@
+//! Foreign keys of the table hold at each moment: before, in and after the swap, and when the worker is
+//! killed. Nobody gets a row in that points at nothing, nobody deletes what is pointed at, and nobody is
+//! kept from deleting what is not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use partman_rig::cluster::Cluster;
+use partman_rig::conversion::{self, Conversion};
+use partman_rig::failpoint::{Action, Failpoints};
+use partman_rig::fault::{self, Fault};
+use partman_rig::poll;
+use postgres::{Client, Error};
+
+use crate::maintained::{builder, must, number};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const TABLES: &str = "
+    CREATE TABLE customers (id bigint PRIMARY KEY);
+    CREATE TABLE payers (id bigint PRIMARY KEY);
+    INSERT INTO customers SELECT generate_series(1, 100);
+    INSERT INTO payers SELECT generate_series(1, 100);
+    CREATE TABLE orders (
+        id bigserial PRIMARY KEY,
+        customer bigint NOT NULL REFERENCES customers,
+        payer bigint REFERENCES payers ON DELETE CASCADE ON UPDATE CASCADE,
+        note text);
+    CREATE INDEX ON orders (customer);
+    CREATE INDEX ON orders (payer);
+    CREATE SEQUENCE fresh START 1000;
+    INSERT INTO orders (customer, payer, note) SELECT 1 + i % 100, 1 + i % 100, repeat('x', 300) FROM generate_series(1, 20000) i;";
+
+/// What the clients share.
+struct Load {
+    stop: AtomicBool,
+    /// Rounds of each kind of client.
+    rounds: [AtomicI64; 4],
+}
+
+/// A round of one client; the error that ended it where the server was lost.
+type Round = fn(&mut Client) -> Result<(), Error>;
+
+/// One that must be refused.
+#[expect(
+    clippy::panic_in_result_fn,
+    reason = "an oracle's verdict is a panic; the error is that of a lost server"
+)]
+fn refused(client: &mut Client, sql: &str) -> Result<(), Error> {
+    match client.batch_execute(sql) {
+        Ok(()) => panic!("not refused: {sql}"),
+        Err(error) if fault::sqlstate(&error).as_deref() == Some("23503") => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn points_at_nothing(client: &mut Client) -> Result<(), Error> {
+    refused(client, "INSERT INTO orders (customer) VALUES (-1)")?;
+    refused(client, "UPDATE orders SET payer = -1 WHERE id = 7")
+}
+
+fn deletes_what_is_pointed_at(client: &mut Client) -> Result<(), Error> {
+    refused(client, "DELETE FROM customers WHERE id = 1")?;
+    refused(client, "UPDATE customers SET id = -2 WHERE id = 2")
+}
+
+/// A row of the twin that is stale must not be in the way.
+#[expect(
+    clippy::panic_in_result_fn,
+    reason = "an oracle's verdict is a panic; the error is that of a lost server"
+)]
+fn comes_and_goes(client: &mut Client) -> Result<(), Error> {
+    let id: i64 = client.query_one("SELECT nextval('fresh')", &[])?.get(0);
+    client.execute("INSERT INTO customers VALUES ($1)", &[&id])?;
+    client.execute("INSERT INTO payers VALUES ($1)", &[&id])?;
+    client.execute(
+        "INSERT INTO orders (customer, payer) VALUES ($1, $1), ($1, 1)",
+        &[&id],
+    )?;
+    client.execute("UPDATE payers SET id = -id WHERE id = $1", &[&id])?;
+    client.execute("DELETE FROM payers WHERE id = -$1::bigint", &[&id])?;
+    let sql = "SELECT count(*) FROM orders WHERE customer = $1";
+    let left: i64 = client.query_one(sql, &[&id])?.get(0);
+    assert_eq!(left, 1, "what was to cascade did not");
+    client.execute("DELETE FROM orders WHERE customer = $1", &[&id])?;
+    let gone = client.execute("DELETE FROM customers WHERE id = $1", &[&id])?;
+    assert_eq!(gone, 1);
+    Ok(())
+}
+
+/// Locks what is pointed at before the table.
+fn joins(client: &mut Client) -> Result<(), Error> {
+    let sql = "SELECT count(*) FROM customers c JOIN orders o ON o.customer = c.id WHERE c.id = 5";
+    client.query_one(sql, &[]).map(drop)
+}
+
+const KINDS: [Round; 4] = [
+    points_at_nothing,
+    deletes_what_is_pointed_at,
+    comes_and_goes,
+    joins,
+];
+
+fn start(cluster: &Arc<Cluster>, load: &Arc<Load>) -> Vec<JoinHandle<()>> {
+    let client = |(kind, round): (usize, &Round)| {
+        let (cluster, load, round) = (Arc::clone(cluster), Arc::clone(load), *round);
+        std::thread::spawn(move || {
+            let mut client = cluster.connect();
+            while !load.stop.load(Ordering::Relaxed) {
+                match round(&mut client) {
+                    Ok(()) => {
+                        load.rounds[kind].fetch_add(1, Ordering::Relaxed);
+                    }
+                    // As when one of the server's processes is killed.
+                    Err(error) if fault::classify(&error) == Fault::Lost => {
+                        std::thread::sleep(Duration::from_millis(200));
+                        cluster.await_ready();
+                        client = cluster.connect();
+                    }
+                    Err(error) => panic!("{}", fault::describe(&error)),
+                }
+            }
+        })
+    };
+    KINDS.iter().enumerate().map(client).collect()
+}
+
+/// Waits until each kind of client has gone on for a while.
+fn await_more(load: &Load, clients: &[JoinHandle<()>], rounds: i64) {
+    let now = || {
+        load.rounds
+            .each_ref()
+            .map(|rounds| rounds.load(Ordering::Relaxed))
+    };
+    let before = now();
+    poll::expect("the clients to go on", PATIENCE, || {
+        assert!(
+            clients.iter().all(|client| !client.is_finished()),
+            "a client has failed"
+        );
+        now()
+            .iter()
+            .zip(before)
+            .all(|(now, before)| *now >= before + rounds)
+    });
+}
+
+const VIOLATIONS: &str = "SELECT count(*) FROM orders o
+    WHERE NOT EXISTS (SELECT FROM customers c WHERE c.id = o.customer)
+       OR o.payer IS NOT NULL AND NOT EXISTS (SELECT FROM payers p WHERE p.id = o.payer)";
+const ACTING: &str =
+    "SELECT count(*) FROM pg_constraint k JOIN pg_trigger t ON t.tgconstraint = k.oid
+    WHERE k.conrelid = 'orders'::regclass AND k.contype = 'f' AND k.convalidated
+      AND t.tgrelid = k.confrelid AND t.tgenabled = 'O'";
+const OTHERS: &str = "SELECT count(*) FROM pg_constraint k
+    WHERE k.connamespace = 'public'::regnamespace AND k.contype = 'f' AND k.conparentid = 0
+      AND k.conrelid <> 'orders'::regclass";
+const TRIGGERS: &str =
+    "SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('customers'::regclass, 'payers'::regclass)";
+
+fn hold_under_load(killed_at: Option<&str>) {
+    let cluster = Arc::new(builder("1h").start());
+    let mut admin = cluster.connect();
+    must(&mut admin, "CREATE EXTENSION pg_partman_rs");
+    must(&mut admin, TABLES);
+    let load = Arc::new(Load {
+        stop: AtomicBool::new(false),
+        rounds: Default::default(),
+    });
+    let clients = start(&cluster, &load);
+    await_more(&load, &clients, 20);
+    let before = cluster.incarnation().expect("the server runs");
+    if let Some(point) = killed_at {
+        Failpoints::of(&cluster).set(point, Action::Kill);
+    }
+    Conversion::of("orders", "id", "5000")
+        .start(&mut admin)
+        .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    if killed_at.is_some() {
+        cluster.await_crash_restart(&before);
+        admin = cluster.connect();
+    }
+    conversion::wait_until_swapped(&mut admin, "orders", PATIENCE);
+    await_more(&load, &clients, 50);
+    // The worker, or the next one, drops those of the retired table.
+    poll::expect("the other keys to go", PATIENCE, || {
+        number(&mut admin, OTHERS) == 0
+    });
+    await_more(&load, &clients, 20);
+    load.stop.store(true, Ordering::Relaxed);
+    for client in clients {
+        client.join().expect("a client has failed");
+    }
+    assert_eq!(number(&mut admin, VIOLATIONS), 0);
+    assert_eq!(number(&mut admin, ACTING), 4);
+    assert_eq!(number(&mut admin, TRIGGERS), 4);
+    must(&mut admin, "SELECT finish_conversion('orders')");
+    must(&mut admin, "DROP TABLE orders");
+    assert_eq!(number(&mut admin, TRIGGERS), 0);
+}
+
+#[test]
+fn foreign_keys_hold_at_each_moment() {
+    hold_under_load(None);
+}
+
+#[test]
+fn foreign_keys_hold_when_the_worker_is_killed_while_it_makes_them() {
+    hold_under_load(Some("prepare:before_commit"));
+}
+
+#[test]
+fn foreign_keys_hold_when_the_worker_is_killed_while_rows_are_copied() {
+    hold_under_load(Some("copy:after_commit"));
+}
+
+#[test]
+fn foreign_keys_hold_when_the_worker_is_killed_in_the_swap() {
+    hold_under_load(Some("swap:before_commit"));
+}
+
+#[test]
+fn foreign_keys_hold_when_the_worker_is_killed_after_the_swap() {
+    hold_under_load(Some("swap:after_commit"));
+}
+
+/// Who reads what the keys point at for long is in nobody's way, and keeps nothing but the retired
+/// table's keys.
+#[test]
+fn a_long_reader_of_what_is_pointed_at_does_not_hold_up_the_swap() {
+    let cluster = builder("1h").start();
+    let mut admin = cluster.connect();
+    must(&mut admin, "CREATE EXTENSION pg_partman_rs");
+    must(&mut admin, TABLES);
+    let mut reader = cluster.connect();
+    must(&mut reader, "BEGIN; SELECT count(*) FROM customers");
+    Conversion::of("orders", "id", "5000")
+        .start(&mut admin)
+        .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    conversion::wait_until_swapped(&mut admin, "orders", PATIENCE);
+    assert_eq!(number(&mut admin, ACTING), 4);
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(number(&mut admin, OTHERS) > 0);
+    must(&mut reader, "COMMIT");
+    poll::expect("the other keys to go", PATIENCE, || {
+        number(&mut admin, OTHERS) == 0
+    });
+}
