@@ -39,7 +39,8 @@ impl Suite {
     /// All failpoints that a conversion passes.
     pub fn points(&self) -> Vec<String> {
         let mut names = failpoint::names(&mut self.cluster.connect_as("postgres", TEMPLATE));
-        names.retain(|name| !name.starts_with("maintain:"));
+        let of_maintenance = ["maintain:", "detach:"];
+        names.retain(|name| !of_maintenance.iter().any(|prefix| name.starts_with(prefix)));
         assert!(names.len() >= 20, "only these failpoints? {names:?}");
         names
     }
