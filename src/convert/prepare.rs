@@ -11,7 +11,7 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
-use crate::plan::names::QualifiedName;
+use crate::plan::names::{QualifiedName, quote_role};
 use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
@@ -98,13 +98,10 @@ pub fn revoke_foreign(oid: pg_sys::Oid, name: &QualifiedName, kind: &str) -> Res
         |row| row.find(1),
     )?;
     for grantee in grantees {
-        let template = Sql::template("REVOKE ALL ON {kind} {relation} FROM {grantee}")
+        let statement = Sql::template("REVOKE ALL ON {kind} {relation} FROM {grantee}")
             .trusted("kind", kind)
-            .name("relation", name);
-        let statement = match &grantee {
-            Some(role) => template.ident("grantee", role),
-            None => template.trusted("grantee", "PUBLIC"),
-        };
+            .name("relation", name)
+            .trusted("grantee", &quote_role(grantee.as_deref()));
         db::run(&statement.build(), &[])?;
     }
     Ok(())

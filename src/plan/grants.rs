@@ -4,7 +4,7 @@
 use super::Partition;
 use super::facts::{Column, Facts, Grant};
 use super::lock::{Lock, Mode};
-use super::names::{QualifiedName, quote_ident};
+use super::names::{QualifiedName, quote_ident, quote_role};
 use super::phase::Phase;
 use super::sql::Sql;
 use super::step::Step;
@@ -247,9 +247,7 @@ impl Object<'_> {
                 _ => (*privilege).to_owned(),
             })
             .collect();
-        let grantee = group
-            .grantee
-            .map_or_else(|| "PUBLIC".to_owned(), quote_ident);
+        let grantee = quote_role(group.grantee);
         let option = match group.grantable {
             true => " WITH GRANT OPTION",
             false => "",

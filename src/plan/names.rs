@@ -136,6 +136,11 @@ fn digest(text: &str) -> u32 {
     (hash >> 32) as u32 ^ hash as u32
 }
 
+/// A role as GRANT and CREATE POLICY name it; `None` is PUBLIC.
+pub fn quote_role(role: Option<&str>) -> String {
+    role.map_or_else(|| "PUBLIC".to_owned(), quote_ident)
+}
+
 /// A name as an SQL identifier. Plain lower-case names that are no key words stay as they are,
 /// everything else is quoted.
 ///

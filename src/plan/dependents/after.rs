@@ -5,7 +5,7 @@ use super::ahead::firing;
 use super::{Dependents, Policy, Publication, RowFunction, Rule, View};
 use crate::plan::facts::Facts;
 use crate::plan::lock::Mode;
-use crate::plan::names::{QualifiedName, quote_ident};
+use crate::plan::names::{QualifiedName, quote_ident, quote_role};
 use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use crate::plan::step::Step;
@@ -35,7 +35,7 @@ fn make_row_function(function: &RowFunction) -> Vec<Step> {
     };
     statements.extend(function.strangers.iter().map(|grantee| {
         on("REVOKE ALL ON {kind} {name} FROM {grantee}")
-            .trusted("grantee", &role(grantee.as_ref()))
+            .trusted("grantee", &quote_role(grantee.as_deref()))
             .build()
     }));
     statements.extend(function.grants.iter().map(|grant| {
@@ -44,7 +44,7 @@ fn make_row_function(function: &RowFunction) -> Vec<Step> {
             false => "",
         };
         on("GRANT EXECUTE ON {kind} {name} TO {grantee}{option}")
-            .trusted("grantee", &role(grant.grantee.as_ref()))
+            .trusted("grantee", &quote_role(grant.grantee.as_deref()))
             .trusted("option", option)
             .build()
     }));
@@ -57,10 +57,6 @@ fn make_row_function(function: &RowFunction) -> Vec<Step> {
     steps
         .map(|statement| Step::new(Phase::Swapping, statement).run_as(function.owner))
         .collect()
-}
-
-fn role(name: Option<&String>) -> String {
-    name.map_or_else(|| "PUBLIC".to_owned(), |name| quote_ident(name))
 }
 
 impl RowFunction {
@@ -168,10 +164,7 @@ fn make_policy(policy: &Policy, table: &QualifiedName) -> Vec<Step> {
     let roles: Vec<String> = policy
         .roles
         .iter()
-        .map(|role| {
-            role.as_deref()
-                .map_or_else(|| "PUBLIC".to_owned(), quote_ident)
-        })
+        .map(|role| quote_role(role.as_deref()))
         .collect();
     let make = step(
         Sql::template(
