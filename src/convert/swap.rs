@@ -19,7 +19,7 @@ use crate::pg::depend;
 use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
-use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit};
+use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit, unit_if};
 use crate::plan::dependents::{locked_first, referenced};
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
@@ -77,18 +77,10 @@ pub fn attempt(
 ) -> Result<Attempt, Failure> {
     // Where the twin has lost its partitions and the swap does not come about, it gets them back: all
     // is taken back, what was applied, too. The next round applies it again.
-    let mut taken_back = None;
-    let done = unit(|| {
-        let attempt = attempt_alone(job, targets, pace, carried, patience)?;
-        match attempt == Attempt::Swapped || job.plan.loosening.is_empty() {
-            true => Ok(attempt),
-            false => {
-                taken_back = Some(attempt);
-                Err(Error::Internal("the swap has not come about".to_owned()))
-            }
-        }
-    });
-    taken_back.map_or(done, Ok)
+    unit_if(
+        || attempt_alone(job, targets, pace, carried, patience),
+        |attempt| *attempt == Attempt::Swapped || job.plan.loosening.is_empty(),
+    )
 }
 
 fn attempt_alone(

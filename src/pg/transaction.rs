@@ -86,20 +86,31 @@ impl From<CaughtError> for Failure {
 /// When it returns `Err`, or an ERROR is raised in it, the transaction is rolled back, and what
 /// happened comes back as a [`Failure`]; the process can go on with another unit.
 pub fn unit<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
-    let outcome: Result<T, Failure> = PgTryBuilder::new(AssertUnwindSafe(|| {
+    unit_if(work, |_| true)
+}
+
+/// As [`unit`], but commits only where what `work` returns `is_kept`; else all that it did is taken back.
+pub fn unit_if<T>(
+    work: impl FnOnce() -> Result<T, Error>,
+    is_kept: impl FnOnce(&T) -> bool,
+) -> Result<T, Failure> {
+    let outcome: Result<(T, bool), Failure> = PgTryBuilder::new(AssertUnwindSafe(|| {
         begin();
         let value = work()?;
-        commit();
-        Ok(value)
+        let is_kept = is_kept(&value);
+        if is_kept {
+            commit();
+        }
+        Ok((value, is_kept))
     }))
     .catch_others(|caught| Err(Failure::from(caught)))
     .execute();
-    if outcome.is_err() {
+    if !matches!(outcome, Ok((_, true))) {
         // SAFETY: valid in any transaction state; it is what a backend's main loop does after
         // an error. Roles and settings that the work had changed return to what they were.
         unsafe { pg_sys::AbortCurrentTransaction() };
     }
-    outcome
+    outcome.map(|(value, _)| value)
 }
 
 /// Runs `work` in a subtransaction of its own: it is kept where `work` returns `Ok`, and rolled back,
