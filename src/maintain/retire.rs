@@ -51,9 +51,10 @@ pub fn decide<'a>(set: &'a PartitionSet, wish: &Wish, position: Position) -> Ret
         .most_partitions
         .map_or(0, |most| in_use.saturating_sub(most as usize));
     let mut bytes: i64 = set.leaves.iter().map(|leaf| leaf.bytes).sum();
+    let counted = Share::counted(set);
     let all = Share {
         bytes: i128::from(bytes),
-        rows: set.leaves.iter().map(|leaf| rows(set, leaf)).sum(),
+        rows: set.leaves.iter().map(|leaf| rows(leaf, &counted)).sum(),
     };
     let mut gone = Share::default();
     // Once it has blown, younger ones that are smaller do not overtake.
@@ -86,7 +87,7 @@ pub fn decide<'a>(set: &'a PartitionSet, wish: &Wish, position: Position) -> Ret
         if let Some(percent) = wish.fuse_percent {
             let then = Share {
                 bytes: gone.bytes + i128::from(leaf.bytes),
-                rows: gone.rows + rows(set, leaf),
+                rows: gone.rows + rows(leaf, &counted),
             };
             has_blown = has_blown || then.exceeds(&all, percent);
             if has_blown {
@@ -111,6 +112,15 @@ struct Share {
 }
 
 impl Share {
+    /// Of the partitions whose rows were counted.
+    fn counted(set: &PartitionSet) -> Share {
+        let counted = set.leaves.iter().filter_map(|leaf| Some((leaf, leaf.rows?)));
+        counted.fold(Share::default(), |share, (leaf, rows)| Share {
+            bytes: share.bytes + i128::from(leaf.bytes),
+            rows: share.rows + i128::from(rows),
+        })
+    }
+
     /// Whether it is more than so many percent of all, by either.
     fn exceeds(&self, all: &Share, percent: u32) -> bool {
         let percent = i128::from(percent);
@@ -120,17 +130,10 @@ impl Share {
 
 /// Rows of a partition. Where they were never counted, as many as its size has in those that were; none
 /// where nothing was ever counted, so that size alone counts.
-fn rows(set: &PartitionSet, leaf: &Leaf) -> i128 {
-    if let Some(rows) = leaf.rows {
-        return rows.into();
-    }
-    let counted = set.leaves.iter().filter(|leaf| leaf.rows.is_some());
-    let (rows, bytes) = counted.fold((0, 0), |(rows, bytes), leaf| {
-        let more = leaf.rows.map_or(0, i128::from);
-        (rows + more, bytes + i128::from(leaf.bytes))
-    });
-    match bytes {
-        0 => 0,
-        bytes => rows * i128::from(leaf.bytes) / bytes,
+fn rows(leaf: &Leaf, counted: &Share) -> i128 {
+    match (leaf.rows, counted.bytes) {
+        (Some(rows), _) => rows.into(),
+        (None, 0) => 0,
+        (None, bytes) => counted.rows * i128::from(leaf.bytes) / bytes,
     }
 }

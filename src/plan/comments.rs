@@ -117,8 +117,38 @@ pub fn of_sequence<'a>(text: &'a Option<String>, name: &QualifiedName) -> Commen
 }
 
 fn of_constraint<'a>(name: &str, table: &QualifiedName, text: &'a Option<String>) -> Comment<'a> {
-    let object = Sql::template("CONSTRAINT {name} ON {table}")
+    let lock = Lock::on_new(Mode::AccessShare, table);
+    Comment::on(part("CONSTRAINT", name, table), lock, text)
+}
+
+/// On a trigger, policy or rule of a table.
+pub fn of_part<'a>(
+    kind: &'static str,
+    name: &str,
+    table: &QualifiedName,
+    text: &'a Option<String>,
+) -> Comment<'a> {
+    let lock = Lock::on_new(Mode::ShareUpdateExclusive, table);
+    Comment::on(part(kind, name, table), lock, text)
+}
+
+/// On a statistics object of a table.
+pub fn of_statistics<'a>(
+    name: &QualifiedName,
+    table: &QualifiedName,
+    text: &'a Option<String>,
+) -> Comment<'a> {
+    let object = Sql::template("STATISTICS {name}").name("name", name);
+    Comment::on(
+        object,
+        Lock::on_new(Mode::ShareUpdateExclusive, table),
+        text,
+    )
+}
+
+fn part(kind: &'static str, name: &str, table: &QualifiedName) -> Sql {
+    Sql::template("{kind} {name} ON {table}")
+        .trusted("kind", kind)
         .ident("name", name)
-        .name("table", table);
-    Comment::on(object, Lock::on_new(Mode::AccessShare, table), text)
+        .name("table", table)
 }

@@ -3,6 +3,7 @@
 
 use super::ahead::firing;
 use super::{Dependents, Policy, Publication, RowFunction, Rule, View};
+use crate::plan::comments;
 use crate::plan::facts::Facts;
 use crate::plan::lock::Mode;
 use crate::plan::names::{QualifiedName, quote_ident, quote_role};
@@ -178,16 +179,10 @@ fn make_policy(policy: &Policy, table: &QualifiedName) -> Vec<Step> {
         .trusted("expressions", &expressions(&policy.using, &policy.check)),
     )
     .locks_new(Mode::AccessExclusive, table);
-    let comment = policy.comment.iter().map(|comment| {
-        step(
-            Sql::template("COMMENT ON POLICY {name} ON {table} IS {comment}")
-                .ident("name", &policy.name)
-                .name("table", table)
-                .literal("comment", comment),
-        )
-        .locks_new(Mode::ShareUpdateExclusive, table)
-    });
-    std::iter::once(make).chain(comment).collect()
+    let comment = comments::of_part("POLICY", &policy.name, table, &policy.comment);
+    std::iter::once(make)
+        .chain(comments::steps(Phase::Swapping, [comment]))
+        .collect()
 }
 
 fn expressions(using: &Option<String>, check: &Option<String>) -> String {
@@ -200,26 +195,10 @@ fn make_rule(rule: &Rule, table: &QualifiedName) -> Vec<Step> {
     let mut steps = vec![
         Step::new(Phase::Swapping, rule.definition.clone()).locks_new(Mode::AccessExclusive, table),
     ];
-    if let Some(verb) = firing(&rule.enabled) {
-        steps.push(
-            step(
-                Sql::template("ALTER TABLE {table} {verb} RULE {name}")
-                    .name("table", table)
-                    .trusted("verb", verb)
-                    .ident("name", &rule.name),
-            )
-            .locks_new(Mode::AccessExclusive, table),
-        );
-    }
-    steps.extend(rule.comment.iter().map(|comment| {
-        step(
-            Sql::template("COMMENT ON RULE {name} ON {table} IS {comment}")
-                .ident("name", &rule.name)
-                .name("table", table)
-                .literal("comment", comment),
-        )
-        .locks_new(Mode::ShareUpdateExclusive, table)
-    }));
+    let firing = firing("RULE", &rule.name, table, &rule.enabled);
+    steps.extend(firing.map(|step| step.locks_new(Mode::AccessExclusive, table)));
+    let comment = comments::of_part("RULE", &rule.name, table, &rule.comment);
+    steps.extend(comments::steps(Phase::Swapping, [comment]));
     steps
 }
 

@@ -2,6 +2,7 @@
 //! under another name; row-level security, which nobody meets there yet; the replica identity.
 
 use super::{Statistics, Trigger};
+use crate::plan::comments;
 use crate::plan::facts::Facts;
 use crate::plan::lock::{Lock, Mode};
 use crate::plan::names::QualifiedName;
@@ -101,17 +102,8 @@ fn make_trigger(trigger: &Trigger, twin: &QualifiedName) -> Vec<Step> {
         )
         .lock(family(Mode::ShareRowExclusive, twin)),
     ];
-    if let Some(verb) = firing(&trigger.enabled) {
-        steps.push(
-            step(
-                Sql::template("ALTER TABLE {twin} {verb} TRIGGER {name}")
-                    .name("twin", twin)
-                    .trusted("verb", verb)
-                    .ident("name", &trigger.name),
-            )
-            .lock(family(Mode::ShareRowExclusive, twin)),
-        );
-    }
+    let firing = firing("TRIGGER", &trigger.name, twin, &trigger.enabled);
+    steps.extend(firing.map(|step| step.lock(family(Mode::ShareRowExclusive, twin))));
     steps.extend(trigger.extensions.iter().map(|extension| {
         step(
             Sql::template("ALTER TRIGGER {name} ON {twin} DEPENDS ON EXTENSION {extension}")
@@ -121,26 +113,30 @@ fn make_trigger(trigger: &Trigger, twin: &QualifiedName) -> Vec<Step> {
         )
         .lock(family(Mode::AccessExclusive, twin))
     }));
-    steps.extend(trigger.comment.iter().map(|comment| {
-        step(
-            Sql::template("COMMENT ON TRIGGER {name} ON {twin} IS {comment}")
-                .ident("name", &trigger.name)
-                .name("twin", twin)
-                .literal("comment", comment),
-        )
-        .locks_new(Mode::ShareUpdateExclusive, twin)
-    }));
+    let comment = comments::of_part("TRIGGER", &trigger.name, twin, &trigger.comment);
+    steps.extend(comments::steps(Phase::Swapping, [comment]));
     steps
 }
 
 /// What is said of a trigger or rule that does not fire as one just made does.
-pub(super) fn firing(enabled: &str) -> Option<&'static str> {
-    match enabled {
-        "D" => Some("DISABLE"),
-        "R" => Some("ENABLE REPLICA"),
-        "A" => Some("ENABLE ALWAYS"),
-        _ => None,
-    }
+pub(super) fn firing(
+    kind: &'static str,
+    name: &str,
+    table: &QualifiedName,
+    enabled: &str,
+) -> Option<Step> {
+    let verb = match enabled {
+        "D" => "DISABLE",
+        "R" => "ENABLE REPLICA",
+        "A" => "ENABLE ALWAYS",
+        _ => return None,
+    };
+    let statement = Sql::template("ALTER TABLE {table} {verb} {kind} {name}")
+        .name("table", table)
+        .trusted("verb", verb)
+        .trusted("kind", kind)
+        .ident("name", name);
+    Some(step(statement))
 }
 
 fn statistics_steps(source: &Facts, there: &Facts, twin: &QualifiedName) -> Vec<Step> {
@@ -184,16 +180,11 @@ fn make_statistics(of: &Statistics, twin: &QualifiedName) -> Vec<Step> {
                 .number("target", i64::from(target)),
         )
     }));
-    steps.extend(of.comment.iter().map(|comment| {
-        step(
-            Sql::template("COMMENT ON STATISTICS {name} IS {comment}")
-                .name("name", &name)
-                .literal("comment", comment),
-        )
-    }));
+    let comment = comments::of_statistics(&name, twin, &of.comment);
     steps
         .into_iter()
         .map(|step| step.locks_new(Mode::ShareUpdateExclusive, twin))
+        .chain(comments::steps(Phase::Swapping, [comment]))
         .collect()
 }
 
