@@ -114,7 +114,10 @@ struct Share {
 impl Share {
     /// Of the partitions whose rows were counted.
     fn counted(set: &PartitionSet) -> Share {
-        let counted = set.leaves.iter().filter_map(|leaf| Some((leaf, leaf.rows?)));
+        let counted = set
+            .leaves
+            .iter()
+            .filter_map(|leaf| Some((leaf, leaf.rows?)));
         counted.fold(Share::default(), |share, (leaf, rows)| Share {
             bytes: share.bytes + i128::from(leaf.bytes),
             rows: share.rows + i128::from(rows),

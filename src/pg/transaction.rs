@@ -89,7 +89,7 @@ pub fn unit<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Failure> {
     unit_if(work, |_| true)
 }
 
-/// As [`unit`], but commits only where what `work` returns `is_kept`; else all that it did is taken back.
+/// As [`unit()`], but commits only where what `work` returns `is_kept`; else all that it did is taken back.
 pub fn unit_if<T>(
     work: impl FnOnce() -> Result<T, Error>,
     is_kept: impl FnOnce(&T) -> bool,
