@@ -115,6 +115,7 @@ fn plan(
         oid: subject.parent.to_u32(),
         name: subject.name.clone(),
         taken: taken(&subject.set, spans)?,
+        security: subject.facts()?.security(),
     };
     request::drain(parent, default, &subject.column, interval, spans.to_vec())
 }

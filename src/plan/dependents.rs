@@ -11,7 +11,7 @@ mod manifest;
 mod refused;
 
 pub use after::{after_renaming, before_renaming, locked_first, rebound, rebound_steps};
-pub use ahead::{ahead, changes};
+pub use ahead::{ahead, changes, row_security_steps};
 pub use foreign_keys::{at_the_swap, key_steps, referenced};
 pub use manifest::{hanging_on, manifest};
 pub use refused::refused;

@@ -4,7 +4,8 @@
 //! the one that there was.
 
 use super::bounds::RangeBound;
-use super::facts::Column;
+use super::dependents;
+use super::facts::{Column, Facts, RowSecurity};
 use super::lock::{Lock, Mode};
 use super::names::{Names, QualifiedName, quote_ident};
 use super::phase::Phase;
@@ -35,6 +36,32 @@ pub fn proof_steps(key: &Column, parent: &Parent, partitions: &[Partition]) -> V
             Step::new(Phase::Prepared, statement)
                 .locks_new(Mode::AccessExclusive, &partition.name)
                 .of_partition(place)
+        })
+        .collect()
+}
+
+/// Row-level security of what takes the place of the default partition: its own. New partitions are as
+/// strict as the table, as all that maintenance makes are, and as the default partition that their rows come from. The
+/// twin, which has the privileges of the default partition, shows nobody what that one does not.
+pub fn security_steps(
+    facts: &Facts,
+    parent: &Parent,
+    twin: &QualifiedName,
+    partitions: &[Partition],
+) -> Vec<Step> {
+    let both = parent.security.and(facts.security());
+    let own = partitions.iter().map(|partition| match partition.range {
+        Some(_) => (both, &partition.name),
+        None => (facts.security(), &partition.name),
+    });
+    std::iter::once((facts.security(), twin))
+        .chain(own)
+        .flat_map(|(wanted, relation)| {
+            dependents::row_security_steps(wanted, RowSecurity::default(), &[relation])
+        })
+        .map(|step| Step {
+            phase: Phase::Prepared,
+            ..step
         })
         .collect()
 }

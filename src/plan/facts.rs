@@ -54,6 +54,24 @@ pub struct Facts {
     pub owner_may_use_tablespaces: bool,
 }
 
+/// What a table says of row-level security.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowSecurity {
+    pub is_enabled: bool,
+    /// Upon its owner, too.
+    pub is_forced: bool,
+}
+
+impl RowSecurity {
+    /// As strict as both.
+    pub fn and(self, other: RowSecurity) -> RowSecurity {
+        RowSecurity {
+            is_enabled: self.is_enabled || other.is_enabled,
+            is_forced: self.is_forced || other.is_forced,
+        }
+    }
+}
+
 /// One privilege on a table, column or sequence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grant {
@@ -194,6 +212,14 @@ impl Facts {
         }
     }
 
+    /// What it says of row-level security.
+    pub fn security(&self) -> RowSecurity {
+        RowSecurity {
+            is_enabled: self.row_security,
+            is_forced: self.force_row_security,
+        }
+    }
+
     /// The column of that name, if the table has it.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
@@ -302,7 +328,6 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             facts.owner_may_use_tablespaces,
         )
     };
-    let security = |facts: &Facts| (facts.row_security, facts.force_row_security);
     let identity = |facts: &Facts| (facts.replica_identity.clone(), facts.replica_index.clone());
     // A column that comes, goes or changes takes its NOT NULL along: that says nothing new.
     let apart = |of: &Facts, than: &Facts| -> Vec<NotNull> {
@@ -332,7 +357,7 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
         (rights(before) != rights(after)).then(|| "what its owner may do".to_owned()),
         (before.options != after.options).then(|| "its storage parameters".to_owned()),
         (before.tablespace != after.tablespace).then(|| "its tablespace".to_owned()),
-        (security(before) != security(after)).then(|| "its row-level security".to_owned()),
+        (before.security() != after.security()).then(|| "its row-level security".to_owned()),
         (identity(before) != identity(after)).then(|| "its replica identity".to_owned()),
         (before.grants != after.grants).then(|| "its privileges".to_owned()),
         (before.comment != after.comment).then(|| "its comment".to_owned()),

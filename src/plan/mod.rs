@@ -27,7 +27,7 @@ mod swap;
 pub mod twin;
 
 use bounds::{RangeBound, Span};
-use facts::{Column, Facts};
+use facts::{Column, Facts, RowSecurity};
 use interval::{KeyType, PartitionInterval};
 use names::{Names, QualifiedName};
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,8 @@ pub struct Parent {
     /// Ranges that its partitions take, the new ones among them: ascending, those that touch each
     /// other as one.
     pub taken: Vec<Taken>,
+    #[serde(default)]
+    pub security: RowSecurity,
 }
 
 /// A range from one bound up to another; `None` where it has none.
@@ -195,6 +197,7 @@ pub fn make(
     prepare.extend(swap::identity_steps(&twin, &sequences));
     if let Some(parent) = &default_of {
         prepare.extend(drain::proof_steps(key, parent, &partitions));
+        prepare.extend(drain::security_steps(facts, parent, &twin, &partitions));
         // It takes the place of the one that there was.
         for rest in partitions
             .iter()

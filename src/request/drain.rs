@@ -81,12 +81,6 @@ fn blockers(facts: &Facts, parent: &Parent) -> Result<Vec<Blocker>, Error> {
         .retain(|extra| extra.kind != "table constraint");
     by_itself.dependents = Dependents::default();
     found.extend(blockers::of_table(&by_itself));
-    if facts.row_security {
-        found.push(Blocker::with_hint(
-            "Row-level security is enabled on it.",
-            "ALTER TABLE … DISABLE ROW LEVEL SECURITY, if its policies are not needed.",
-        ));
-    }
     if facts.replica_identity != "d" {
         found.push(Blocker::with_hint(
             "Its replica identity is not the default.",

@@ -3,7 +3,7 @@
 
 use super::{Statistics, Trigger};
 use crate::plan::comments;
-use crate::plan::facts::Facts;
+use crate::plan::facts::{Facts, RowSecurity};
 use crate::plan::lock::{Lock, Mode};
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
@@ -22,7 +22,11 @@ pub fn ahead(facts: &Facts, twin: &QualifiedName, partitions: &[Partition]) -> V
     };
     let mut steps = trigger_steps(facts, &bare, twin);
     steps.extend(statistics_steps(facts, &bare, twin));
-    steps.extend(row_security_steps(facts, &bare, twin, partitions));
+    steps.extend(row_security_steps(
+        facts.security(),
+        bare.security(),
+        &family_of(twin, partitions),
+    ));
     steps
         .into_iter()
         .map(|step| Step {
@@ -37,10 +41,9 @@ pub fn changes(source: &Facts, there: &Facts, plan: &Plan) -> Vec<Step> {
     let mut steps = trigger_steps(source, there, &plan.twin);
     steps.extend(statistics_steps(source, there, &plan.twin));
     steps.extend(row_security_steps(
-        source,
-        there,
-        &plan.twin,
-        &plan.partitions,
+        source.security(),
+        there.security(),
+        &family_of(&plan.twin, &plan.partitions),
     ));
     steps.extend(replica_identity_steps(source, there, plan));
     steps
@@ -226,16 +229,19 @@ impl Statistics {
     }
 }
 
-/// Its partitions, too, have it enabled, without a policy: who reads one directly sees what the
-/// policies of the table would not show him, else.
-fn row_security_steps(
-    source: &Facts,
-    there: &Facts,
-    twin: &QualifiedName,
-    partitions: &[Partition],
-) -> Vec<Step> {
+/// Its partitions, too, have row-level security enabled, without a policy: who reads one directly sees
+/// what the policies of the table would not show him, else.
+fn family_of<'a>(twin: &'a QualifiedName, partitions: &'a [Partition]) -> Vec<&'a QualifiedName> {
     let leaves = partitions.iter().map(|partition| &partition.name);
-    let relations: Vec<&QualifiedName> = std::iter::once(twin).chain(leaves).collect();
+    std::iter::once(twin).chain(leaves).collect()
+}
+
+/// What brings relations that we have made from one state of row-level security to another.
+pub fn row_security_steps(
+    wanted: RowSecurity,
+    there: RowSecurity,
+    relations: &[&QualifiedName],
+) -> Vec<Step> {
     let on_each = |is_changed: bool, template: &'static str| {
         relations
             .iter()
@@ -245,19 +251,16 @@ fn row_security_steps(
                     .locks_new(Mode::AccessExclusive, relation)
             })
     };
-    let enabling = match source.row_security {
+    let enabling = match wanted.is_enabled {
         true => "ALTER TABLE {relation} ENABLE ROW LEVEL SECURITY",
         false => "ALTER TABLE {relation} DISABLE ROW LEVEL SECURITY",
     };
-    let forcing = match source.force_row_security {
+    let forcing = match wanted.is_forced {
         true => "ALTER TABLE {relation} FORCE ROW LEVEL SECURITY",
         false => "ALTER TABLE {relation} NO FORCE ROW LEVEL SECURITY",
     };
-    on_each(source.row_security != there.row_security, enabling)
-        .chain(on_each(
-            source.force_row_security != there.force_row_security,
-            forcing,
-        ))
+    on_each(wanted.is_enabled != there.is_enabled, enabling)
+        .chain(on_each(wanted.is_forced != there.is_forced, forcing))
         .collect()
 }
 

@@ -21,11 +21,15 @@ SELECT action, partition, lower_bound, outcome FROM ensure_partitions('f', dry_r
 -- As the worker reads.
 SET row_security = off;
 SELECT action, partition, lower_bound, outcome FROM ensure_partitions('f');
+RESET ROLE;
+CALL tests.wait_for_end('f');
+SET ROLE regress_owner;
 SELECT verdict, reason FROM partman_rs.health WHERE parent = 'f'::regclass;
 SELECT count(*) FROM f;
 RESET row_security;
 SELECT count(*) FROM f;
-DROP TABLE f;
 RESET ROLE;
+SELECT tableoid::regclass, id FROM f ORDER BY id;
+DROP TABLE f;
 REVOKE ALL ON SCHEMA public FROM regress_owner;
 DROP ROLE regress_owner;
