@@ -18,6 +18,8 @@ pub struct ForeignKey {
 /// A trigger of a foreign key, on the table that it points at.
 #[derive(Debug)]
 pub struct Trigger {
+    pub oid: pg_sys::Oid,
+    pub table: pg_sys::Oid,
     pub relation: QualifiedName,
     pub name: String,
 }
@@ -54,10 +56,32 @@ fn read(row: &db::Row) -> Result<ForeignKey, Error> {
     })
 }
 
+/// Those that point at a partition, by itself or because they point at its table: names, and the tables that
+/// have them.
+pub fn pointing_at(partition: pg_sys::Oid) -> Result<Vec<(String, QualifiedName)>, Error> {
+    db::rows(
+        "WITH RECURSIVE pointing AS ( \
+           SELECT k.oid, k.conname, k.conrelid, k.conparentid FROM pg_constraint k \
+            WHERE k.contype = 'f' AND k.confrelid = $1 \
+            UNION SELECT k.oid, k.conname, k.conrelid, k.conparentid FROM pg_constraint k JOIN pointing p ON k.oid = p.conparentid) \
+         SELECT p.conname::text, n.nspname::text, c.relname::text FROM pointing p \
+           JOIN pg_class c ON c.oid = p.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+          WHERE p.conparentid = 0 ORDER BY p.conname, p.conrelid::regclass::text",
+        &[partition.into()],
+        |row| {
+            let table = QualifiedName {
+                schema: row.get(2)?,
+                name: row.get(3)?,
+            };
+            Ok((row.get(1)?, table))
+        },
+    )
+}
+
 /// The triggers that a table's foreign keys have on the tables that they point at.
 pub fn triggers_elsewhere(table: pg_sys::Oid) -> Result<Vec<Trigger>, Error> {
     db::rows(
-        "SELECT n.nspname::text, c.relname::text, t.tgname::text \
+        "SELECT t.oid, c.oid, n.nspname::text, c.relname::text, t.tgname::text \
            FROM pg_constraint k \
            JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgrelid = k.confrelid \
            JOIN pg_class c ON c.oid = t.tgrelid \
@@ -67,11 +91,13 @@ pub fn triggers_elsewhere(table: pg_sys::Oid) -> Result<Vec<Trigger>, Error> {
         &[table.into()],
         |row| {
             Ok(Trigger {
+                oid: row.get(1)?,
+                table: row.get(2)?,
                 relation: QualifiedName {
-                    schema: row.get(1)?,
-                    name: row.get(2)?,
+                    schema: row.get(3)?,
+                    name: row.get(4)?,
                 },
-                name: row.get(3)?,
+                name: row.get(5)?,
             })
         },
     )

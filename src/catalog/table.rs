@@ -270,6 +270,18 @@ pub fn ancestors(relation: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
     )
 }
 
+/// What holds for all rows of a table because of what it is a partition of, as it is written in SQL.
+pub fn partition_constraint(relation: pg_sys::Oid) -> Result<Option<String>, Error> {
+    settings::within(&settings::AS_WRITTEN, || {
+        db::row(
+            "SELECT pg_get_partition_constraintdef($1)",
+            &[relation.into()],
+            |row| row.find(1),
+        )
+        .map(Option::flatten)
+    })
+}
+
 /// A table and all below it, parents before their partitions. None of them is locked.
 pub fn tree(relation: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
     db::kept_rows(

@@ -5,7 +5,7 @@
 //! its rows below SQL, and they do not fire. The triggers on the table that it points at see to it that
 //! what is pointed at stays, or follows: these are what is put to rest.
 
-use super::{as_owner, run_step};
+use super::{as_owner, relation_oid, run_step};
 use crate::catalog::as_bookkeeper;
 use crate::catalog::foreign_key::{self, ForeignKey};
 use crate::catalog::job::Job;
@@ -16,15 +16,20 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
+use crate::pg::trigger;
 use crate::plan::dependents::referenced;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
 use std::time::Duration;
 
-/// Gives the twin, which is empty, the foreign keys of the source, at rest.
+/// Gives the twin, which is empty, the foreign keys of the source, at rest. Where rows are moved out of a
+/// default partition, each partition of the twin gets those of the table instead.
 pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
-    let wanted = &job.definition.dependents;
+    let wanted = match &job.plan.default_of {
+        None => &job.definition.dependents.foreign_keys,
+        Some(parent) => &parent.foreign_keys,
+    };
     for relation in referenced(wanted) {
         // SHARE ROW EXCLUSIVE on what they point at, until the end of this transaction: making a key
         // makes triggers there. Who writes there waits meanwhile, tens of milliseconds where there are
@@ -37,18 +42,35 @@ pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
     }
     as_owner(job, || job.plan.foreign_keys.iter().try_for_each(run_step))?;
     // The statements went by names, and no lock on a table keeps its schema from changing its name.
-    let mut made: Vec<(String, u32)> = foreign_key::of(twin)?
-        .into_iter()
-        .map(|key| (key.name, key.referenced.to_u32()))
-        .collect();
-    let keys = wanted.foreign_keys.iter();
+    let keys = wanted.iter();
     let mut wanted: Vec<(String, u32)> = keys.map(|key| (key.name.clone(), key.relation)).collect();
-    made.sort();
     wanted.sort();
-    if job.plan.default_of.is_none() && made != wanted {
-        return Err(super::twin_altered(job));
+    let has_them = |table| {
+        let made = foreign_key::of(table)?;
+        let mut made: Vec<(String, u32)> = (made.into_iter())
+            .map(|key| (key.name, key.referenced.to_u32()))
+            .collect();
+        made.sort();
+        Ok::<bool, Error>(made == wanted)
+    };
+    match job.plan.default_of {
+        None if !has_them(twin)? => Err(super::twin_altered(job)),
+        None => fire(twin, false),
+        Some(_) => job.plan.partitions.iter().try_for_each(|partition| {
+            let leaf = relation_oid(&partition.name)?;
+            match has_them(leaf)? {
+                true => leave_to_the_table(leaf),
+                false => Err(super::twin_altered(job)),
+            }
+        }),
     }
-    fire(twin, false)
+}
+
+/// Takes the triggers of a new table's foreign keys from the tables that they point at, where they have just been
+/// made: as a partition, which it is to become, it has none there. What its table has there acts for it.
+fn leave_to_the_table(leaf: pg_sys::Oid) -> Result<(), Error> {
+    let triggers = foreign_key::triggers_elsewhere(leaf)?;
+    (triggers.iter()).try_for_each(|trigger| trigger::unmake(trigger.oid, trigger.table))
 }
 
 /// Puts the keys of the source to rest, and lets those of the twin act. What they point at is locked

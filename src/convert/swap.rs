@@ -115,8 +115,13 @@ fn attempt_alone(
     // the source, as who deletes there asks: his rows are locked first, then those that point at them.
     // Who writes to the source asks the other way around, but for ROW SHARE, which goes with this lock;
     // and so does reading.
-    let referenced = carried.map(|facts| referenced(&facts.dependents));
-    for relation in referenced.unwrap_or_default() {
+    // Of a table whose default partition the source is, likewise: attaching and detaching its partitions
+    // makes triggers there.
+    let keys = match &job.plan.default_of {
+        None => carried.map(|facts| facts.dependents.foreign_keys.as_slice()),
+        Some(parent) => Some(parent.foreign_keys.as_slice()),
+    };
+    for relation in referenced(keys.unwrap_or_default()) {
         let relation = pg_sys::Oid::from(relation);
         lock::relation(relation, Mode::ShareRowExclusive, patience.lock);
     }

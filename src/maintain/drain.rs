@@ -8,6 +8,7 @@ use super::set::PartitionSet;
 use crate::catalog::history;
 use crate::catalog::job::{self, Job, NewJob, Outline};
 use crate::catalog::request::{self as wishes, Action};
+use crate::catalog::table;
 use crate::error::Error;
 use crate::plan::blockers::Blocker;
 use crate::plan::bounds::{BoundsError, Coverage, RangeBound, Span, Zone};
@@ -116,6 +117,8 @@ fn plan(
         name: subject.name.clone(),
         taken: taken(&subject.set, spans)?,
         security: subject.facts()?.security(),
+        foreign_keys: subject.facts()?.dependents.foreign_keys.clone(),
+        constraint: table::partition_constraint(subject.parent)?,
     };
     request::drain(parent, default, &subject.column, interval, spans.to_vec())
 }

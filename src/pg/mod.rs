@@ -18,6 +18,7 @@ pub mod settings;
 pub mod signals;
 pub mod top_level;
 pub mod transaction;
+pub mod trigger;
 pub mod tuple;
 pub mod version;
 pub mod wal;

@@ -12,9 +12,9 @@ mod refused;
 
 pub use after::{after_renaming, before_renaming, locked_first, rebound, rebound_steps};
 pub use ahead::{ahead, changes, row_security_steps};
-pub use foreign_keys::{at_the_swap, key_steps, referenced};
+pub use foreign_keys::{at_the_swap, key_steps, make as make_key, referenced};
 pub use manifest::{hanging_on, manifest};
-pub use refused::refused;
+pub use refused::{refused, refused_key};
 
 use super::facts::Grant;
 use super::names::QualifiedName;

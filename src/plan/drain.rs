@@ -27,6 +27,11 @@ pub fn proof_steps(key: &Column, parent: &Parent, partitions: &[Partition]) -> V
                 Some((lower, upper)) => within(key, lower, upper),
                 None => outside(key, &parent.taken),
             };
+            // ATTACH wants to know that of the rows, too.
+            let proof = match &parent.constraint {
+                Some(constraint) => format!("({proof}) AND ({constraint})"),
+                None => proof,
+            };
             let statement =
                 Sql::template("ALTER TABLE {leaf} ADD CONSTRAINT {name} CHECK ({proof})")
                     .name("leaf", &partition.name)
@@ -64,6 +69,20 @@ pub fn security_steps(
             ..step
         })
         .collect()
+}
+
+/// The foreign keys of the table, for partitions that are empty: ATTACH takes those that a partition has for
+/// its own, and looks at no row. Each has a name of its own among the constraints of the table.
+pub fn key_steps(parent: &Parent, partitions: &[Partition]) -> Vec<Step> {
+    let on_each = |partition: &'_ Partition| -> Vec<Step> {
+        let keys = parent.foreign_keys.iter();
+        keys.map(|key| {
+            dependents::make_key(key, &partition.name)
+                .locks_new(Mode::ShareRowExclusive, &partition.name)
+        })
+        .collect()
+    };
+    partitions.iter().flat_map(on_each).collect()
 }
 
 fn within(key: &Column, lower: &RangeBound, upper: &RangeBound) -> String {

@@ -27,6 +27,7 @@ mod swap;
 pub mod twin;
 
 use bounds::{RangeBound, Span};
+use dependents::ForeignKey;
 use facts::{Column, Facts, RowSecurity};
 use interval::{KeyType, PartitionInterval};
 use names::{Names, QualifiedName};
@@ -95,6 +96,12 @@ pub struct Parent {
     pub taken: Vec<Taken>,
     #[serde(default)]
     pub security: RowSecurity,
+    /// To other tables; its partitions have them, too.
+    #[serde(default)]
+    pub foreign_keys: Vec<ForeignKey>,
+    /// What holds for all rows of a table that is a partition itself.
+    #[serde(default)]
+    pub constraint: Option<String>,
 }
 
 /// A range from one bound up to another; `None` where it has none.
@@ -243,7 +250,7 @@ pub fn make(
     };
     let foreign_keys = match &default_of {
         None => dependents::key_steps(facts, &twin),
-        Some(_) => Vec::new(),
+        Some(parent) => drain::key_steps(parent, &partitions),
     };
     Plan {
         foreign_keys,

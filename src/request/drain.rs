@@ -1,7 +1,7 @@
 //! The plan that moves rows out of a default partition.
 
 use super::{PREMAKE, key_type, prospect};
-use crate::catalog::table;
+use crate::catalog::{foreign_key, table};
 use crate::error::Error;
 use crate::guc;
 use crate::plan::blockers::{self, Blocker};
@@ -39,7 +39,7 @@ pub fn drain(
     let key = super::column(&facts, column)?.clone();
     let key_type = key_type(key.type_oid)
         .ok_or_else(|| Error::Internal(format!("no key is made of column {column}")))?;
-    let blockers = blockers(&facts, &parent)?;
+    let blockers = blockers(&facts, &parent, default)?;
     super::refuse_if_any(&facts, blockers)?;
     let request = Request {
         key_type,
@@ -66,7 +66,7 @@ pub fn drain(
 
 /// What stands in the way: as for any table, but for being a partition, and what must not happen
 /// to the table whose partition it is while nobody can use it.
-fn blockers(facts: &Facts, parent: &Parent) -> Result<Vec<Blocker>, Error> {
+fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<Blocker>, Error> {
     let mut found = match facts.kind.as_str() {
         "r" => Vec::new(),
         _ => vec![Blocker::fact("It is not a plain table.")],
@@ -113,16 +113,15 @@ fn blockers(facts: &Facts, parent: &Parent) -> Result<Vec<Blocker>, Error> {
     {
         found.push(Blocker::fact("A sequence belongs to a column of it."));
     }
-    let keys = table::foreign_keys(pg_sys::Oid::from(parent.oid))?;
-    found.extend(keys.into_iter().map(|(name, points_at)| match points_at {
-        true => Blocker::fact(format!(
-            "Foreign key \"{name}\" points at table \"{}\", and would be violated while the default partition is exchanged.",
+    for key in &parent.foreign_keys {
+        found.extend(dependents::refused_key(&facts.owner_name, key));
+    }
+    let pointing = foreign_key::pointing_at(default)?;
+    found.extend(pointing.into_iter().map(|(name, table)| {
+        Blocker::fact(format!(
+            "Foreign key \"{name}\" of table {table} points at table \"{}\", and would be violated while the default partition is exchanged.",
             parent.name.name
-        )),
-        false => Blocker::fact(format!(
-            "Foreign key \"{name}\" of table \"{}\" would be checked, row by row, while nobody can use the table.",
-            parent.name.name
-        )),
+        ))
     }));
     let owner = table::name_and_owner(pg_sys::Oid::from(parent.oid))?.map(|(_, owner)| owner);
     if owner != Some(pg_sys::Oid::from(facts.owner)) {

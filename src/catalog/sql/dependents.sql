@@ -218,7 +218,8 @@ WITH
       FROM pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid, relation r
      WHERE x.prrelid = wanted.oid
   ),
-  -- To other tables, and not those of the table that it is a partition of: a partition gets them when it is attached.
+  -- To other tables, and not those of the table that it is a partition of: a partition gets them when it is attached. Of a
+  -- partitioned table all are read, for its own partitions.
   foreign_keys AS (
     SELECT json_agg(json_build_object(
              'oid', k.oid::int8,
@@ -238,7 +239,7 @@ WITH
       FROM pg_constraint k
       JOIN pg_class e ON e.oid = k.confrelid
       JOIN pg_namespace n ON n.oid = e.relnamespace, relation r
-     WHERE k.conrelid = wanted.oid AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid
+     WHERE k.conrelid = wanted.oid AND k.contype = 'f' AND (k.conparentid = 0 OR r.relkind = 'p') AND k.confrelid <> k.conrelid
   )
 SELECT json_build_object(
          'triggers', coalesce(triggers.list, '[]'),

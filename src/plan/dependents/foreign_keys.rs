@@ -6,7 +6,7 @@
 //! pointed at. The swap enables them, and disables those of the source's. What the twin then holds are
 //! the rows of the source, which its key has seen: nothing is to be validated.
 
-use super::Dependents;
+use super::ForeignKey;
 use crate::plan::comments;
 use crate::plan::facts::Facts;
 use crate::plan::lock::{Lock, Mode};
@@ -19,14 +19,8 @@ const AT_REST: &str = "reads no row; what has to be done where it points at rest
 
 /// The statements that give the empty twin the keys of the source, with their comments.
 pub fn key_steps(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
-    let keys = &facts.dependents.foreign_keys;
-    let make = keys.iter().map(|key| {
-        let statement = Sql::template("ALTER TABLE {twin} ADD CONSTRAINT {name} {definition}")
-            .name("twin", twin)
-            .ident("name", &key.name)
-            .trusted("definition", &key.definition);
-        Step::new(Phase::Prepared, statement.build())
-            .locks(Mode::ShareRowExclusive, &key.points_at())
+    let make = facts.dependents.foreign_keys.iter().map(|key| {
+        make(key, twin)
             .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions())
             .note(AT_REST)
     });
@@ -35,6 +29,15 @@ pub fn key_steps(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
         comments::of_foreign_keys(facts, twin),
     ))
     .collect()
+}
+
+/// Makes a key on a new table.
+pub fn make(key: &ForeignKey, table: &QualifiedName) -> Step {
+    let statement = Sql::template("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+        .name("table", table)
+        .ident("name", &key.name)
+        .trusted("definition", &key.definition);
+    Step::new(Phase::Prepared, statement.build()).locks(Mode::ShareRowExclusive, &key.points_at())
 }
 
 /// What the worker itself locks and runs for them at the swap, as told in the plan: before the source is
@@ -82,9 +85,8 @@ pub fn at_the_swap(facts: &Facts, retired: &QualifiedName) -> AtTheSwap {
 }
 
 /// The tables that the keys point at, in the order in which they are locked.
-pub fn referenced(dependents: &Dependents) -> Vec<u32> {
-    let keys = dependents.foreign_keys.iter();
-    let mut all: Vec<u32> = keys.map(|key| key.relation).collect();
+pub fn referenced(keys: &[ForeignKey]) -> Vec<u32> {
+    let mut all: Vec<u32> = keys.iter().map(|key| key.relation).collect();
     all.sort_unstable();
     all.dedup();
     all

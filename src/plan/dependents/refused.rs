@@ -119,7 +119,7 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
         }
     }
     for key in &dependents.foreign_keys {
-        found.extend(refused_key(facts, key));
+        found.extend(refused_key(&facts.owner_name, key));
     }
     for publication in &dependents.publications {
         if !publication.via_root {
@@ -147,7 +147,8 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
     found
 }
 
-fn refused_key(facts: &Facts, key: &ForeignKey) -> Vec<Blocker> {
+/// What keeps a foreign key from being made again, by the owner of its table.
+pub fn refused_key(owner: &str, key: &ForeignKey) -> Vec<Blocker> {
     let mut found = Vec::new();
     let name = &key.name;
     let points_at = key.points_at();
@@ -171,8 +172,7 @@ fn refused_key(facts: &Facts, key: &ForeignKey) -> Vec<Blocker> {
     if !key.owner_may_reference {
         found.push(Blocker::with_hint(
             format!(
-                "The table's owner \"{}\" may not refer to table {points_at}, and so cannot make foreign key \"{name}\" again.",
-                facts.owner_name
+                "The table's owner \"{owner}\" may not refer to table {points_at}, and so cannot make foreign key \"{name}\" again."
             ),
             "GRANT REFERENCES ON TABLE …, and USAGE ON SCHEMA …, to the owner.",
         ));

@@ -34,7 +34,7 @@ SELECT action, relation, partition, outcome, error FROM partman_rs.runs WHERE re
 SELECT action, outcome FROM ensure_partitions('n');
 SELECT relname FROM pg_class WHERE relname LIKE '%retired%' OR relname LIKE '%rest%' OR relname LIKE '%twin%';
 
--- Foreign keys are in the way, and are named; partitions that none of the rows belong to are made all the same.
+-- Foreign keys that point at the table are in the way, and are named; partitions that none of the rows belong to are made all the same.
 CREATE TABLE target (id int PRIMARY KEY);
 INSERT INTO target SELECT generate_series(0, 500);
 CREATE TABLE k (id int PRIMARY KEY REFERENCES target) PARTITION BY RANGE (id);

@@ -60,3 +60,66 @@ DROP TABLE notes, seen;
 DROP FUNCTION tests.seen;
 REVOKE ALL ON SCHEMA public FROM regress_keeper;
 DROP ROLE regress_keeper, regress_one, regress_two;
+
+-- Foreign keys of the table: its partitions have them from the beginning, and PostgreSQL takes them when it attaches.
+CREATE TABLE ref (id int PRIMARY KEY, a int UNIQUE);
+INSERT INTO ref SELECT n, n FROM generate_series(0, 2000) n;
+CREATE TABLE k (id int PRIMARY KEY, r int, a int, CONSTRAINT r FOREIGN KEY (r) REFERENCES ref ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT "a ""q""" FOREIGN KEY (a) REFERENCES ref (a) ON UPDATE CASCADE ON DELETE SET NULL) PARTITION BY RANGE (id);
+CREATE TABLE k_p0 PARTITION OF k FOR VALUES FROM (0) TO (100);
+CREATE TABLE k_default PARTITION OF k DEFAULT;
+INSERT INTO k SELECT n, n, 2000 - n FROM generate_series(0, 349) n;
+INSERT INTO k VALUES (1000000, 2000, 0);
+SELECT set_partition_policy('k', '100', premake => 1);
+SELECT action, outcome FROM ensure_partitions('k');
+CALL tests.wait_for_end('k');
+SELECT c.relname, count(*) FROM k JOIN pg_class c ON c.oid = k.tableoid GROUP BY 1 ORDER BY 1 COLLATE "C";
+SELECT k.conrelid::regclass, k.conname, p.conname AS parent, k.convalidated, count(*) OVER (PARTITION BY k.conrelid) AS keys
+  FROM pg_constraint k LEFT JOIN pg_constraint p ON p.oid = k.conparentid
+ WHERE k.confrelid = 'ref'::regclass ORDER BY 1, 2;
+SELECT c.relname, tgenabled, count(*) FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+ WHERE tgrelid = 'ref'::regclass OR tgrelid IN (SELECT relid FROM pg_partition_tree('k')) GROUP BY 1, 2 ORDER BY c.relname COLLATE "C";
+-- They hold, and act.
+SELECT tests.refusal('INSERT INTO k VALUES (250000, 3000, 0); SET CONSTRAINTS ALL IMMEDIATE');
+SELECT tests.refusal('UPDATE k SET a = 9000 WHERE id = 260');
+DELETE FROM ref WHERE id = 250;
+UPDATE ref SET a = -a WHERE id = 1800;
+SELECT * FROM k WHERE id IN (200, 250, 1750);
+-- Those of a table above, likewise.
+CREATE TABLE above (id int, tenant text, r int REFERENCES ref) PARTITION BY LIST (tenant);
+CREATE TABLE below PARTITION OF above FOR VALUES IN ('a') PARTITION BY RANGE (id);
+CREATE TABLE below_p0 PARTITION OF below FOR VALUES FROM (0) TO (100);
+CREATE TABLE below_default PARTITION OF below DEFAULT;
+INSERT INTO above VALUES (1, 'a', 1), (150, 'a', 2);
+SELECT set_partition_policy('below', '100', premake => 1);
+SELECT action, outcome FROM ensure_partitions('below');
+CALL tests.wait_for_end('below');
+SELECT k.conrelid::regclass, k.conname, k.conparentid <> 0 AS is_inherited FROM pg_constraint k
+ WHERE k.contype = 'f' AND k.conrelid IN (SELECT relid FROM pg_partition_tree('above')) ORDER BY k.conrelid::regclass::text COLLATE "C";
+-- What lies below another table is attached without a look at its rows, too: partitions of both tables were read equally often.
+CREATE TABLE beside (LIKE below, FOREIGN KEY (r) REFERENCES ref) PARTITION BY RANGE (id);
+CREATE TABLE beside_p0 PARTITION OF beside FOR VALUES FROM (0) TO (100);
+CREATE TABLE beside_default PARTITION OF beside DEFAULT;
+INSERT INTO beside VALUES (1, 'a', 1), (150, 'a', 2);
+SELECT set_partition_policy('beside', '100', premake => 1);
+SELECT action, outcome FROM ensure_partitions('beside');
+CALL tests.wait_for_end('beside');
+SELECT pg_sleep(1);
+SELECT pg_stat_get_numscans('below_p100'::regclass) - pg_stat_get_numscans('beside_p100'::regclass) AS more_for_one,
+       pg_stat_get_numscans('below_default'::regclass) - pg_stat_get_numscans('beside_default'::regclass) AS more_for_the_rest,
+       pg_stat_get_numscans('beside_p100'::regclass) > 0 AS is_counted;
+DROP TABLE above, beside;
+-- What cannot be had: a key that does not act, one to a partitioned table, and one that points at the default partition itself.
+INSERT INTO k VALUES (777, 777, 777);
+DO $$ BEGIN
+    EXECUTE (SELECT format('ALTER TABLE ref DISABLE TRIGGER %I', tgname) FROM pg_trigger JOIN pg_constraint k ON k.oid = tgconstraint
+              WHERE tgrelid = 'ref'::regclass AND k.conname = 'r' ORDER BY tgname LIMIT 1);
+END $$;
+CREATE TABLE refs (id int PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE refs_all PARTITION OF refs DEFAULT;
+INSERT INTO refs SELECT id FROM k;
+ALTER TABLE k ADD CONSTRAINT to_refs FOREIGN KEY (id) REFERENCES refs;
+CREATE TABLE pointing (id int CONSTRAINT at_it REFERENCES k_default);
+SELECT action, outcome FROM ensure_partitions('k');
+DROP TABLE pointing, k, ref, refs;
+TABLE tests.residue;

@@ -157,14 +157,43 @@ const ACTING: &str =
 const OTHERS: &str = "SELECT count(*) FROM pg_constraint k
     WHERE k.connamespace = 'public'::regnamespace AND k.contype = 'f' AND k.conparentid = 0
       AND k.conrelid <> 'orders'::regclass";
+const DRAINED: &str =
+    "SELECT count(*) FROM partman_rs.run WHERE action = 'drain' AND outcome = 'drained'";
+/// Partitions that have other keys than the two of the table, or other rows than of their range: the first 20000
+/// have partitions.
+const UNLIKE: &str = "SELECT (SELECT count(*) FROM orders_default WHERE id <= 20000) + count(*)
+    FROM pg_inherits i WHERE i.inhparent = 'orders'::regclass AND 2 <> (
+        SELECT count(p.oid) FROM pg_constraint k LEFT JOIN pg_constraint p ON p.oid = k.conparentid AND p.conrelid = i.inhparent
+         WHERE k.conrelid = i.inhrelid AND k.contype = 'f' HAVING count(*) = count(p.oid))";
 const TRIGGERS: &str =
     "SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('customers'::regclass, 'payers'::regclass)";
 
-fn hold_under_load(killed_at: Option<&str>) {
+/// All rows lie in the default partition of a table that has no other.
+const IN_DEFAULT: &str = "
+    ALTER TABLE orders RENAME TO orders_default;
+    CREATE TABLE orders (LIKE orders_default INCLUDING ALL,
+        FOREIGN KEY (customer) REFERENCES customers,
+        FOREIGN KEY (payer) REFERENCES payers ON DELETE CASCADE ON UPDATE CASCADE) PARTITION BY RANGE (id);
+    ALTER TABLE orders ATTACH PARTITION orders_default DEFAULT;
+    ALTER SEQUENCE orders_id_seq OWNED BY orders.id;
+    SELECT set_partition_policy('orders', '5000', premake => 4);";
+
+/// What is done to the table while clients use it.
+#[derive(Clone, Copy, PartialEq)]
+enum Deed {
+    Converted,
+    /// Its rows are moved out of the default partition.
+    Drained,
+}
+
+fn hold_under_load(deed: Deed, killed_at: Option<&str>) {
     let cluster = Arc::new(builder("1h").start());
     let mut admin = cluster.connect();
     must(&mut admin, "CREATE EXTENSION pg_partman_rs");
     must(&mut admin, TABLES);
+    if deed == Deed::Drained {
+        must(&mut admin, IN_DEFAULT);
+    }
     let load = Arc::new(Load {
         stop: AtomicBool::new(false),
         rounds: Default::default(),
@@ -175,14 +204,24 @@ fn hold_under_load(killed_at: Option<&str>) {
     if let Some(point) = killed_at {
         Failpoints::of(&cluster).set(point, Action::Kill);
     }
-    Conversion::of("orders", "id", "5000")
-        .start(&mut admin)
-        .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    match deed {
+        Deed::Converted => {
+            Conversion::of("orders", "id", "5000")
+                .start(&mut admin)
+                .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+        }
+        Deed::Drained => must(&mut admin, "SELECT ensure_partitions('orders')"),
+    }
     if killed_at.is_some() {
         cluster.await_crash_restart(&before);
         admin = cluster.connect();
     }
-    conversion::wait_until_swapped(&mut admin, "orders", PATIENCE);
+    match deed {
+        Deed::Converted => conversion::wait_until_swapped(&mut admin, "orders", PATIENCE),
+        Deed::Drained => poll::expect("the default partition to be drained", PATIENCE, || {
+            number(&mut admin, DRAINED) == 1
+        }),
+    }
     await_more(&load, &clients, 50);
     // The worker, or the next one, drops those of the retired table.
     poll::expect("the other keys to go", PATIENCE, || {
@@ -196,34 +235,57 @@ fn hold_under_load(killed_at: Option<&str>) {
     assert_eq!(number(&mut admin, VIOLATIONS), 0);
     assert_eq!(number(&mut admin, ACTING), 4);
     assert_eq!(number(&mut admin, TRIGGERS), 4);
-    must(&mut admin, "SELECT finish_conversion('orders')");
+    match deed {
+        Deed::Converted => must(&mut admin, "SELECT finish_conversion('orders')"),
+        Deed::Drained => assert_eq!(number(&mut admin, UNLIKE), 0),
+    }
     must(&mut admin, "DROP TABLE orders");
     assert_eq!(number(&mut admin, TRIGGERS), 0);
 }
 
 #[test]
 fn foreign_keys_hold_at_each_moment() {
-    hold_under_load(None);
+    hold_under_load(Deed::Converted, None);
 }
 
 #[test]
 fn foreign_keys_hold_when_the_worker_is_killed_while_it_makes_them() {
-    hold_under_load(Some("prepare:before_commit"));
+    hold_under_load(Deed::Converted, Some("prepare:before_commit"));
 }
 
 #[test]
 fn foreign_keys_hold_when_the_worker_is_killed_while_rows_are_copied() {
-    hold_under_load(Some("copy:after_commit"));
+    hold_under_load(Deed::Converted, Some("copy:after_commit"));
 }
 
 #[test]
 fn foreign_keys_hold_when_the_worker_is_killed_in_the_swap() {
-    hold_under_load(Some("swap:before_commit"));
+    hold_under_load(Deed::Converted, Some("swap:before_commit"));
 }
 
 #[test]
 fn foreign_keys_hold_when_the_worker_is_killed_after_the_swap() {
-    hold_under_load(Some("swap:after_commit"));
+    hold_under_load(Deed::Converted, Some("swap:after_commit"));
+}
+
+#[test]
+fn foreign_keys_hold_while_rows_move_out_of_a_default_partition() {
+    hold_under_load(Deed::Drained, None);
+}
+
+#[test]
+fn foreign_keys_hold_when_the_worker_is_killed_while_it_makes_those_of_new_partitions() {
+    hold_under_load(Deed::Drained, Some("prepare:before_commit"));
+}
+
+#[test]
+fn foreign_keys_hold_when_the_worker_is_killed_while_it_exchanges_the_default_partition() {
+    hold_under_load(Deed::Drained, Some("swap:before_commit"));
+}
+
+#[test]
+fn foreign_keys_hold_when_the_worker_is_killed_after_it_exchanged_the_default_partition() {
+    hold_under_load(Deed::Drained, Some("swap:after_commit"));
 }
 
 /// Who reads what the keys point at for long is in nobody's way, and keeps nothing but the retired
