@@ -68,7 +68,7 @@ pub struct Plan {
     pub undo_window_seconds: Option<f64>,
     /// Settings of the session that asked, for the worker: names and values.
     pub settings: Vec<(String, String)>,
-    /// Ascending, contiguous ranges; then the default partition, if there is one.
+    /// Ascending ranges; then the default partition, if there is one.
     pub partitions: Vec<Partition>,
     pub prepare: Vec<Step>,
     /// What gives the twin its foreign keys, while it is empty.

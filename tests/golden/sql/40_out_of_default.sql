@@ -122,4 +122,16 @@ ALTER TABLE k ADD CONSTRAINT to_refs FOREIGN KEY (id) REFERENCES refs;
 CREATE TABLE pointing (id int CONSTRAINT at_it REFERENCES k_default);
 SELECT action, outcome FROM ensure_partitions('k');
 DROP TABLE pointing, k, ref, refs;
+
+-- A gap that is not to be filled lies between the new partitions: its rows stay.
+CREATE TABLE g (id int) PARTITION BY RANGE (id);
+CREATE TABLE g_p0 PARTITION OF g FOR VALUES FROM (0) TO (100);
+CREATE TABLE g_p500 PARTITION OF g FOR VALUES FROM (500) TO (600);
+CREATE TABLE g_default PARTITION OF g DEFAULT;
+INSERT INTO g VALUES (-50), (50), (300), (550), (650);
+SELECT pin_partition('g_p0'), set_partition_policy('g', '100', premake => 1, retention_partitions => 1);
+SELECT action, lower_bound, upper_bound, outcome FROM ensure_partitions('g');
+CALL tests.wait_for_end('g');
+SELECT tableoid::regclass, id, (SELECT count(*) FROM g AS again WHERE again.id = g.id) AS is_found FROM g ORDER BY id;
+DROP TABLE g;
 TABLE tests.residue;
