@@ -210,3 +210,18 @@ CREATE FUNCTION partman_rs.capture_change() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'capture_change';
 COMMENT ON FUNCTION partman_rs.capture_change() IS
     'trigger: appends the key of a changed row to the change log of its table';
+
+-- What is remembered is of this server only: no subscriber is to be sent it, whatever is published (see
+-- src/catalog/decoding.rs). Called again now and then, as pg_upgrade makes the tables anew.
+CREATE FUNCTION partman_rs.leave_out_of_decoding() RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE pg_class SET relrewrite = oid
+     WHERE relrewrite = 0
+       AND oid = ANY (ARRAY(SELECT unnest(ARRAY[c.oid, c.reltoastrelid]) FROM pg_class c
+                             WHERE c.relnamespace = 'partman_rs'::regnamespace AND c.relkind = 'r'));
+$$;
+COMMENT ON FUNCTION partman_rs.leave_out_of_decoding() IS
+    'keeps the tables of the extension out of logical decoding; done by itself';
+SELECT partman_rs.leave_out_of_decoding();

@@ -1,6 +1,7 @@
 //! `ensure_partitions()`, and the functions about policies and pins.
 
 use super::given;
+use crate::catalog::decoding;
 use crate::catalog::history::{self, Counted};
 use crate::catalog::policy::{self, Policy};
 use crate::maintain::adopt::{self, Wish};
@@ -126,6 +127,9 @@ fn ensure_partitions(
     // On a standby not even looking at all that is to be done works: estimates are EXPLAIN's.
     if !is_dry || is_in_recovery() {
         must_be_writable(c"ensure_partitions()");
+    }
+    if !is_dry {
+        decoding::leave_out_own()?;
     }
     let mut all = Vec::new();
     let chosen = adopt::chosen(parent)?;

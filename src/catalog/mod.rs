@@ -1,6 +1,7 @@
 //! What the extension remembers, and what PostgreSQL's catalog says about a table.
 
 pub mod copy_range;
+pub mod decoding;
 pub mod foreign_key;
 pub mod history;
 pub mod holder;

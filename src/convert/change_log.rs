@@ -6,7 +6,7 @@
 //! one they are all columns, beside the place and the transactions of the change (*row images*).
 #![allow(unsafe_code, reason = "forms and inserts heap tuples")]
 
-use crate::catalog::as_bookkeeper;
+use crate::catalog::{as_bookkeeper, decoding};
 use crate::db;
 use crate::error::Error;
 use crate::pg::lock::Mode;
@@ -76,7 +76,8 @@ pub struct ChangeLog {
 /// Makes the log, empty. It belongs to the extension's owner: the table's owner can neither
 /// read nor edit it.
 pub fn create(plan: &Plan) -> Result<(), Error> {
-    as_bookkeeper(|| db::run(&plan.create_log, &[]).map(drop))
+    as_bookkeeper(|| db::run(&plan.create_log, &[]).map(drop))?;
+    decoding::leave_out_own()
 }
 
 /// Drops the log, if it is there.

@@ -31,7 +31,7 @@ mod swap;
 mod verify;
 
 use crate::catalog::job::{self, Job, Outline};
-use crate::catalog::{copy_range, leaf, table};
+use crate::catalog::{copy_range, decoding, leaf, table};
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
@@ -118,6 +118,16 @@ pub enum Next {
     Go,
     /// Look again after a while.
     Wait(Duration),
+}
+
+/// What a worker does first with a job that it takes over: it may have come here by `pg_upgrade`, which
+/// makes all tables anew, without the marks of those that logical decoding leaves out.
+pub fn take_over(job: &Job) -> Result<(), Error> {
+    decoding::leave_out_own()?;
+    match job.phase.is_before_swap() {
+        true => decoding::leave_out(&leaf::relations(job.id)?, job.source),
+        false => Ok(()),
+    }
 }
 
 /// Takes one step of a job that is before its swap.

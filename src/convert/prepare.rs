@@ -2,7 +2,7 @@
 
 use super::{as_owner, foreign_keys, open_source, relation_oid, run_step};
 use crate::catalog::job::{self, Job, Outline};
-use crate::catalog::{leaf, table};
+use crate::catalog::{decoding, leaf, table};
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
@@ -42,6 +42,7 @@ pub fn make_twin(job: &Job) -> Result<(), Failure> {
             .map(|partition| relation_oid(&partition.name))
             .collect::<Result<Vec<pg_sys::Oid>, _>>()?;
         leaf::insert_all(job.id, &leaves)?;
+        decoding::leave_out(&leaves, job.source)?;
         let twin = relation_oid(&job.plan.twin)?;
         // Near the end: what they point at is locked for it.
         foreign_keys::make_at_rest(job, twin)?;

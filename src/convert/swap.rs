@@ -7,6 +7,7 @@ use super::{
     run_step,
 };
 use crate::catalog::as_bookkeeper;
+use crate::catalog::decoding;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
 use crate::catalog::table;
@@ -190,6 +191,8 @@ fn attempt_alone(
         return Err(super::twin_altered(job));
     }
     foreign_keys::exchange(job.source, twin)?;
+    // The last of the log is applied: what is written from here on is new to subscribers.
+    decoding::take_in(&targets.leaves)?;
     capture::remove(job.source, &job.plan.retired, job.owner)?;
     fidelity::check(job, twin, &now)?;
     match &job.plan.default_of {

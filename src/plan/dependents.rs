@@ -186,10 +186,10 @@ pub struct Statistics {
     pub comment: Option<String>,
 }
 
-/// The table's membership of a publication.
+/// A publication that the table is in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Publication {
-    /// Of the membership.
+    /// Of the membership, where the table is named there; 0 where all tables are in it, or all of a schema.
     pub oid: u32,
     pub name: String,
     pub owner: u32,
@@ -199,6 +199,13 @@ pub struct Publication {
     pub columns: Option<Vec<String>>,
     pub filter: Option<String>,
     pub owner_may_act_as_owner: bool,
+}
+
+impl Publication {
+    /// Whether it is in it by its own name, and not because all tables are, or all of a schema.
+    pub fn names_table(&self) -> bool {
+        self.oid != 0
+    }
 }
 
 /// A foreign key of the table.

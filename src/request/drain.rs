@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::guc;
 use crate::plan::blockers::{self, Blocker};
 use crate::plan::bounds::Span;
-use crate::plan::dependents::{self, Dependents};
+use crate::plan::dependents::{self, Dependents, Publication};
 use crate::plan::estimate::Estimate;
 use crate::plan::facts::Facts;
 use crate::plan::interval::PartitionInterval;
@@ -79,7 +79,14 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
     by_itself
         .extras
         .retain(|extra| extra.kind != "table constraint");
-    by_itself.dependents = Dependents::default();
+    // Those that it is in because its table is, or its schema: so are the new partitions.
+    let (named, shared): (Vec<_>, Vec<_>) = std::mem::take(&mut by_itself.dependents.publications)
+        .into_iter()
+        .partition(Publication::names_table);
+    by_itself.dependents = Dependents {
+        publications: shared,
+        ..Dependents::default()
+    };
     found.extend(blockers::of_table(&by_itself));
     if facts.replica_identity != "d" {
         found.push(Blocker::with_hint(
@@ -94,7 +101,14 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
             "ALTER TABLE … SET WITHOUT CLUSTER.",
         )
     }));
-    found.extend(dependents::hanging_on(facts).into_iter().map(|item| {
+    let bound = Facts {
+        dependents: Dependents {
+            publications: named,
+            ..facts.dependents.clone()
+        },
+        ..facts.clone()
+    };
+    found.extend(dependents::hanging_on(&bound).into_iter().map(|item| {
         Blocker::fact(format!(
             "This is bound to it: {} {}.",
             item.kind, item.object

@@ -4,6 +4,7 @@
 //! table is done as the table's owner, restricted (see [`crate::maintain::managed::Table::as_owner`]).
 
 use super::start::{Assignment, Task, start};
+use crate::catalog::decoding;
 use crate::catalog::history::{self, Counted};
 use crate::catalog::is_installed;
 use crate::catalog::policy::{self, Policy};
@@ -42,6 +43,7 @@ fn due(interval: Duration) -> Result<Vec<pg_sys::Oid>, Error> {
     if !is_installed() || !policy::worker_lock()?.try_for_session() {
         return Ok(Vec::new());
     }
+    decoding::leave_out_own()?;
     history::tidy()?;
     let standings = policy::standings()?;
     let due = standings.iter().filter(|table| {

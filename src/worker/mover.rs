@@ -7,6 +7,7 @@ use crate::catalog::table;
 use crate::convert::copy::{Progress, copy_next};
 use crate::convert::{
     Memory, Next, advance, cancel, check_definition, check_twin, foreign_keys, index, statistics,
+    take_over,
 };
 use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
@@ -92,6 +93,7 @@ impl Work {
         let job = &*self.job.insert(unit(|| job::open(outline, known))?);
         if is_new {
             take_over_settings(job);
+            unit(|| take_over(job))?;
         }
         match job.phase {
             // Helpers end where a job begins anew.

@@ -204,19 +204,27 @@ WITH
      CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_statisticsobjdef_columns(s.oid) ELSE '' END OFFSET 0) AS written(text)
      WHERE s.stxrelid = wanted.oid AND written.text IS NOT NULL
   ),
+  -- Named there, or with all of its schema, or with everything; and those that a table is in that it is a partition of.
   publications AS (
     SELECT json_agg(json_build_object(
-             'oid', x.oid::int8,
+             'oid', coalesce(x.oid, 0)::int8,
              'name', p.pubname,
              'owner', p.pubowner::int8, 'owner_name', pg_get_userbyid(p.pubowner),
              'via_root', p.pubviaroot,
              'columns', (SELECT json_agg(a.attname ORDER BY a.attnum)
                 FROM pg_attribute a WHERE a.attrelid = wanted.oid AND a.attnum = ANY (x.prattrs::int2[])),
              'filter', CASE WHEN $2 THEN pg_get_expr(x.prqual, x.prrelid) END,
-             'owner_may_act_as_owner', pg_has_role(p.pubowner, r.relowner, 'USAGE'))
+             'owner_may_act_as_owner', x.oid IS NULL OR pg_has_role(p.pubowner, r.relowner, 'USAGE'))
              ORDER BY p.pubname) AS list
-      FROM pg_publication_rel x JOIN pg_publication p ON p.oid = x.prpubid, relation r
-     WHERE x.prrelid = wanted.oid
+      FROM relation r CROSS JOIN pg_publication p
+      LEFT JOIN pg_publication_rel x ON x.prpubid = p.oid AND x.prrelid = wanted.oid
+     WHERE x.oid IS NOT NULL
+        OR p.puballtables
+        OR EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = r.relnamespace)
+        OR EXISTS (SELECT FROM pg_partition_ancestors(wanted.oid) up(relid) JOIN pg_class c ON c.oid = up.relid
+                    WHERE up.relid <> wanted.oid
+                      AND (EXISTS (SELECT FROM pg_publication_rel o WHERE o.prpubid = p.oid AND o.prrelid = c.oid)
+                           OR EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace)))
   ),
   -- To other tables, and not those of the table that it is a partition of: a partition gets them when it is attached. Of a
   -- partitioned table all are read, for its own partitions.

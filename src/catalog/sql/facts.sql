@@ -226,17 +226,6 @@ WITH
     UNION ALL
     SELECT classid, objid, by_type, kind, description FROM sequence_users
     UNION ALL
-    SELECT 0, 0, false, 'publication', format('publication %s', quote_ident(p.pubname))
-      FROM pg_publication p WHERE p.puballtables
-    UNION ALL
-    SELECT 0, 0, false, 'publication', format('publication %s of schema %s', quote_ident(p.pubname), quote_ident(n.nspname))
-      FROM pg_publication_namespace pn
-      JOIN pg_publication p ON p.oid = pn.pnpubid
-      JOIN pg_namespace n ON n.oid = pn.pnnspid
-      JOIN pg_class c ON c.oid = wanted.oid
-     -- One of our own schema would publish the change log.
-     WHERE n.oid = c.relnamespace OR n.nspname = 'partman_rs'
-    UNION ALL
     SELECT 0, 0, false, 'subscription', format('a subscription (%s)', sr.srsubid)
       FROM pg_subscription_rel sr WHERE sr.srrelid = wanted.oid
     UNION ALL

@@ -102,6 +102,7 @@ pub fn after_renaming(facts: &Facts, retired: &QualifiedName) -> Vec<Step> {
         dependents
             .publications
             .iter()
+            .filter(|publication| publication.names_table())
             .flat_map(|publication| publish(publication, &table, retired)),
     );
     let plain = dependents.views.iter().filter(|view| !view.is_materialized);

@@ -207,11 +207,19 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
             ),
         );
     }
-    items.kept(
-        "publication",
-        dependents.publications.iter().map(|one| one.name.clone()),
-        "the partitioned table takes the table's place in it",
-    );
+    for publication in &dependents.publications {
+        let reason = match publication.names_table() {
+            true => "the partitioned table takes the table's place in it",
+            false => {
+                "the partitioned table is in it as the table was: with all others, of its schema or at all"
+            }
+        };
+        items.kept(
+            "publication",
+            std::iter::once(publication.name.clone()),
+            reason,
+        );
+    }
     let replaced = "replaced by itself: keeps its OID, owner and privileges";
     for view in &dependents.views {
         let (kind, reason) = match view.is_materialized {

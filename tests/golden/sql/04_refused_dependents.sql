@@ -70,6 +70,9 @@ SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE t');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE t (id) WHERE (id > 0)');
 SELECT tests.with_it('CREATE PUBLICATION p FOR ALL TABLES');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLES IN SCHEMA public');
+-- Those of the whole database or schema are no reason, and what the extension remembers is sent to nobody.
+SELECT tests.with_it('CREATE PUBLICATION p FOR ALL TABLES WITH (publish_via_partition_root)');
+SELECT tests.with_it('CREATE PUBLICATION p FOR TABLES IN SCHEMA public WITH (publish_via_partition_root)');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE other');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLES IN SCHEMA partman_rs');
 SET client_min_messages = warning;

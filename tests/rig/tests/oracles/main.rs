@@ -10,6 +10,7 @@ mod columns;
 mod constraints;
 mod copy_races;
 mod cron;
+mod decoding;
 mod dependents;
 mod detaching;
 mod draining;
