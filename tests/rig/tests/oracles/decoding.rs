@@ -159,7 +159,17 @@ fn a_subscriber_of_everything_goes_on_as_before() {
         "SELECT ensure_partitions();
          INSERT INTO parcels SELECT n, '2026-11-01', 1, 'after' FROM generate_series(2000001, 2000100) n;
          UPDATE parcels SET sent = '2026-12-01' WHERE id BETWEEN 2000001 AND 2000050;
-         DELETE FROM parcels WHERE id BETWEEN 2000040 AND 2000060;",
+         DELETE FROM parcels WHERE id BETWEEN 2000040 AND 2000060;
+         INSERT INTO parcels SELECT n, '2027-08-01', 1, 'far' FROM generate_series(3000001, 3000100) n;
+         SELECT ensure_partitions();",
+    );
+    // They are moved out of the default partition, and their subscribers know them already.
+    poll::expect("the default partition to be empty", PATIENCE, || {
+        number(&mut app, "SELECT count(*) FROM parcels_default") == 0
+    });
+    must(
+        &mut app,
+        "UPDATE parcels SET weight = 2 WHERE id = 3000001; DELETE FROM parcels WHERE id = 3000002;",
     );
     let contents = |client: &mut Client| -> String {
         client
