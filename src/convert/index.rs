@@ -96,8 +96,11 @@ fn build_leaf(job: &Job, ordinal: usize) -> Result<(), Error> {
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    for (_, leaf) in &leaves {
+    for ((_, leaf), index) in leaves.iter().zip(&job.definition.indexes) {
         db::run(&leaf.statement, &[])?;
+        for statement in indexes::targets(index, &leaf.name) {
+            db::run(&statement, &[])?;
+        }
         failpoint("index:in_leaf")?;
     }
     // Last of all: attaching locks the parent's index until commit, against other workers.

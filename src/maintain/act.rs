@@ -58,7 +58,7 @@ pub fn create(subject: &Subject, spans: &[&Span]) -> Result<Vec<Creation>, Error
                 .name("name", name)
                 .literal("lower", &lower)
                 .literal("upper", &upper))?;
-                repair::identify(subject.facts()?, name)?;
+                repair::mark_indexes(subject.facts()?, name)?;
             }
         }
         Ok(tables)
@@ -130,7 +130,7 @@ pub fn create_default(subject: &Subject) -> Result<Creation, Error> {
                 .name("parent", &parent)
                 .name("name", &name),
         )?;
-        repair::identify(subject.facts()?, &name)?;
+        repair::mark_indexes(subject.facts()?, &name)?;
         Ok(Creation::Made(name))
     })
 }

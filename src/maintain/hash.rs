@@ -8,6 +8,7 @@ use super::ensure::Decision;
 use super::family;
 use super::managed::{self, Table};
 use super::outcome::Outcome;
+use super::repair;
 use crate::catalog::policy::Policy;
 use crate::error::Error;
 use crate::guc;
@@ -157,6 +158,7 @@ impl Deed for Filling {
                 .number("modulus", modulus.into())
                 .number("remainder", remainder.into()),
             )?;
+            repair::mark_indexes(self.table.facts()?, &name)?;
             Ok(Done::Made(name))
         })
     }

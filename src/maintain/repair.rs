@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::pg::lock::Mode;
 use crate::plan::facts::Facts;
 use crate::plan::grants;
+use crate::plan::indexes;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use crate::worker::launcher;
@@ -163,9 +164,26 @@ fn without_sequences(mut facts: Facts) -> Facts {
     facts
 }
 
-/// Gives a partition that was just made the replica identity of its table, where that is an index: its
-/// own part of it. Without, subscribers would not hear which row was updated or deleted.
-pub fn identify(table: &Facts, partition: &QualifiedName) -> Result<(), Error> {
+/// Gives a partition that was just made what its own parts of the table's indexes do not get by themselves:
+/// the statistics targets, and that one of them is the replica identity.
+pub fn mark_indexes(table: &Facts, partition: &QualifiedName) -> Result<(), Error> {
+    for index in table
+        .indexes
+        .iter()
+        .filter(|index| !index.statistics.is_empty())
+    {
+        if let Some(name) = part_of(act::oid_of(partition)?, pg_sys::Oid::from(index.oid))? {
+            let schema = partition.schema.clone();
+            for statement in indexes::targets(index, &QualifiedName { schema, name }) {
+                db::run(&statement, &[])?;
+            }
+        }
+    }
+    identify(table, partition)
+}
+
+/// Without, subscribers would not hear which row was updated or deleted.
+fn identify(table: &Facts, partition: &QualifiedName) -> Result<(), Error> {
     let mut indexes = table.indexes.iter();
     let Some(index) = indexes.find(|index| table.replica_index.as_ref() == Some(&index.name))
     else {

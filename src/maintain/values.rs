@@ -9,6 +9,7 @@ use super::list::{self, Contents, ListTable, NewValue};
 use super::managed::Table;
 use super::newcomers::Newcomers;
 use super::outcome::Outcome;
+use super::repair;
 use crate::catalog::as_bookkeeper;
 use crate::db;
 use crate::error::Error;
@@ -138,6 +139,7 @@ impl Giving {
                 // Untyped, as PostgreSQL wants it there.
                 .literal("value", &self.value.text),
         )?;
+        repair::mark_indexes(self.table.facts()?, &name)?;
         Ok(Done::Made(name))
     }
 }

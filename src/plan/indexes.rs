@@ -84,19 +84,22 @@ pub fn parent_steps(
             .locks_new(building(index), twin)
             .note(note),
         );
-        for (attnum, target) in &index.statistics {
-            steps.push(on_index(
-                Sql::template("ALTER INDEX {index} ALTER COLUMN {attnum} SET STATISTICS {target}")
-                    .name("index", &plan.twin_name)
-                    .number("attnum", i64::from(*attnum))
-                    .number("target", i64::from(*target))
-                    .build(),
-            ));
-        }
+        steps.extend(targets(index, &plan.twin_name).map(on_index));
         let comments = comments::of_index(index, &plan.twin_name, twin);
         steps.extend(comments::steps(Phase::Prepared, comments));
     }
     steps
+}
+
+/// The statements that give an index, or a part of it, its statistics targets: no part gets them by itself.
+pub fn targets(index: &Index, name: &QualifiedName) -> impl Iterator<Item = String> {
+    index.statistics.iter().map(|(attnum, target)| {
+        Sql::template("ALTER INDEX {index} ALTER COLUMN {attnum} SET STATISTICS {target}")
+            .name("index", name)
+            .number("attnum", i64::from(*attnum))
+            .number("target", i64::from(*target))
+            .build()
+    })
 }
 
 /// The lock on a table while that index is built on it.
@@ -123,8 +126,14 @@ pub fn leaf_steps(
             .zip(plans)
             .filter_map(move |(index, plan)| Some((index, plan, plan.leaves.get(ordinal)?)))
     };
-    let built = of_leaf().map(|(index, _, on_leaf)| {
-        Step::new(Phase::Indexing, on_leaf.statement.clone()).locks_new(building(index), &leaf.name)
+    let built = of_leaf().flat_map(|(index, _, on_leaf)| {
+        let built = Step::new(Phase::Indexing, on_leaf.statement.clone())
+            .locks_new(building(index), &leaf.name);
+        let targets = targets(index, &on_leaf.name).map(|statement| {
+            Step::new(Phase::Indexing, statement)
+                .locks_new(Mode::ShareUpdateExclusive, &on_leaf.name)
+        });
+        std::iter::once(built).chain(targets)
     });
     let attached = of_leaf().map(|(_, plan, on_leaf)| {
         Step::new(Phase::Indexing, attach(&plan.twin_name, &on_leaf.name))
