@@ -76,7 +76,7 @@ impl Subject {
             .build()
         };
         let sql = format!("SELECT {}, {}", end("min"), end("max"));
-        let ends = self.reading(|| {
+        let ends = self.as_owner(|| {
             db::row(&sql, &[], |row| {
                 Ok((row.find::<i64>(1)?, row.find::<i64>(2)?))
             })
@@ -116,7 +116,7 @@ impl Subject {
         .trusted("lower", &self.beyond(" >= ", lower))
         .trusted("upper", &self.beyond(" < ", upper))
         .build();
-        let look = || self.reading(|| db::value::<bool>(&sql, &[]));
+        let look = || self.as_owner(|| db::value::<bool>(&sql, &[]));
         match default.has_index {
             true => settings::within(&crate::analyze::INDEX_ONLY, look),
             false => look(),

@@ -162,7 +162,7 @@ impl ListTable {
             .name("default", &name)
             .ident("column", &self.column)
             .build();
-        let (mut values, has_nulls) = self.table.reading(|| {
+        let (mut values, has_nulls) = self.table.as_owner(|| {
             let how: &[_] = if has_index { &INDEX_ONLY } else { &[] };
             settings::within(&settings::AS_WRITTEN, || {
                 settings::within(how, || {
@@ -194,7 +194,7 @@ impl ListTable {
         let sql = Sql::template("SELECT EXISTS (SELECT FROM {default})")
             .name("default", &name_of(default)?)
             .build();
-        self.table.reading(|| db::value(&sql, &[]))
+        self.table.as_owner(|| db::value(&sql, &[]))
     }
 
     /// The statement that finds values, one more than the most, with their rows. Operators and types

@@ -122,14 +122,9 @@ impl Table {
         }
     }
 
-    /// Runs work as the table's owner, who can gain nothing by it.
+    /// Runs work as the table's owner, who can gain nothing by it, whatever policies it forces upon itself:
+    /// rows that nobody is shown want their partition, too, and ATTACH looks at what foreign keys point at.
     pub fn as_owner<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-        acting_as(self.owner, Restriction::SecurityRestricted, work)
-    }
-
-    /// Reads rows, or moves them, as the table's owner, whatever policies it forces upon itself: rows that
-    /// nobody is shown want their partition, too.
-    pub fn reading<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         acting_as(self.owner, Restriction::SecurityRestrictedAllRows, work)
     }
 }

@@ -26,7 +26,7 @@ impl Newcomers<'_> {
             .template("SELECT count(*) FROM (SELECT FROM ONLY {default} WHERE {column} = {value} LIMIT {most}) AS rows")
             .number("most", i64::from(most) + 1)
             .build();
-        self.table.reading(|| db::value(&sql, &[]))
+        self.table.as_owner(|| db::value(&sql, &[]))
     }
 
     /// The times that they have in the column of a level, which is divided by ranges of time, as its keys:
@@ -38,7 +38,7 @@ impl Newcomers<'_> {
             let sql = sql.trusted("key", "t::text").build();
             let ids: Vec<String> = self
                 .table
-                .reading(|| db::rows(&sql, &[], |row| row.get(1)))?;
+                .as_owner(|| db::rows(&sql, &[], |row| row.get(1)))?;
             // What tells no time may lie anywhere.
             let time = |id: &String| codec.decode(&codec.read(id)?);
             let anywhere = (i64::MIN, i64::MAX);
@@ -52,7 +52,7 @@ impl Newcomers<'_> {
             i64::MAX
         );
         let sql = sql.trusted("key", &key).build();
-        self.table.reading(|| {
+        self.table.as_owner(|| {
             db::rows(&sql, &[], |row| {
                 let key = row.get(1)?;
                 Ok((key, key))
@@ -80,7 +80,7 @@ impl Newcomers<'_> {
             .template("SELECT count(*) FROM ONLY {default} WHERE {column} = {value} AND ({taken}) IS NOT TRUE")
             .trusted("taken", &taken)
             .build();
-        self.table.reading(|| db::value(&sql, &[]))
+        self.table.as_owner(|| db::value(&sql, &[]))
     }
 
     /// Moves them. Generated columns are computed anew.
@@ -96,7 +96,7 @@ impl Newcomers<'_> {
             )
             .name("name", name)
             .trusted("columns", &columns.join(", "));
-        self.table.reading(|| act::run(statement))
+        self.table.as_owner(|| act::run(statement))
     }
 
     fn template(&self, text: &'static str) -> Sql {

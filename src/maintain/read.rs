@@ -298,7 +298,7 @@ impl Subject {
                     .ident("column", &self.column)
                     .name("leaf", &name)
                     .build();
-            let newest: Option<String> = self.reading(|| {
+            let newest: Option<String> = self.as_owner(|| {
                 settings::within(&crate::analyze::INDEX_ONLY, || {
                     db::row(&sql, &[], |row| row.get(1))
                 })
@@ -313,7 +313,7 @@ impl Subject {
                 .ident("column", &self.column)
                 .name("leaf", &name)
                 .build();
-        let newest: Option<i64> = self.reading(|| {
+        let newest: Option<i64> = self.as_owner(|| {
             settings::within(&crate::analyze::INDEX_ONLY, || {
                 db::row(&sql, &[], |row| row.find(1)).map(Option::flatten)
             })
@@ -326,7 +326,7 @@ impl Subject {
         let sql = Sql::template("SELECT EXISTS (SELECT FROM {leaf})")
             .name("leaf", leaf)
             .build();
-        self.reading(|| db::value(&sql, &[]))
+        self.as_owner(|| db::value(&sql, &[]))
     }
 
     /// Whether the last partition is partitioned itself.

@@ -8,7 +8,7 @@ pub enum Restriction {
     /// Code of the role may run (index expressions, for instance): it must not be able to
     /// change the session or leave the role. As VACUUM and REINDEX do.
     SecurityRestricted,
-    /// The same for reading all rows, those too that FORCE ROW LEVEL SECURITY hides from the owner: as
+    /// The same with all rows in sight, those too that FORCE ROW LEVEL SECURITY hides from the owner: as
     /// foreign keys are checked.
     SecurityRestrictedAllRows,
     /// Only our own fixed statements on our own tables run.

@@ -117,6 +117,26 @@ SELECT cancel_conversion('t');
 CALL tests.comes_to('cancelled');
 DROP TABLE t;
 
+-- Who forces policies upon himself has keys, too, and so have partitions that are made later, by a worker: it
+-- wants to hear of rows that it is not shown. Their parts of an index have its statistics targets.
+CREATE TABLE t (id int PRIMARY KEY, customer int REFERENCES customer);
+INSERT INTO t SELECT i, 1 FROM generate_series(1, 10) i;
+CREATE INDEX by_rest ON t ((id % 7));
+ALTER INDEX by_rest ALTER COLUMN 1 SET STATISTICS 5;
+ALTER TABLE t OWNER TO regress_owner;
+ALTER TABLE t ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '5', premake => 0);
+CALL wait_for_conversion('t', '30 s');
+SET row_security = off;
+SELECT set_partition_policy('t', premake => 2);
+SELECT partition, outcome FROM ensure_partitions('t');
+RESET row_security;
+SELECT c.relname, c.relforcerowsecurity, (SELECT count(*) FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f') AS keys,
+       (SELECT a.attstattarget FROM pg_attribute a JOIN pg_index i ON i.indexrelid = a.attrelid WHERE i.indrelid = c.oid AND NOT i.indisunique) AS target
+  FROM pg_class c WHERE c.relname ~ '^t_p' AND c.relkind = 'r' ORDER BY c.relname COLLATE "C";
+SELECT finish_conversion('t');
+DROP TABLE t;
+
 -- What cannot be carried.
 CREATE TABLE t (id int PRIMARY KEY, customer int);
 CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
