@@ -73,7 +73,7 @@ fn scans_alike(client: &mut Client, leaf: &str, index: &str, columns: &str) -> F
     let by_heap = count(client, &format!("SELECT count(*) FROM ONLY {leaf}"));
     let ordered = format!("SELECT 1 FROM ONLY {leaf} ORDER BY {columns}");
     let mut work = client.transaction().expect("a transaction can begin");
-    work.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off")
+    work.batch_execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off")
         .expect("planner settings can be changed");
     let plan = work
         .query(&format!("EXPLAIN (COSTS OFF) {ordered}"), &[])

@@ -8,9 +8,11 @@
 //! | [`heap`] | the storage is sound, and bears an aggressive vacuum |
 //! | [`litter`] | nothing is left over that was not there before or asked for |
 //! | [`definition`] | a cancelled conversion changed nothing at all |
+//! | [`dump`] | what `pg_dump` says before and after differs in what is listed, and in nothing else |
 
 pub mod content;
 pub mod definition;
+pub mod dump;
 pub mod heap;
 pub mod indexes;
 pub mod litter;

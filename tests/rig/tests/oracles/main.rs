@@ -33,6 +33,7 @@ mod readers;
 mod routing;
 mod schedule;
 mod steering;
+mod torture;
 mod tpcb;
 mod truncate;
 mod two_days;
