@@ -13,6 +13,7 @@ pub mod recycled;
 pub mod request;
 pub mod retirement;
 pub mod size;
+pub mod subscription;
 pub mod table;
 
 use crate::error::Error;

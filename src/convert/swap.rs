@@ -10,6 +10,7 @@ use crate::catalog::as_bookkeeper;
 use crate::catalog::decoding;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
+use crate::catalog::subscription;
 use crate::catalog::table;
 use crate::db;
 use crate::error::Error;
@@ -191,6 +192,7 @@ fn attempt_alone(
         return Err(super::twin_altered(job));
     }
     foreign_keys::exchange(job.source, twin)?;
+    subscription::hand_over(job.source, twin)?;
     // The last of the log is applied: what is written from here on is new to subscribers.
     decoding::take_in(&targets.leaves)?;
     capture::remove(job.source, &job.plan.retired, job.owner)?;

@@ -231,7 +231,28 @@ fn key_blockers(facts: &Facts, key: &Column, default_partition: bool) -> Vec<Blo
             "ALTER TABLE … ALTER COLUMN … SET NOT NULL, or ALTER TABLE … REPLICA IDENTITY FULL.",
         ));
     }
+    let subscriptions = &facts.dependents.subscriptions;
+    if let Some(index) = sought_by(facts).filter(|index| lacks(index, key.attnum)) {
+        found.extend(subscriptions.iter().map(|subscription| {
+            Blocker::with_hint(
+                format!(
+                    "Index \"{}\", by which subscription \"{}\" finds the rows to change, must be extended by column \"{}\", which its publisher need not send with a deletion.",
+                    index.name, subscription.name, key.name
+                ),
+                "Partition by a column of that index.",
+            )
+        }));
+    }
     found
+}
+
+/// The index by which changes that a subscription brings find their rows.
+fn sought_by(facts: &Facts) -> Option<&Index> {
+    let mut indexes = facts.indexes.iter();
+    match &facts.replica_index {
+        Some(name) => indexes.find(|index| index.name == *name),
+        None => indexes.find(|index| index.is_primary),
+    }
 }
 
 fn index_blockers(index: &Index, key: Option<&Column>) -> Vec<Blocker> {

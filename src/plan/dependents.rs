@@ -38,6 +38,8 @@ pub struct Dependents {
     pub row_functions: Vec<RowFunction>,
     pub statistics: Vec<Statistics>,
     pub publications: Vec<Publication>,
+    #[serde(default)]
+    pub subscriptions: Vec<Subscription>,
     /// Foreign keys of the table that point at other tables, in the order in which they act.
     #[serde(default)]
     pub foreign_keys: Vec<ForeignKey>,
@@ -206,6 +208,14 @@ impl Publication {
     pub fn names_table(&self) -> bool {
         self.oid != 0
     }
+}
+
+/// A subscription that writes to the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Subscription {
+    pub name: String,
+    /// Whether the table's first copy has come in, and changes are applied.
+    pub is_ready: bool,
 }
 
 /// A foreign key of the table.

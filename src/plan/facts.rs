@@ -422,6 +422,12 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             |one| &one.name,
         ),
         named(
+            "its subscriptions",
+            &before.dependents.subscriptions,
+            &after.dependents.subscriptions,
+            |one| &one.name,
+        ),
+        named(
             "its foreign keys",
             &before.dependents.foreign_keys,
             &after.dependents.foreign_keys,

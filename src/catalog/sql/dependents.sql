@@ -226,6 +226,11 @@ WITH
                       AND (EXISTS (SELECT FROM pg_publication_rel o WHERE o.prpubid = p.oid AND o.prrelid = c.oid)
                            OR EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = c.relnamespace)))
   ),
+  subscriptions AS (
+    SELECT json_agg(json_build_object('name', s.subname, 'is_ready', x.srsubstate = 'r') ORDER BY s.subname) AS list
+      FROM pg_subscription_rel x JOIN pg_subscription s ON s.oid = x.srsubid
+     WHERE x.srrelid = wanted.oid
+  ),
   -- To other tables, and not those of the table that it is a partition of: a partition gets them when it is attached. Of a
   -- partitioned table all are read, for its own partitions.
   foreign_keys AS (
@@ -260,10 +265,11 @@ SELECT json_build_object(
          'row_functions', coalesce(row_functions.list, '[]'),
          'statistics', coalesce(statistics.list, '[]'),
          'publications', coalesce(publications.list, '[]'),
+         'subscriptions', coalesce(subscriptions.list, '[]'),
          'foreign_keys', coalesce(foreign_keys.list, '[]')
        ) AS dependents
   FROM relation
  CROSS JOIN triggers CROSS JOIN policies CROSS JOIN rules CROSS JOIN rules_elsewhere CROSS JOIN policies_elsewhere
- CROSS JOIN views CROSS JOIN functions CROSS JOIN row_functions CROSS JOIN statistics CROSS JOIN publications
+ CROSS JOIN views CROSS JOIN functions CROSS JOIN row_functions CROSS JOIN statistics CROSS JOIN publications CROSS JOIN subscriptions
  CROSS JOIN foreign_keys
 ) document

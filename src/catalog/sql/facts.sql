@@ -226,9 +226,6 @@ WITH
     UNION ALL
     SELECT classid, objid, by_type, kind, description FROM sequence_users
     UNION ALL
-    SELECT 0, 0, false, 'subscription', format('a subscription (%s)', sr.srsubid)
-      FROM pg_subscription_rel sr WHERE sr.srrelid = wanted.oid
-    UNION ALL
     SELECT 0, 0, false, 'security label', format('security label of provider %s', quote_ident(l.provider))
       FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = wanted.oid
     UNION ALL

@@ -220,6 +220,11 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
             reason,
         );
     }
+    items.kept(
+        "subscription",
+        dependents.subscriptions.iter().map(|one| one.name.clone()),
+        "it writes to the partitioned table from then on",
+    );
     let replaced = "replaced by itself: keeps its OID, owner and privileges";
     for view in &dependents.views {
         let (kind, reason) = match view.is_materialized {

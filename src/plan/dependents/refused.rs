@@ -144,6 +144,20 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
             ));
         }
     }
+    let subscriptions = dependents.subscriptions.iter();
+    found.extend(
+        subscriptions
+            .filter(|one| !one.is_ready)
+            .map(|subscription| {
+                Blocker::with_hint(
+                    format!(
+                        "Subscription \"{}\" has not yet copied the table.",
+                        subscription.name
+                    ),
+                    "Wait until pg_subscription_rel.srsubstate is \"r\".",
+                )
+            }),
+    );
     found
 }
 

@@ -75,6 +75,15 @@ SELECT tests.with_it('CREATE PUBLICATION p FOR ALL TABLES WITH (publish_via_part
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLES IN SCHEMA public WITH (publish_via_partition_root)');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE other');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLES IN SCHEMA partman_rs');
+-- A subscription, with its table in the state it would get to by itself, if there were a publisher.
+CREATE FUNCTION tests.subscribed(state "char") RETURNS text LANGUAGE sql AS $$
+    SELECT format($q$CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p WITH (connect = false, slot_name = NONE, enabled = false);
+                     INSERT INTO pg_subscription_rel SELECT oid, 't'::regclass, %L FROM pg_subscription WHERE subname = 's'$q$, state);
+$$;
+SELECT tests.with_it(tests.subscribed('d'));
+SELECT tests.with_it(tests.subscribed('r'));
+SELECT tests.with_it(tests.subscribed('r') || '; ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, k)');
+SELECT tests.with_it(tests.subscribed('r') || '; ALTER TABLE t DROP CONSTRAINT t_pkey');
 SET client_min_messages = warning;
 SELECT tests.with_it('ALTER TABLE t ADD EXCLUDE USING gist (r WITH &&)');
 SELECT tests.with_it('ALTER TABLE t ADD EXCLUDE (k WITH =)');

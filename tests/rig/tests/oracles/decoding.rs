@@ -6,7 +6,7 @@ use std::time::Duration;
 use partman_rig::cluster::{Cluster, SUPERUSER};
 use partman_rig::conversion::{Conversion, wait_until_swapped};
 use partman_rig::fault;
-use partman_rig::pgbench::Pgbench;
+use partman_rig::pgbench::{Pgbench, Run};
 use partman_rig::poll;
 use partman_rig::stage::{OWNER, PATIENCE, create_database};
 use postgres::Client;
@@ -59,8 +59,8 @@ fn post_office() -> Cluster {
     cluster
 }
 
-fn convert_under_load(cluster: &Cluster) {
-    let mut run = Pgbench::new(cluster, "post", 8, 20)
+fn load(cluster: &Cluster) -> Run {
+    let run = Pgbench::new(cluster, "post", 8, 20)
         .arg("--rate=200")
         .script(CHANGES)
         .start();
@@ -68,9 +68,19 @@ fn convert_under_load(cluster: &Cluster) {
     poll::expect("the clients to work", Duration::from_secs(20), || {
         number(&mut app, "SELECT count(*) FROM changes") > 50
     });
+    run
+}
+
+fn convert(cluster: &Cluster) {
+    let mut app = cluster.connect_as(OWNER, "post");
     let started = Conversion::of("parcels", "sent", "1 month").start(&mut app);
     started.unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
     wait_until_swapped(&mut app, "parcels", PATIENCE);
+}
+
+fn convert_under_load(cluster: &Cluster) {
+    let mut run = load(cluster);
+    convert(cluster);
     assert!(run.is_running(), "the load ended before the swap");
     run.finish().assert_no_errors();
 }
@@ -171,13 +181,18 @@ fn a_subscriber_of_everything_goes_on_as_before() {
         &mut app,
         "UPDATE parcels SET weight = 2 WHERE id = 3000001; DELETE FROM parcels WHERE id = 3000002;",
     );
+    assert_arrives(&publisher, &subscriber);
+}
+
+/// All that the one has gets to the other, and nothing on the way fails.
+fn assert_arrives(publisher: &Cluster, subscriber: &Cluster) {
     let contents = |client: &mut Client| -> String {
         client
             .query_one(CONTENTS, &[])
             .expect("the table can be read")
             .get(0)
     };
-    let expected = contents(&mut app);
+    let expected = contents(&mut publisher.connect_as(SUPERUSER, "post"));
     let mut reader = subscriber.connect_as(SUPERUSER, "post");
     let arrived = poll::until(Duration::from_secs(30), || {
         (contents(&mut reader) == expected).then_some(())
@@ -192,4 +207,35 @@ fn a_subscriber_of_everything_goes_on_as_before() {
         "{}",
         subscriber.log_tail(20)
     );
+}
+
+#[test]
+fn a_subscription_goes_on_writing_to_what_it_wrote_to() {
+    let publisher = post_office();
+    // By a key that stays what it is, changes find their rows.
+    let key = "ALTER TABLE parcels DROP CONSTRAINT parcels_pkey, ADD PRIMARY KEY (id, sent)";
+    must(&mut publisher.connect_as(SUPERUSER, "post"), key);
+    must(
+        &mut publisher.connect_as(SUPERUSER, "post"),
+        "DROP EXTENSION pg_partman_rs",
+    );
+    let subscriber = subscriber(&publisher);
+    let mut admin = subscriber.connect_as(SUPERUSER, "post");
+    must(
+        &mut admin,
+        &format!("{key}; ALTER TABLE parcels OWNER TO {OWNER}; CREATE EXTENSION pg_partman_rs"),
+    );
+    let mut run = load(&publisher);
+    convert(&subscriber);
+    assert!(run.is_running(), "the load ended before the swap");
+    run.finish().assert_no_errors();
+    must(
+        &mut publisher.connect_as(OWNER, "post"),
+        "UPDATE parcels SET sent = '2026-12-01' WHERE id BETWEEN 1 AND 50;
+         DELETE FROM parcels WHERE id BETWEEN 40 AND 60;",
+    );
+    assert_arrives(&publisher, &subscriber);
+    let converted =
+        "SELECT count(*) FROM pg_class WHERE oid = 'parcels'::regclass AND relkind = 'p'";
+    assert_eq!(number(&mut admin, converted), 1);
 }
