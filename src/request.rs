@@ -25,7 +25,7 @@ use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::{KeyType, PartitionInterval};
 use crate::plan::names::quote_ident;
 use crate::plan::sql::Sql;
-use crate::plan::{self, Plan, Request};
+use crate::plan::{self, Plan, Request, Wanted};
 use choice::Chosen;
 use hash::{Circumstances, PlanHash};
 use pgrx::pg_sys;
@@ -77,9 +77,10 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
     let interval = interval(&chosen.interval, key_type)?;
     let zone = zone(arguments, key_type)?;
     let spans = spans(arguments, &facts, &column, key_type, interval, &zone)?;
+    let wanted = spans.into_iter().map(Wanted::from).collect();
     let request = Request {
-        key_type,
-        interval,
+        key_type: Some(key_type),
+        interval: Some(interval),
         time_zone: key_type.is_time().then(|| zone.name.clone()),
         default_partition: arguments.default_partition,
         premake: u32::try_from(arguments.premake).unwrap_or(0),
@@ -91,7 +92,7 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
         settings: guc::of_session(),
     };
     let taken = table::taken_names(&facts.schema)?;
-    let plan = plan::make(&facts, &column, &request, spans, taken, None);
+    let plan = plan::make(&facts, &column, &request, wanted, taken, None);
     let sizes = prospect::sizes(&facts)?;
     let estimate = prospect::estimate(&facts, &plan, &sizes)?;
     let free_bytes = disk::free_bytes(table::tablespace(arguments.source)?);

@@ -2,6 +2,7 @@
 
 use crate::db;
 use crate::error::Error;
+use crate::pg::bounds::PartitionOrder;
 use crate::pg::settings;
 use crate::plan::dependents::Dependents;
 use crate::plan::facts::{Extra, Facts};
@@ -267,6 +268,23 @@ pub fn ancestors(relation: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
         "SELECT a.relid::oid FROM pg_partition_ancestors($1) WITH ORDINALITY AS a(relid, n) WHERE a.relid <> $1 ORDER BY a.n DESC",
         &[relation.into()],
         |row| row.get(1),
+    )
+}
+
+/// How a table is partitioned, if it is, by ranges or lists of one column.
+pub fn partition_order(relation: pg_sys::Oid) -> Result<Option<PartitionOrder>, Error> {
+    db::row(
+        "SELECT partstrat = 'l', partattrs[0], partclass[0], partcollation[0] FROM pg_partitioned_table \
+          WHERE partrelid = $1 AND partstrat IN ('l', 'r') AND partnatts = 1 AND partattrs[0] > 0",
+        &[relation.into()],
+        |row| {
+            Ok(PartitionOrder {
+                is_list: row.get(1)?,
+                attnum: row.get(2)?,
+                operator_class: row.get(3)?,
+                collation: row.get(4)?,
+            })
+        },
     )
 }
 

@@ -9,8 +9,9 @@ use super::catch_up::Targets;
 use super::change_log::ChangeLog;
 use super::copy::no_partition;
 use super::indexed_leaf::IndexedLeaf;
-use super::layout::{Layout, key_of};
+use super::layout::Layout;
 use super::probe::Probe;
+use super::routing::Routing;
 use crate::catalog::job::Job;
 use crate::db;
 use crate::error::Error;
@@ -20,7 +21,6 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::tuple::{self, Value};
 use crate::plan::Identity;
-use crate::plan::router::Router;
 use pgrx::pg_sys;
 use std::collections::{BTreeMap, HashSet};
 
@@ -34,8 +34,9 @@ pub fn apply(
     log: &ChangeLog,
     batch: &Batch,
     targets: &Targets,
+    routing: &mut Routing,
 ) -> Result<(), Error> {
-    let sorted = sort_by_leaf(job, log, batch)?;
+    let sorted = sort_by_leaf(job, log, batch, routing)?;
     let mut opened: Vec<(IndexedLeaf, Vec<usize>)> = Vec::with_capacity(sorted.by_leaf.len());
     for (leaf, entries) in sorted.by_leaf {
         let target = IndexedLeaf::open(targets.leaves[leaf]);
@@ -72,20 +73,19 @@ struct Sorted {
     outside: Vec<usize>,
 }
 
-fn sort_by_leaf(job: &Job, log: &ChangeLog, batch: &Batch) -> Result<Sorted, Error> {
-    let key_column = log
-        .attnums()
-        .iter()
-        .position(|attnum| *attnum == job.plan.key.attnum)
-        .ok_or_else(|| Error::Internal("a change log without the partition column".to_owned()))?;
-    let mut router = Router::new(&job.plan.partitions);
+fn sort_by_leaf(
+    job: &Job,
+    log: &ChangeLog,
+    batch: &Batch,
+    routing: &mut Routing,
+) -> Result<Sorted, Error> {
+    let key_column = log.place_of(&job.plan.key)?;
     let mut sorted = Sorted {
         by_leaf: BTreeMap::new(),
         outside: Vec::new(),
     };
     for (place, entry) in batch.entries.iter().enumerate() {
-        let key = key_of(entry.values[key_column], job.plan.key.key_type);
-        match router.route(key) {
+        match routing.route(entry.values[key_column]) {
             Some(leaf) => sorted.by_leaf.entry(leaf).or_default().push(place),
             None => sorted.outside.push(place),
         }

@@ -10,8 +10,8 @@ use super::catch_up::Targets;
 use super::change_log::{ChangeLog, Entry, Event, RowChange};
 use super::copy::{decide_doubt, no_partition};
 use super::indexed_leaf::IndexedLeaf;
-use super::layout::key_of;
 use super::probe::Probe;
+use super::routing::Routing;
 use super::scan::HeapScan;
 use crate::catalog::job::Job;
 use crate::error::Error;
@@ -20,7 +20,6 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::tuple::{self, Attribute, Value};
 use crate::plan::horizon::{Horizon, Standing};
-use crate::plan::router::Router;
 use pgrx::pg_sys;
 use std::collections::{BTreeMap, HashMap};
 
@@ -30,10 +29,11 @@ pub fn apply(
     log: &ChangeLog,
     batch: &Batch,
     targets: &Targets,
+    routing: &mut Routing,
     time: Time,
 ) -> Result<Applied, Error> {
-    let key_column = key_column(job, log)?;
-    let sorted = sort(job, key_column, batch, targets)?;
+    let key_column = log.place_of(&job.plan.key)?;
+    let sorted = sort(job, key_column, batch, targets, routing)?;
     let open: Vec<(IndexedLeaf, &Work)> = sorted
         .iter()
         .map(|(leaf, work)| (IndexedLeaf::open(targets.leaves[*leaf]), work))
@@ -100,14 +100,6 @@ fn is_long(leaf: &IndexedLeaf, work: &Work, key_column: usize) -> bool {
         && leaf.narrowing_index(key_column).is_none()
 }
 
-/// The place of the partition column among the logged ones.
-fn key_column(job: &Job, log: &ChangeLog) -> Result<usize, Error> {
-    log.attnums()
-        .iter()
-        .position(|attnum| *attnum == job.plan.key.attnum)
-        .ok_or_else(|| Error::Internal("a change log without the partition column".to_owned()))
-}
-
 /// Entries that concern one leaf.
 #[derive(Default)]
 struct Work {
@@ -120,19 +112,20 @@ fn sort(
     key_column: usize,
     batch: &Batch,
     targets: &Targets,
+    routing: &mut Routing,
 ) -> Result<BTreeMap<usize, Work>, Error> {
     let horizon = job
         .horizon
         .as_ref()
         .ok_or_else(|| Error::Internal("row images without a horizon".to_owned()))?;
-    let mut router = Router::new(&job.plan.partitions);
     let mut sorted: BTreeMap<usize, Work> = BTreeMap::new();
     for (place, entry) in batch.entries.iter().enumerate() {
         if !counts(entry, horizon, targets)? {
             continue;
         }
-        let key = key_of(entry.values[key_column], job.plan.key.key_type);
-        let leaf = router.route(key).ok_or_else(|| no_partition(job))?;
+        let leaf = routing
+            .route(entry.values[key_column])
+            .ok_or_else(|| no_partition(job))?;
         let work = sorted.entry(leaf).or_default();
         match entry.event {
             Event::Inserted => work.inserted.push(place),

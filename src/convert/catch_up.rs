@@ -4,6 +4,7 @@
 use super::apply_rows::{self, Applied, Time};
 use super::change_log::ChangeLog;
 use super::copy::lost_log;
+use super::routing::Routing;
 use super::snapshot::Snapshot;
 use super::{apply_keys, as_owner, batch, open_source};
 use crate::catalog::job::{self, Job};
@@ -117,7 +118,8 @@ pub fn round(job: &Job, targets: &Targets, pace: &mut Pace) -> Result<Round, Fai
         let source = open_source(job, Mode::AccessShare)?;
         // Only what was committed before the lock was granted is missed by an older snapshot.
         refresh_snapshot();
-        let applied = drain(job, &source, targets, limit, Time::Any)?;
+        let mut routing = Routing::of(job, &targets.leaves)?;
+        let applied = drain(job, &source, targets, &mut routing, limit, Time::Any)?;
         let mut transaction = None;
         if let Drained::Applied { entries, left } = applied
             && entries > 0
@@ -164,6 +166,7 @@ pub fn drain(
     job: &Job,
     source: &Relation,
     targets: &Targets,
+    routing: &mut Routing,
     limit: usize,
     time: Time,
 ) -> Result<Drained, Error> {
@@ -186,10 +189,10 @@ pub fn drain(
         // Index expressions of the table's owner run in here.
         let waiting = as_owner(job, || match &job.plan.identity {
             Some(identity) => {
-                apply_keys::apply(job, identity, source, &log, &batch, targets)?;
+                apply_keys::apply(job, identity, source, &log, &batch, targets, routing)?;
                 Ok(Applied::AllBut(Vec::new()))
             }
-            None => apply_rows::apply(job, &log, &batch, targets, time),
+            None => apply_rows::apply(job, &log, &batch, targets, routing, time),
         })?;
         let Applied::AllBut(waiting) = waiting else {
             return Ok(Drained::TooSlow);

@@ -13,7 +13,7 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::{self, Relation};
 use crate::pg::tuple::{self, Attribute, Value};
 use crate::pg::version;
-use crate::plan::{Plan, capture};
+use crate::plan::{PartitionKey, Plan, capture};
 use pgrx::pg_sys;
 use std::ffi::CString;
 
@@ -134,6 +134,14 @@ impl ChangeLog {
     /// Whether entries are whole rows, because the source has no key.
     pub fn holds_rows(&self) -> bool {
         self.prefix == ROW_PREFIX
+    }
+
+    /// The place of the partition column among the logged ones.
+    pub fn place_of(&self, key: &PartitionKey) -> Result<usize, Error> {
+        self.attnums()
+            .iter()
+            .position(|attnum| *attnum == key.attnum)
+            .ok_or_else(|| Error::Internal("a change log without the partition column".to_owned()))
     }
 
     /// Attribute numbers of the source, one per logged column.

@@ -5,6 +5,7 @@
 use super::change_log::ChangeLog;
 use super::layout::Layout;
 use super::leaves::LeafWriters;
+use super::routing::Routing;
 use super::scan::HeapScan;
 use super::{as_owner, open_source};
 use crate::catalog::copy_range::{self, BlockRange, Copied, Share};
@@ -18,7 +19,6 @@ use crate::pg::transaction::{Failure, refresh_snapshot, unit};
 use crate::pg::tuple;
 use crate::pg::wal;
 use crate::plan::horizon::{Horizon, Standing};
-use crate::plan::router::Router;
 use pgrx::pg_sys;
 
 /// What became of one attempt to copy a range.
@@ -80,7 +80,7 @@ fn copy_range(
         .as_ref()
         .ok_or_else(|| Error::Internal("a copy without a horizon".to_owned()))?;
     let log = ChangeLog::open(job.source).ok_or_else(|| lost_log(job))?;
-    let mut router = Router::new(&job.plan.partitions);
+    let mut routing = Routing::of(job, &leaves)?;
     let mut writers = LeafWriters::new(leaves);
     // SAFETY: the source is open to the end of this function, and the writers keep leaf 0 open.
     let layout = unsafe { Layout::new(source.tuple_desc(), writers.tuple_desc(0), &job.plan.key) };
@@ -99,7 +99,7 @@ fn copy_range(
             let (xmin, frozen) = tuple::raw_xmin(row);
             match judge(horizon, xmin, frozen, snapshot_next, &log)? {
                 Standing::Settled => {
-                    let leaf = router
+                    let leaf = routing
                         .route(layout.key(row))
                         .ok_or_else(|| no_partition(job))?;
                     writers.add(leaf, layout.leaf_tuple(row));

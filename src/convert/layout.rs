@@ -3,7 +3,6 @@
 
 use crate::pg::tuple::{self, Attribute, Value};
 use crate::plan::PartitionKey;
-use crate::plan::interval::KeyType;
 use pgrx::pg_sys;
 
 /// The row types of a source and its leaves. Leaves have the source's live columns in the same
@@ -16,7 +15,6 @@ pub struct Layout {
     /// Whether stored tuples can be passed on whole.
     same: bool,
     key: i16,
-    key_type: KeyType,
 }
 
 impl Layout {
@@ -37,7 +35,6 @@ impl Layout {
             live,
             columns,
             key: key.attnum,
-            key_type: key.key_type,
         }
     }
 
@@ -87,25 +84,12 @@ impl Layout {
             .collect()
     }
 
-    /// The row's partition key; `None` is null.
+    /// The row's partition key.
     ///
     /// # Safety
     /// `row` is a live tuple of the source.
-    pub unsafe fn key(&self, row: pg_sys::HeapTuple) -> Option<i64> {
+    pub unsafe fn key(&self, row: pg_sys::HeapTuple) -> Value {
         // SAFETY: the caller's promise.
-        key_of(
-            unsafe { tuple::value(row, self.source, self.key) },
-            self.key_type,
-        )
+        unsafe { tuple::value(row, self.source, self.key) }
     }
-}
-
-/// A partition key as the number that bounds are compared by.
-pub fn key_of(value: Value, key_type: KeyType) -> Option<i64> {
-    let datum = value.datum.value();
-    (!value.is_null).then_some(match key_type {
-        KeyType::TimestampTz | KeyType::Timestamp | KeyType::BigInt => datum as i64,
-        KeyType::Date | KeyType::Integer => i64::from(datum as i32),
-        KeyType::SmallInt => i64::from(datum as i16),
-    })
 }

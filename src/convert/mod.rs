@@ -24,6 +24,7 @@ mod leaves;
 mod onlookers;
 pub mod prepare;
 mod probe;
+mod routing;
 mod scan;
 mod snapshot;
 pub mod statistics;

@@ -2,6 +2,7 @@
 
 use super::apply_rows::Time;
 use super::catch_up::{Drained, Pace, Targets, drain};
+use super::routing::Routing;
 use super::{
     as_owner, capture, compare_definitions, definition_now, fidelity, foreign_keys, open_source,
     run_step,
@@ -95,6 +96,8 @@ fn attempt_alone(
     // ACCESS EXCLUSIVE on the twin, which nobody else uses, until the end of this transaction:
     // leaves neither come nor go.
     let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
+    // Before it loses its partitions.
+    let mut routing = Routing::of(job, &targets.leaves)?;
     if !job.plan.loosening.is_empty() {
         lock::relation(twin, Mode::AccessExclusive, patience.lock);
         if !table::is_twin_whole(twin, &job.plan.twin, &targets.leaves)? {
@@ -150,7 +153,14 @@ fn attempt_alone(
         return Err(super::twin_altered(job));
     }
     let limit = (patience.drain.as_secs_f64() / pace.seconds_per_entry) as usize;
-    match drain(job, &source, targets, limit.max(100), Time::Short)? {
+    match drain(
+        job,
+        &source,
+        targets,
+        &mut routing,
+        limit.max(100),
+        Time::Short,
+    )? {
         Drained::StartAgain => return Ok(Attempt::StartAgain),
         Drained::TooSlow => return Ok(Attempt::TooSlow),
         Drained::Applied { left: 0, .. } => {}

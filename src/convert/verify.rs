@@ -11,6 +11,7 @@ use super::catch_up::Targets;
 use super::change_log::ChangeLog;
 use super::copy::lost_log;
 use super::layout::Layout;
+use super::routing::{self, Routing};
 use super::scan::HeapScan;
 use super::{batch, open_source};
 use crate::catalog::job::Job;
@@ -20,7 +21,6 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::transaction::{Failure, refresh_snapshot, unit};
 use crate::pg::tuple::{self, Attribute, Value};
-use crate::plan::router::Router;
 use pgrx::pg_sys;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -74,15 +74,15 @@ enum Depth {
 fn compare(job: &Job, targets: &Targets, depth: Depth) -> Result<Option<Comparison>, Failure> {
     let buckets = unit(|| Ok(bucket_count(job)))?;
     let mut comparison = Comparison::new(targets.leaves.len(), buckets);
-    if !sum_source(job, depth, &mut comparison)? {
+    if !sum_source(job, &targets.leaves, depth, &mut comparison)? {
         return Ok(None);
     }
     failpoint("verify:between")?;
     for (ordinal, leaf) in targets.leaves.iter().enumerate() {
-        sum_leaf(job, *leaf, ordinal, depth, &mut comparison)?;
+        sum_leaf(job, *leaf, ordinal, targets, depth, &mut comparison)?;
     }
     // Last of all: what changed while the source was read is on the log by now.
-    unit(|| mark_changing(job, &mut comparison))?;
+    unit(|| mark_changing(job, &targets.leaves, &mut comparison))?;
     Ok(Some(comparison))
 }
 
@@ -107,6 +107,8 @@ struct Comparison {
     source: Vec<Bucket>,
     twin: Vec<Bucket>,
     changing: Vec<bool>,
+    /// For each leaf, rows that PostgreSQL would look for in another one.
+    strays: Vec<u64>,
 }
 
 impl Comparison {
@@ -118,6 +120,7 @@ impl Comparison {
             source: vec![Bucket::default(); all],
             twin: vec![Bucket::default(); all],
             changing: vec![false; all],
+            strays: vec![0; leaves],
         }
     }
 
@@ -164,6 +167,15 @@ impl Comparison {
                 _ => found.push((leaf, source, twin)),
             }
         }
+        let strays = self.strays.iter().zip(&job.plan.partitions);
+        let strays = strays
+            .filter(|(rows, _)| **rows > 0)
+            .map(|(rows, partition)| {
+                format!(
+                    "Partition {}: {rows} of its rows belong into another one.",
+                    partition.name
+                )
+            });
         found
             .into_iter()
             .filter_map(|(leaf, source, twin)| {
@@ -173,6 +185,7 @@ impl Comparison {
                     partition.name
                 ))
             })
+            .chain(strays)
             .collect()
     }
 }
@@ -183,7 +196,12 @@ fn add(bucket: &mut Bucket, checksum: u64) {
 }
 
 /// Sums up the source; `false` where its file was replaced meanwhile.
-fn sum_source(job: &Job, depth: Depth, sums: &mut Comparison) -> Result<bool, Failure> {
+fn sum_source(
+    job: &Job,
+    leaves: &[pg_sys::Oid],
+    depth: Depth,
+    sums: &mut Comparison,
+) -> Result<bool, Failure> {
     let mut first = 0;
     loop {
         let more = unit(|| {
@@ -194,7 +212,7 @@ fn sum_source(job: &Job, depth: Depth, sums: &mut Comparison) -> Result<bool, Fa
                 return Ok(None);
             }
             let log = ChangeLog::open(job.source).ok_or_else(|| lost_log(job))?;
-            let mut router = Router::new(&job.plan.partitions);
+            let mut routing = Routing::of(job, leaves)?;
             // SAFETY: the source is open to the end of this unit.
             let layout = unsafe {
                 let desc = source.tuple_desc();
@@ -209,7 +227,7 @@ fn sum_source(job: &Job, depth: Depth, sums: &mut Comparison) -> Result<bool, Fa
                 // SAFETY: `row` is valid until the next turn of the loop.
                 unsafe {
                     // A row that no partition takes is being changed: its key is on the log.
-                    let Some(leaf) = router.route(layout.key(row)) else {
+                    let Some(leaf) = routing.route(layout.key(row)) else {
                         continue;
                     };
                     let values: Vec<Value>;
@@ -244,6 +262,7 @@ fn sum_leaf(
     job: &Job,
     leaf: pg_sys::Oid,
     ordinal: usize,
+    targets: &Targets,
     depth: Depth,
     sums: &mut Comparison,
 ) -> Result<(), Failure> {
@@ -252,6 +271,8 @@ fn sum_leaf(
         let relation = Relation::open(leaf, Mode::AccessShare);
         refresh_snapshot();
         let log = ChangeLog::open(job.source).ok_or_else(|| lost_log(job))?;
+        let mut bounds = routing::bounds(job, &targets.leaves)?;
+        let key_column = log.place_of(&job.plan.key)?;
         // SAFETY: the leaf is open to the end of this unit; rows are valid until the next one.
         unsafe {
             let desc = relation.tuple_desc();
@@ -272,6 +293,9 @@ fn sum_leaf(
                 let checksum = row_checksum(row, &layout, depth);
                 let place = sums.place(ordinal, hash(&values, &logged));
                 add(&mut sums.twin[place], checksum);
+                if bounds.place_of(values[key_column]) != Some(ordinal) {
+                    sums.strays[ordinal] += 1;
+                }
             }
             scan.end();
         }
@@ -300,17 +324,12 @@ fn leaf_columns(job: &Job, log: &ChangeLog, leaf: &[Attribute]) -> Result<Vec<At
 }
 
 /// Marks the buckets of all keys that wait in the log.
-fn mark_changing(job: &Job, sums: &mut Comparison) -> Result<(), Error> {
+fn mark_changing(job: &Job, leaves: &[pg_sys::Oid], sums: &mut Comparison) -> Result<(), Error> {
     let log = ChangeLog::open(job.source).ok_or_else(|| lost_log(job))?;
-    let key_column = log
-        .attnums()
-        .iter()
-        .position(|attnum| *attnum == job.plan.key.attnum);
-    let mut router = Router::new(&job.plan.partitions);
+    let key_column = log.place_of(&job.plan.key)?;
+    let mut routing = Routing::of(job, leaves)?;
     batch::for_each(&log, |entry| {
-        let key = key_column
-            .and_then(|column| super::layout::key_of(entry.values[column], job.plan.key.key_type));
-        if let Some(leaf) = router.route(key) {
+        if let Some(leaf) = routing.route(entry.values[key_column]) {
             // SAFETY: the entry's values live as long as this unit.
             let place = sums.place(leaf, unsafe { hash(&entry.values, log.attributes()) });
             sums.changing[place] = true;

@@ -7,8 +7,8 @@ use crate::catalog::{history, table};
 use crate::db;
 use crate::error::Error;
 use crate::pg::role;
-use crate::plan::Plan;
 use crate::plan::interval::{KeyType, PartitionOffset};
+use crate::plan::{Partition, Plan};
 use crate::request::{self, SessionZone};
 use pgrx::pg_sys;
 
@@ -215,7 +215,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
 pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
     policy::set_if_none(&Policy {
         parent,
-        partition_interval: Some(plan.interval.to_string()),
+        partition_interval: plan.interval.map(|interval| interval.to_string()),
         premake: i32::try_from(plan.premake).unwrap_or(i32::MAX),
         retention: None,
         retention_partitions: None,
@@ -231,7 +231,7 @@ pub fn converted(parent: pg_sys::Oid, plan: &Plan) -> Result<(), Error> {
         quiet_until: None,
         maintenance_interval: None,
         // As the caller wanted it.
-        default_partition: Some(plan.partitions.iter().any(|one| one.range.is_none())),
+        default_partition: Some(plan.partitions.iter().any(Partition::is_default)),
         new_values: false,
     })
 }

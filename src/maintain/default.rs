@@ -9,7 +9,7 @@ use crate::guc;
 use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::settings;
-use crate::plan::bounds::{Coverage, RangeBound};
+use crate::plan::bounds::Coverage;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use crate::request;
@@ -50,54 +50,65 @@ impl Subject {
         ))
     }
 
-    /// The smallest and the largest key that the default partition holds within a window; `None` where
-    /// there is none, where it is no plain table, or cannot be asked without reading much.
+    /// The smallest and the largest key that the default partition holds within a window, which need not
+    /// have ends; `None` where there is none, where it is no plain table, cannot be asked without reading much, or
+    /// holds an id at an end that tells no time.
     pub fn default_coverage(
         &self,
-        from: &RangeBound,
-        to: &RangeBound,
+        from: Option<&str>,
+        to: Option<&str>,
     ) -> Result<Option<Coverage>, Error> {
         let default = match self.full_default()? {
             Some(default) if default.is_plain && default.can_be_asked() => default,
             _ => return Ok(None),
         };
         // One subquery each, so that an index is asked for its ends.
-        let end = |aggregate: &'static str| {
+        let end = |order: &'static str| {
             Sql::template(
-                "(SELECT {key} FROM (SELECT {aggregate}({column}) FROM {default} \
-                   WHERE {column} >= {from} AND {column} < {to}) AS found(t))",
+                "(SELECT {column} FROM {default} WHERE {column} IS NOT NULL{from}{to} ORDER BY {column}{order} LIMIT 1)",
             )
-            .trusted("key", request::as_key(self.set.key))
-            .trusted("aggregate", aggregate)
             .ident("column", &self.column)
             .name("default", &default.name)
-            .literal("from", &from.literal)
-            .literal("to", &to.literal)
+            .trusted("from", &self.beyond(" >= ", from))
+            .trusted("to", &self.beyond(" < ", to))
+            .trusted("order", order)
             .build()
         };
-        let sql = format!("SELECT {}, {}", end("min"), end("max"));
-        let ends = self.as_owner(|| {
-            db::row(&sql, &[], |row| {
-                Ok((row.find::<i64>(1)?, row.find::<i64>(2)?))
+        let written = |end: String| match self.codec {
+            Some(_) => format!("{end}::text"),
+            None => format!(
+                "(SELECT {}::text FROM (SELECT {end}) AS found(t))",
+                request::as_key(self.set.key)
+            ),
+        };
+        let sql = format!("SELECT {}, {}", written(end("")), written(end(" DESC")));
+        let ask = || {
+            self.as_owner(|| {
+                db::row(&sql, &[], |row| {
+                    Ok((row.find::<String>(1)?, row.find::<String>(2)?))
+                })
             })
-        })?;
-        Ok(match ends {
-            Some((Some(first), Some(last))) => Some(Coverage { first, last }),
-            _ => None,
-        })
+        };
+        let ends = match default.has_index {
+            true => settings::within(&crate::analyze::INDEX_ONLY, ask)?,
+            false => ask()?,
+        };
+        let key = |text: String| match self.codec {
+            Some(codec) => codec.decode(&codec.read(&text)?).map(|(at, _)| at),
+            None => text.parse().ok(),
+        };
+        let (first, last) = ends.unwrap_or_default();
+        Ok(first
+            .and_then(key)
+            .zip(last.and_then(key))
+            .map(|(first, last)| Coverage { first, last }))
     }
 
     /// Whether the default partition holds rows from one bound to the other. It is one that can be
     /// asked.
-    pub fn default_has_rows_within(
-        &self,
-        lower: &RangeBound,
-        upper: &RangeBound,
-    ) -> Result<bool, Error> {
+    pub fn default_has_rows_within(&self, lower: &str, upper: &str) -> Result<bool, Error> {
         match self.full_default()? {
-            Some(default) => {
-                self.default_holds(&default, Some(&lower.literal), Some(&upper.literal))
-            }
+            Some(default) => self.default_holds(&default, Some(lower), Some(upper)),
             None => Ok(false),
         }
     }

@@ -1,6 +1,7 @@
 //! Moving rows out of a default partition, to where they belong: as a conversion, by a worker of its
 //! own, so that no row is ever out of sight and nobody waits for more than a moment.
 
+use super::managed::Table;
 use super::outcome::{self, Outcome};
 use super::premake::{self, Premade, Wish};
 use super::read::Subject;
@@ -12,17 +13,16 @@ use crate::catalog::table;
 use crate::error::Error;
 use crate::plan::blockers::Blocker;
 use crate::plan::bounds::{BoundsError, Coverage, RangeBound, Span, Zone};
-use crate::plan::interval::PartitionInterval;
 use crate::plan::phase::Phase;
-use crate::plan::{Parent, Taken};
+use crate::plan::{Parent, Taken, Wanted};
 use crate::request;
 use crate::worker::start::{self, Assignment, Needed, Task};
 use pgrx::pg_sys;
 use std::time::Duration;
 
 /// The conversion that moves rows out of the default partition, if there is one under way.
-pub fn under_way(subject: &Subject) -> Result<Option<Outline>, Error> {
-    let Some(default) = subject.default else {
+pub fn under_way(default: Option<pg_sys::Oid>) -> Result<Option<Outline>, Error> {
+    let Some(default) = default else {
         return Ok(None);
     };
     let job = job::find(default)?;
@@ -38,11 +38,7 @@ pub fn arrange(
     keep_from: Option<i64>,
     zone: &dyn Zone,
 ) -> Result<bool, Error> {
-    // Ids that carry a time are no key that a conversion routes rows by.
-    if subject.codec.is_some() {
-        return Ok(false);
-    }
-    let job = under_way(subject)?;
+    let job = under_way(subject.default)?;
     if let Some(job) = job.filter(|job| job.phase != Phase::Failed) {
         if !premade.spans.is_empty() {
             premade.spans.clear();
@@ -50,8 +46,9 @@ pub fn arrange(
         }
         return Ok(false);
     }
-    let (from, to) = window(&subject.set, wish, premade)?;
-    let Some(found) = subject.default_coverage(&from, &to)? else {
+    let (from, to) = window(&subject.set, wish, premade);
+    let (from, to) = (subject.nearest_literal(from)?, subject.nearest_literal(to)?);
+    let Some(found) = subject.default_coverage(from.as_deref(), to.as_deref())? else {
         return Ok(false);
     };
     let more = wanted(&subject.set, wish, premade, found, keep_from, zone)?;
@@ -63,10 +60,14 @@ pub fn arrange(
         return Ok(false);
     };
     // Between them there is nothing in the default partition but rows of theirs.
-    if !subject.default_has_rows_within(&first.lower, &last.upper)? {
+    let (from, to) = (
+        subject.lower_literal(first.lower.key)?,
+        subject.upper_literal(last.upper.key)?,
+    );
+    if !subject.default_has_rows_within(&from, &to)? {
         return Ok(false);
     }
-    match plan(subject, wish.lattice.interval, &all.spans) {
+    match plan(subject, &all.spans) {
         Ok(_) => {
             *premade = all;
             Ok(true)
@@ -85,11 +86,7 @@ pub fn arrange(
 
 /// How far from the partitions rows are looked for: so far that no more than the most partitions
 /// are wanted on a side. A stray row beyond it is nobody's.
-fn window(
-    set: &PartitionSet,
-    wish: &Wish,
-    premade: &Premade,
-) -> Result<(RangeBound, RangeBound), BoundsError> {
+fn window(set: &PartitionSet, wish: &Wish, premade: &Premade) -> (i64, i64) {
     let room = usize::try_from(wish.most).unwrap_or(usize::MAX);
     let room = room.saturating_sub(premade.spans.len());
     let width = wish.lattice.interval.least_width(set.key);
@@ -97,30 +94,45 @@ fn window(
     let (smallest, largest) = (set.key.smallest(), set.key.largest());
     let from = lowest(set, premade).map_or(smallest, |first| first.saturating_sub(reach));
     let to = highest(set, premade).map_or(largest, |last| last.saturating_add(reach));
-    Ok((
-        RangeBound::at(set.key, from.max(smallest))?,
-        RangeBound::at(set.key, to.min(largest))?,
-    ))
+    (from.max(smallest), to.min(largest))
 }
 
 /// The plan that moves rows of these ranges.
-fn plan(
-    subject: &Subject,
-    interval: PartitionInterval,
-    spans: &[Span],
-) -> Result<request::Drain, Error> {
-    let Some(default) = subject.default else {
-        return Err(Error::Internal("there is no default partition".to_owned()));
-    };
+fn plan(subject: &Subject, spans: &[Span]) -> Result<request::Drain, Error> {
+    let bound = |key: i64, literal: String| RangeBound { key, literal };
+    let wanted = spans.iter().map(|span| {
+        let (lower, upper) = (span.lower.key, span.upper.key);
+        Ok(Wanted {
+            label: span.label.clone(),
+            range: Some((
+                bound(lower, subject.lower_literal(lower)?),
+                bound(upper, subject.upper_literal(upper)?),
+            )),
+            value: None,
+        })
+    });
+    let wanted = wanted.collect::<Result<Vec<Wanted>, Error>>()?;
     let parent = Parent {
-        oid: subject.parent.to_u32(),
-        name: subject.name.clone(),
-        taken: taken(&subject.set, spans)?,
-        security: subject.facts()?.security(),
-        foreign_keys: subject.facts()?.dependents.foreign_keys.clone(),
-        constraint: table::partition_constraint(subject.parent)?,
+        taken: taken(subject, spans)?,
+        ..parent(&subject.table)?
     };
-    request::drain(parent, default, &subject.column, interval, spans.to_vec())
+    // Of ids only PostgreSQL knows which is greater.
+    let key_type = subject.codec.is_none().then_some(subject.set.key);
+    request::drain(parent, subject.default, &subject.column, key_type, wanted)
+}
+
+/// What a table's partitions have because of it.
+pub fn parent(table: &Table) -> Result<Parent, Error> {
+    let facts = table.facts()?;
+    Ok(Parent {
+        oid: table.parent.to_u32(),
+        name: table.name.clone(),
+        taken: Vec::new(),
+        listed: None,
+        security: facts.security(),
+        foreign_keys: facts.dependents.foreign_keys.clone(),
+        constraint: table::partition_constraint(table.parent)?,
+    })
 }
 
 /// What an attempt to begin came to.
@@ -132,17 +144,22 @@ pub enum Beginning {
 
 /// Begins, at the commit of this transaction: the partitions are made, and get the rows that the
 /// default partition holds of them.
-pub fn begin(
-    subject: &Subject,
-    interval: PartitionInterval,
-    spans: &[Span],
+pub fn begin(subject: &Subject, spans: &[Span]) -> Result<Beginning, Error> {
+    begin_with(&subject.table, subject.default, || plan(subject, spans))
+}
+
+/// Begins with a plan, unless rows are being moved out of that default partition.
+pub fn begin_with(
+    table: &Table,
+    default: Option<pg_sys::Oid>,
+    plan: impl FnOnce() -> Result<request::Drain, Error>,
 ) -> Result<Beginning, Error> {
-    if let Some(job) = under_way(subject)? {
+    if let Some(job) = under_way(default)? {
         if job.phase != Phase::Failed {
             return Ok(Beginning::NotTried(busy(&job)));
         }
         // Its plan may be of long ago: it is taken back, and another one is made by the next run.
-        wishes::insert(job.id, Action::Cancel, subject.owner)?;
+        wishes::insert(job.id, Action::Cancel, table.owner)?;
         let worker = Assignment::new(Task::Move, job.id, start::connecting_role()?);
         start::start_at_commit(worker, Needed::Surely);
         return Ok(Beginning::NotTried(
@@ -150,13 +167,13 @@ pub fn begin(
                 .to_owned(),
         ));
     }
-    let drain = plan(subject, interval, spans)?;
+    let drain = plan()?;
     let connect_as = start::connecting_role()?;
     let id = job::insert(&NewJob {
         facts: &drain.facts,
         plan: &drain.plan,
         // By the policy, which is the owner's.
-        requested_by: subject.owner,
+        requested_by: table.owner,
         connect_as,
         estimate: drain.estimate.total(),
         bytes_total: drain.bytes,
@@ -204,8 +221,12 @@ pub fn drained(job: &Job, parent: &Parent, taken: Duration) -> Result<(), Error>
 }
 
 /// All that the table's partitions take once these are made: ascending, what touches as one.
-fn taken(set: &PartitionSet, spans: &[Span]) -> Result<Vec<Taken>, Error> {
-    let there = set.leaves.iter().map(|leaf| (leaf.lower, leaf.upper));
+fn taken(subject: &Subject, spans: &[Span]) -> Result<Vec<Taken>, Error> {
+    let there = subject
+        .set
+        .leaves
+        .iter()
+        .map(|leaf| (leaf.lower, leaf.upper));
     let new = spans
         .iter()
         .map(|span| (Some(span.lower.key), Some(span.upper.key)));
@@ -219,14 +240,22 @@ fn taken(set: &PartitionSet, spans: &[Span]) -> Result<Vec<Taken>, Error> {
             _ => merged.push(range),
         }
     }
-    let bound = |key: Option<i64>| {
-        key.map(|key| RangeBound::at(set.key, key))
-            .transpose()
-            .map_err(Error::from)
+    let bound = |key: Option<i64>, literal: &dyn Fn(i64) -> Result<String, Error>| {
+        key.map(|key| {
+            Ok::<RangeBound, Error>(RangeBound {
+                key,
+                literal: literal(key)?,
+            })
+        })
+        .transpose()
     };
+    let (first, last) = (
+        |key| subject.first_literal(key),
+        |key| subject.last_literal(key),
+    );
     merged
         .into_iter()
-        .map(|(lower, upper)| Ok((bound(lower)?, bound(upper)?)))
+        .map(|(lower, upper)| Ok((bound(lower, &first)?, bound(upper, &last)?)))
         .collect()
 }
 
@@ -302,7 +331,7 @@ mod tests {
     use super::*;
     use crate::maintain::set::Leaf;
     use crate::plan::bounds::ZoneError;
-    use crate::plan::interval::KeyType;
+    use crate::plan::interval::{KeyType, PartitionInterval};
 
     /// Integers have none.
     struct NoZone;

@@ -76,7 +76,7 @@ pub fn decide(policy: &Policy) -> Result<Decision, Error> {
                 .transpose()?
                 .flatten();
             let default = default.map_or_else(String::new, |name| name.to_string());
-            tasks.push(Task::Drain(premade.spans, wish.lattice.interval, default));
+            tasks.push(Task::Drain(premade.spans, default));
         }
         false => tasks.extend(premade.spans.into_iter().map(Task::Create)),
     }

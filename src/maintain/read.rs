@@ -236,6 +236,25 @@ impl Subject {
         self.literal(key, &self.seams.begins)
     }
 
+    /// Where the partitions that are there begin, or end, likewise.
+    pub fn first_literal(&self, key: i64) -> Result<String, Error> {
+        self.literal(key, &self.seams.begins)
+    }
+
+    /// See [`Subject::first_literal`].
+    pub fn last_literal(&self, key: i64) -> Result<String, Error> {
+        self.literal(key, &self.seams.ends)
+    }
+
+    /// A key as it is written in SQL, between quotes, or the one next to it where no id carries a time so
+    /// far off.
+    pub fn nearest_literal(&self, key: i64) -> Result<Option<String>, Error> {
+        Ok(match self.codec {
+            None => Some(RangeBound::at(self.set.key, key)?.literal),
+            Some(codec) => codec.nearest(key).and_then(|id| id.literal()),
+        })
+    }
+
     fn literal(&self, key: i64, neighbours: &[(i64, Stored)]) -> Result<String, Error> {
         let bound = RangeBound::at(self.set.key, key)?;
         let Some(codec) = self.codec else {

@@ -15,14 +15,13 @@ use crate::catalog::retirement::Retirement;
 use crate::error::Error;
 use crate::pg::transaction::Failure;
 use crate::plan::bounds::{RangeBound, Span};
-use crate::plan::interval::PartitionInterval;
 
 /// What is done about one partition, or some.
 pub enum Task {
     Create(Span),
     CreateDefault,
     /// These, with the rows that the default partition of that name holds of them.
-    Drain(Vec<Span>, PartitionInterval, String),
+    Drain(Vec<Span>, String),
     /// A partition, its name, and what becomes of it.
     Retire(Leaf, String, Disposal),
     /// A partition whose detaching was begun, and what was to become of it.
@@ -38,7 +37,7 @@ impl Task {
                 .pop()
                 .map_or(Done::Nothing, Done::from),
             Task::CreateDefault => act::create_default(subject)?.into(),
-            Task::Drain(spans, interval, _) => match drain::begin(subject, *interval, spans)? {
+            Task::Drain(spans, _) => match drain::begin(subject, spans)? {
                 Beginning::Begun => Done::AsWanted,
                 Beginning::NotTried(why) => Done::NotTried(why),
             },
@@ -76,7 +75,7 @@ impl Task {
                 ..Outcome::of(subject, "create", told)
             },
             Task::CreateDefault => Outcome::of(subject, "create", told),
-            Task::Drain(spans, _, default) => Outcome {
+            Task::Drain(spans, default) => Outcome {
                 partition: Some(default.clone()),
                 lower: spans.first().map(|span| span.lower.literal.clone()),
                 upper: spans.last().map(|span| span.upper.literal.clone()),

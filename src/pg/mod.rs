@@ -2,6 +2,7 @@
 //! `convert::heap`, with `unsafe`. No word of the domain is known here.
 #![allow(unsafe_code, reason = "calls into PostgreSQL")]
 
+pub mod bounds;
 pub mod cluster;
 pub mod depend;
 pub mod disk;

@@ -4,7 +4,7 @@ use super::{guarded, version};
 use pgrx::pg_sys;
 
 unsafe extern "C-unwind" {
-    // utils/datum.h is not part of pgrx's bindings. Both may raise an ERROR (a value that cannot
+    // utils/datum.h is not part of pgrx's bindings. All may raise an ERROR (a value that cannot
     // be fetched, say), and are called only through `guarded`.
     fn datum_image_eq(
         a: pg_sys::Datum,
@@ -12,6 +12,7 @@ unsafe extern "C-unwind" {
         by_value: bool,
         length: std::ffi::c_int,
     ) -> bool;
+    fn datumCopy(value: pg_sys::Datum, by_value: bool, length: std::ffi::c_int) -> pg_sys::Datum;
     fn datum_image_hash(value: pg_sys::Datum, by_value: bool, length: std::ffi::c_int) -> u32;
 }
 
@@ -36,6 +37,15 @@ pub struct Attribute {
     pub by_value: bool,
     pub length: i16,
     pub type_oid: pg_sys::Oid,
+}
+
+/// A copy of a value, in the current memory context.
+///
+/// # Safety
+/// The value is live, not null, and one of the attribute's type.
+pub unsafe fn copy(value: pg_sys::Datum, attribute: &Attribute) -> pg_sys::Datum {
+    // SAFETY: the caller's promise.
+    unsafe { guarded(|| datumCopy(value, attribute.by_value, attribute.length.into())) }
 }
 
 /// The live columns of a row type, in order.

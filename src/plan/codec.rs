@@ -81,6 +81,19 @@ impl Codec {
         self.of_millis(micros.div_euclid(1000).checked_add(EPOCH)?)
     }
 
+    /// The smallest id of a time, or of the one next to it that has ids.
+    pub fn nearest(self, micros: i64) -> Option<Stored> {
+        let (first, last) = match self {
+            Codec::Uuid | Codec::Ulid => (0, LAST),
+            Codec::Snowflake { epoch, shift } => {
+                let ends = (i64::MIN >> shift, i64::MAX >> shift);
+                (ends.0.saturating_add(epoch), ends.1.saturating_add(epoch))
+            }
+        };
+        let millis = micros.div_euclid(1000).saturating_add(EPOCH);
+        self.of_millis(millis.clamp(first, last))
+    }
+
     fn of_millis(self, millis: i64) -> Option<Stored> {
         let carried = || (0..=LAST).contains(&millis).then(|| millis.unsigned_abs());
         Some(match self {
@@ -312,6 +325,12 @@ mod tests {
             prop_assert_eq!(codec.decode(&id), Some((micros(millis), micros(millis))));
             let written = id.literal().unwrap();
             prop_assert_eq!(codec.read(&written), Some(id));
+        }
+
+        #[test]
+        fn each_time_has_an_id_nearby(codec in any_codec(), micros in any::<i64>(), millis in 0..=LAST >> 5) {
+            let (near, id) = (codec.nearest(micros).unwrap(), codec.encode(super::tests::micros(millis)).unwrap());
+            prop_assert_ne!(compare(&near, &id), Some(micros.cmp(&super::tests::micros(millis)).reverse()).filter(|order| order.is_ne()));
         }
 
         #[test]

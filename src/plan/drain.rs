@@ -7,11 +7,11 @@ use super::bounds::RangeBound;
 use super::dependents;
 use super::facts::{Column, Facts, RowSecurity};
 use super::lock::{Lock, Mode};
-use super::names::{Names, QualifiedName, quote_ident};
+use super::names::{Names, QualifiedName, quote_ident, quote_literal};
 use super::phase::Phase;
 use super::sql::Sql;
 use super::step::Step;
-use super::{IndexPlan, Parent, Partition, Taken};
+use super::{IndexPlan, Listed, Parent, Partition, Taken};
 
 /// A constraint that tells ATTACH what a partition holds: without, it would look through all of it
 /// while nobody can use the table.
@@ -23,9 +23,13 @@ pub fn proof_steps(key: &Column, parent: &Parent, partitions: &[Partition]) -> V
         .iter()
         .enumerate()
         .map(|(place, partition)| {
-            let proof = match &partition.range {
-                Some((lower, upper)) => within(key, lower, upper),
-                None => outside(key, &parent.taken),
+            let proof = match (&partition.range, &partition.value) {
+                (Some((lower, upper)), _) => within(key, lower, upper),
+                (None, Some(value)) => equal_to(key, value),
+                (None, None) => match &parent.listed {
+                    Some(listed) => unlisted(key, listed),
+                    None => outside(key, &parent.taken),
+                },
             };
             // ATTACH wants to know that of the rows, too.
             let proof = match &parent.constraint {
@@ -55,10 +59,12 @@ pub fn security_steps(
     partitions: &[Partition],
 ) -> Vec<Step> {
     let both = parent.security.and(facts.security());
-    let own = partitions.iter().map(|partition| match partition.range {
-        Some(_) => (both, &partition.name),
-        None => (facts.security(), &partition.name),
-    });
+    let own = partitions
+        .iter()
+        .map(|partition| match partition.is_default() {
+            true => (facts.security(), &partition.name),
+            false => (both, &partition.name),
+        });
     std::iter::once((facts.security(), twin))
         .chain(own)
         .flat_map(|(wanted, relation)| {
@@ -90,6 +96,32 @@ fn within(key: &Column, lower: &RangeBound, upper: &RangeBound) -> String {
         .trusted("key", &quote_ident(&key.name))
         .literal("lower", &lower.literal)
         .literal("upper", &upper.literal)
+        .build()
+}
+
+fn equal_to(key: &Column, value: &str) -> String {
+    Sql::template("{key} IS NOT NULL AND {key} = {value}")
+        .trusted("key", &quote_ident(&key.name))
+        .literal("value", value)
+        .build()
+}
+
+/// In the very words that PostgreSQL has for it, as long as all of them are of the type's own operators: of more
+/// than a hundred values it understands no others.
+fn unlisted(key: &Column, listed: &Listed) -> String {
+    let values: Vec<String> = listed
+        .values
+        .iter()
+        .map(|value| quote_literal(value))
+        .collect();
+    let template = match listed.has_null {
+        true => "{key} IS NOT NULL AND {key} <> ALL (ARRAY[{values}]::{type}[])",
+        false => "{key} IS NULL OR {key} <> ALL (ARRAY[{values}]::{type}[])",
+    };
+    Sql::template(template)
+        .trusted("key", &quote_ident(&key.name))
+        .trusted("values", &values.join(", "))
+        .trusted("type", &key.type_name)
         .build()
 }
 
@@ -177,22 +209,17 @@ pub fn swap_steps(
     steps.push(step(rename(table, source, &retired.name)).locks(Mode::AccessExclusive, source));
     for partition in partitions {
         let own = Lock::on_new(Mode::AccessExclusive, &partition.name);
-        let (name, bounds) = match &partition.range {
-            Some((lower, upper)) => {
-                let bounds = Sql::template("FOR VALUES FROM ({lower}) TO ({upper})")
-                    .literal("lower", &lower.literal)
-                    .literal("upper", &upper.literal);
-                (&partition.name, bounds.build())
-            }
-            None => {
+        let name = match partition.is_default() {
+            false => &partition.name,
+            true => {
                 steps.push(step(rename(table, &partition.name, &source.name)).lock(own.clone()));
-                (source, "DEFAULT".to_owned())
+                source
             }
         };
         let attach = Sql::template("ALTER TABLE {parent} ATTACH PARTITION {partition} {bounds}")
             .name("parent", &parent.name)
             .name("partition", name)
-            .trusted("bounds", &bounds);
+            .trusted("bounds", &partition.bounds());
         steps.push(
             step(attach)
                 .locks(Mode::ShareUpdateExclusive, &parent.name)
@@ -204,7 +231,7 @@ pub fn swap_steps(
             .ident("name", PROOF);
         steps.push(step(forget).lock(own));
     }
-    if let Some(place) = partitions.iter().position(|other| other.range.is_none()) {
+    if let Some(place) = partitions.iter().position(Partition::is_default) {
         for plan in indexes {
             if let Some(leaf) = plan.leaves.get(place) {
                 let renamed = rename(index, &leaf.name, &plan.name);

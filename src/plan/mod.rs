@@ -32,13 +32,16 @@ use facts::{Column, Facts, RowSecurity};
 use interval::{KeyType, PartitionInterval};
 use names::{Names, QualifiedName};
 use serde::{Deserialize, Serialize};
+use sql::Sql;
 use step::Step;
 
 /// What the caller asked for, checked and complete.
 #[derive(Clone, Debug)]
 pub struct Request {
-    pub key_type: KeyType,
-    pub interval: PartitionInterval,
+    /// What the keys are that rows are told apart by; `None` where only PostgreSQL can tell.
+    pub key_type: Option<KeyType>,
+    /// Of a result that is to be kept so.
+    pub interval: Option<PartitionInterval>,
     /// Zone by whose clock bounds and the present were computed; for keys that are times.
     pub time_zone: Option<String>,
     pub default_partition: bool,
@@ -60,7 +63,8 @@ pub struct Plan {
     pub default_of: Option<Parent>,
     pub key: PartitionKey,
     pub identity: Option<Identity>,
-    pub interval: PartitionInterval,
+    /// Of the result's policy.
+    pub interval: Option<PartitionInterval>,
     pub time_zone: Option<String>,
     /// For the policy of the result.
     pub premake: u32,
@@ -94,6 +98,9 @@ pub struct Parent {
     /// Ranges that its partitions take, the new ones among them: ascending, those that touch each
     /// other as one.
     pub taken: Vec<Taken>,
+    /// What they take where it is partitioned by list.
+    #[serde(default)]
+    pub listed: Option<Listed>,
     #[serde(default)]
     pub security: RowSecurity,
     /// To other tables; its partitions have them, too.
@@ -104,15 +111,25 @@ pub struct Parent {
     pub constraint: Option<String>,
 }
 
+/// What the partitions of a table take that is partitioned by list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// In the order that PostgreSQL has them in, as they are written in SQL, without quotes; the new ones among
+    /// them.
+    pub values: Vec<String>,
+    pub has_null: bool,
+}
+
 /// A range from one bound up to another; `None` where it has none.
 pub type Taken = (Option<RangeBound>, Option<RangeBound>);
 
-/// The column by whose ranges the twin is partitioned.
+/// The column by which the twin is partitioned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartitionKey {
     pub attnum: i16,
     pub column: String,
-    pub key_type: KeyType,
+    /// `None` where rows go where PostgreSQL itself finds that their keys lie.
+    pub key_type: Option<KeyType>,
     pub not_null: bool,
 }
 
@@ -127,8 +144,50 @@ pub struct Identity {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Partition {
     pub name: QualifiedName,
-    /// Half-open range; `None` is the default partition.
+    /// Half-open.
     pub range: Option<(RangeBound, RangeBound)>,
+    /// The value that it takes, as it is written in SQL, without quotes; of a table that is partitioned by list.
+    #[serde(default)]
+    pub value: Option<String>,
+}
+
+impl Partition {
+    /// Whether it takes what no other does.
+    pub fn is_default(&self) -> bool {
+        self.range.is_none() && self.value.is_none()
+    }
+
+    /// What stands behind PARTITION OF and its table, or behind ATTACH PARTITION.
+    pub fn bounds(&self) -> String {
+        let sql = match (&self.range, &self.value) {
+            (Some((lower, upper)), _) => Sql::template("FOR VALUES FROM ({lower}) TO ({upper})")
+                .literal("lower", &lower.literal)
+                .literal("upper", &upper.literal),
+            // Untyped, as PostgreSQL wants it there.
+            (None, Some(value)) => Sql::template("FOR VALUES IN ({value})").literal("value", value),
+            (None, None) => Sql::template("DEFAULT"),
+        };
+        sql.build()
+    }
+}
+
+/// A partition that is wanted, but for the default partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The human part of its name.
+    pub label: String,
+    pub range: Option<(RangeBound, RangeBound)>,
+    pub value: Option<String>,
+}
+
+impl From<Span> for Wanted {
+    fn from(span: Span) -> Wanted {
+        Wanted {
+            label: span.label,
+            range: Some((span.lower, span.upper)),
+            value: None,
+        }
+    }
 }
 
 /// An index of the twin: made invalid on the parent, then built leaf by leaf and attached.
@@ -158,7 +217,7 @@ pub fn make(
     facts: &Facts,
     key: &Column,
     request: &Request,
-    spans: Vec<Span>,
+    wanted: Vec<Wanted>,
     taken: impl IntoIterator<Item = String>,
     default_of: Option<Parent>,
 ) -> Plan {
@@ -177,11 +236,12 @@ pub fn make(
     let family = default_of
         .as_ref()
         .map_or(&facts.name, |parent| &parent.name.name);
-    let mut partitions: Vec<Partition> = spans
+    let mut partitions: Vec<Partition> = wanted
         .into_iter()
-        .map(|span| Partition {
-            name: in_schema(&mut names, family, &span.label),
-            range: Some((span.lower, span.upper)),
+        .map(|wanted| Partition {
+            name: in_schema(&mut names, family, &wanted.label),
+            range: wanted.range,
+            value: wanted.value,
         })
         .collect();
     if request.default_partition {
@@ -193,6 +253,7 @@ pub fn make(
         partitions.push(Partition {
             name: in_schema(&mut names, &facts.name, suffix),
             range: None,
+            value: None,
         });
     }
 
@@ -206,10 +267,7 @@ pub fn make(
         prepare.extend(drain::proof_steps(key, parent, &partitions));
         prepare.extend(drain::security_steps(facts, parent, &twin, &partitions));
         // It takes the place of the one that there was.
-        for rest in partitions
-            .iter()
-            .filter(|partition| partition.range.is_none())
-        {
+        for rest in partitions.iter().filter(|partition| partition.is_default()) {
             let comments = comments::of_table(facts, &rest.name);
             prepare.extend(comments::steps(phase::Phase::Prepared, comments));
         }

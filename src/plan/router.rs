@@ -22,9 +22,7 @@ impl Router {
             ranges: ranges
                 .map(|(lower, upper)| (lower.key, upper.key))
                 .collect(),
-            default: partitions
-                .iter()
-                .position(|partition| partition.range.is_none()),
+            default: partitions.iter().position(Partition::is_default),
             last: 0,
         }
     }
@@ -72,6 +70,7 @@ mod tests {
                 name: "p".into(),
             },
             range: range.map(|(lower, upper)| (bound(lower), bound(upper))),
+            value: None,
         }
     }
 

@@ -17,7 +17,11 @@ pub fn steps(
     twin: &QualifiedName,
     partitions: &[Partition],
 ) -> Vec<Step> {
-    let mut steps = vec![create_twin(facts, key, twin)];
+    let strategy = match partitions.iter().any(|one| one.value.is_some()) {
+        true => "LIST",
+        false => "RANGE",
+    };
+    let mut steps = vec![create_twin(facts, key, twin, strategy)];
     steps.extend(forget_not_valid(facts, twin));
     steps.extend(
         partitions
@@ -61,7 +65,7 @@ fn family(mode: Mode, twin: &QualifiedName) -> Lock {
     Lock::on_new(mode, twin).with_partitions()
 }
 
-fn create_twin(facts: &Facts, key: &Column, twin: &QualifiedName) -> Step {
+fn create_twin(facts: &Facts, key: &Column, twin: &QualifiedName, strategy: &str) -> Step {
     let source = QualifiedName {
         schema: facts.schema.clone(),
         name: facts.name.clone(),
@@ -71,10 +75,11 @@ fn create_twin(facts: &Facts, key: &Column, twin: &QualifiedName) -> Step {
     let step = made(
         Sql::template(
             "CREATE TABLE {twin} (LIKE {source} INCLUDING DEFAULTS INCLUDING GENERATED \
-             INCLUDING STORAGE INCLUDING COMPRESSION) PARTITION BY RANGE ({key}){tablespace}",
+             INCLUDING STORAGE INCLUDING COMPRESSION) PARTITION BY {strategy} ({key}){tablespace}",
         )
         .name("twin", twin)
         .name("source", &source)
+        .trusted("strategy", strategy)
         .ident("key", &key.name)
         .trusted("tablespace", &tablespace_clause(facts))
         .build(),
@@ -123,18 +128,11 @@ fn forget_not_valid(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
 
 /// The statement that makes a partition.
 pub fn create_leaf(facts: &Facts, twin: &QualifiedName, partition: &Partition) -> Step {
-    let bounds = match &partition.range {
-        Some((lower, upper)) => Sql::template("FOR VALUES FROM ({lower}) TO ({upper})")
-            .literal("lower", &lower.literal)
-            .literal("upper", &upper.literal)
-            .build(),
-        None => "DEFAULT".to_owned(),
-    };
     let step = made(
         Sql::template("CREATE TABLE {leaf} PARTITION OF {twin} {bounds}{options}{tablespace}")
             .name("leaf", &partition.name)
             .name("twin", twin)
-            .trusted("bounds", &bounds)
+            .trusted("bounds", &partition.bounds())
             .trusted("options", &with_clause(&facts.options))
             .trusted("tablespace", &tablespace_clause(facts))
             .build(),

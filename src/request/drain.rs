@@ -1,16 +1,15 @@
 //! The plan that moves rows out of a default partition.
 
-use super::{PREMAKE, key_type, prospect};
+use super::{PREMAKE, prospect};
 use crate::catalog::{foreign_key, table};
 use crate::error::Error;
 use crate::guc;
 use crate::plan::blockers::{self, Blocker};
-use crate::plan::bounds::Span;
 use crate::plan::dependents::{self, Dependents, Publication};
 use crate::plan::estimate::Estimate;
 use crate::plan::facts::Facts;
-use crate::plan::interval::PartitionInterval;
-use crate::plan::{self, Parent, Plan, Request};
+use crate::plan::interval::KeyType;
+use crate::plan::{self, Parent, Plan, Request, Wanted};
 use pgrx::pg_sys;
 
 /// A plan, and what it was made from.
@@ -22,28 +21,29 @@ pub struct Drain {
     pub bytes: i64,
 }
 
-/// Plans how rows of these ranges are moved out of `default`, the default partition of `parent`
-/// that is partitioned by that column; touches nothing.
+/// Plans how rows that belong into these partitions are moved out of `default`, the default partition of
+/// `parent` that is partitioned by that column; touches nothing. `key_type` is what its values are to us, if
+/// they are numbers by which bounds are compared.
 ///
 /// Fails with everything that stands in the way, at once.
 pub fn drain(
     parent: Parent,
-    default: pg_sys::Oid,
+    default: Option<pg_sys::Oid>,
     column: &str,
-    interval: PartitionInterval,
-    spans: Vec<Span>,
+    key_type: Option<KeyType>,
+    wanted: Vec<Wanted>,
 ) -> Result<Drain, Error> {
+    let default =
+        default.ok_or_else(|| Error::Internal("there is no default partition".to_owned()))?;
     let facts = table::facts(default)?.ok_or_else(|| Error::NoRelation {
         oid: default.to_u32(),
     })?;
     let key = super::column(&facts, column)?.clone();
-    let key_type = key_type(key.type_oid)
-        .ok_or_else(|| Error::Internal(format!("no key is made of column {column}")))?;
     let blockers = blockers(&facts, &parent, default)?;
     super::refuse_if_any(&facts, blockers)?;
     let request = Request {
         key_type,
-        interval,
+        interval: None,
         // Bounds are given: nothing is computed in a zone.
         time_zone: None,
         default_partition: true,
@@ -54,7 +54,7 @@ pub fn drain(
         settings: guc::of_session(),
     };
     let taken = table::taken_names(&facts.schema)?;
-    let plan = plan::make(&facts, &key, &request, spans, taken, Some(parent));
+    let plan = plan::make(&facts, &key, &request, wanted, taken, Some(parent));
     let sizes = prospect::sizes(&facts)?;
     Ok(Drain {
         estimate: prospect::estimate(&facts, &plan, &sizes)?,

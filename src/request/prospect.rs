@@ -38,7 +38,9 @@ fn shares(facts: &Facts, plan: &Plan) -> Result<Vec<f64>, Error> {
         .unwrap_or_default()
         .into_iter()
         .find(|column| column.attnum == plan.key.attnum)
-        .and_then(|column| column.statistics);
+        .and_then(|column| column.statistics)
+        // Else the numbers of the bounds are not those of the column.
+        .filter(|_| plan.key.key_type.is_some());
     let Some(statistics) = statistics else {
         return Ok(even_shares(plan.partitions.len()));
     };

@@ -55,6 +55,7 @@ pub fn make(pattern: &Pattern) -> Result<Rc<Stand>, Error> {
         let partition = Partition {
             name: names.leaf(number),
             range: range.map(|span| (span.lower.clone(), span.upper.clone())),
+            value: None,
         };
         db::run(
             &twin::create_leaf(facts, &names.twin(), &partition).statement,

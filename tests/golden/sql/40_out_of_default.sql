@@ -73,7 +73,7 @@ INSERT INTO k VALUES (1000000, 2000, 0);
 SELECT set_partition_policy('k', '100', premake => 1);
 SELECT action, outcome FROM ensure_partitions('k');
 CALL tests.wait_for_end('k');
-SELECT c.relname, count(*) FROM k JOIN pg_class c ON c.oid = k.tableoid GROUP BY 1 ORDER BY 1 COLLATE "C";
+SELECT c.relname, count(*) FROM k JOIN pg_class c ON c.oid = k.tableoid GROUP BY 1 ORDER BY c.relname COLLATE "C";
 SELECT k.conrelid::regclass, k.conname, p.conname AS parent, k.convalidated, count(*) OVER (PARTITION BY k.conrelid) AS keys
   FROM pg_constraint k LEFT JOIN pg_constraint p ON p.oid = k.conparentid
  WHERE k.confrelid = 'ref'::regclass ORDER BY 1, 2;
@@ -123,6 +123,71 @@ CREATE TABLE pointing (id int CONSTRAINT at_it REFERENCES k_default);
 SELECT action, outcome FROM ensure_partitions('k');
 DROP TABLE pointing, k, ref, refs;
 
+-- Ids that carry a time: they go where PostgreSQL finds that they belong, also beside bounds that lie between two times.
+CREATE FUNCTION tests.uuid7(at timestamptz, rest text DEFAULT '7abc-89ab-0123456789ab') RETURNS uuid LANGUAGE sql AS $$
+SELECT (overlay(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') PLACING '-' FROM 9 FOR 0) || '-' || rest)::uuid $$;
+CREATE FUNCTION tests.ulid(at timestamptz, rest text DEFAULT 'TSV4RRFFQ69G5FAV') RETURNS text LANGUAGE sql AS $$
+SELECT string_agg(substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', ((extract(epoch FROM at) * 1000)::bigint >> (5 * place) & 31)::int + 1, 1), '' ORDER BY place DESC) || rest
+  FROM generate_series(0, 9) place $$;
+CREATE FUNCTION tests.flake(at timestamptz, rest int DEFAULT 4711) RETURNS bigint LANGUAGE sql AS $$
+SELECT (((extract(epoch FROM at) * 1000)::bigint - 1288834974657) << 22) + rest $$;
+CREATE TABLE i_uuid (id uuid PRIMARY KEY, at timestamptz) PARTITION BY RANGE (id);
+CREATE TABLE i_ulid (id text COLLATE "C" PRIMARY KEY, at timestamptz) PARTITION BY RANGE (id);
+CREATE TABLE i_varchar (id varchar(30) COLLATE "C" PRIMARY KEY, at timestamptz) PARTITION BY RANGE (id);
+CREATE TABLE i_flake (id bigint, at timestamptz) PARTITION BY RANGE (id);
+CREATE INDEX ON i_flake (id);
+-- A partition whose bounds lie between two times.
+DO $$
+DECLARE at timestamptz := date_trunc('month', now());
+BEGIN
+    EXECUTE format('CREATE TABLE i_uuid_1 PARTITION OF i_uuid FOR VALUES FROM (%L) TO (%L)', tests.uuid7(at, '7000-8000-000000000000'), tests.uuid7(at + interval '1 month', '7000-8000-000000000000'));
+    EXECUTE format('CREATE TABLE i_ulid_1 PARTITION OF i_ulid FOR VALUES FROM (%L) TO (%L)', tests.ulid(at, ''), tests.ulid(at + interval '1 month', '8'));
+    EXECUTE format('CREATE TABLE i_varchar_1 PARTITION OF i_varchar FOR VALUES FROM (%L) TO (%L)', tests.ulid(at, ''), tests.ulid(at + interval '1 month', '8'));
+    EXECUTE format('CREATE TABLE i_flake_1 PARTITION OF i_flake FOR VALUES FROM (%s) TO (%s)', tests.flake(at, 7), tests.flake(at + interval '1 month', 7));
+END $$;
+CREATE TABLE i_uuid_default PARTITION OF i_uuid DEFAULT;
+CREATE TABLE i_ulid_default PARTITION OF i_ulid DEFAULT;
+CREATE TABLE i_varchar_default PARTITION OF i_varchar DEFAULT;
+CREATE TABLE i_flake_default PARTITION OF i_flake DEFAULT;
+-- Before and behind the partition, at its seams, and ids that tell times far away, or none.
+CREATE TABLE times AS SELECT date_trunc('month', now()) + interval '1 hour' * h AS at FROM generate_series(-2500, 2500, 7) h
+    UNION SELECT date_trunc('month', now()) + interval '1 month' * m + interval '1 ms' * l FROM generate_series(-2, 3) m, generate_series(-2, 2) l;
+INSERT INTO i_uuid SELECT tests.uuid7(at, rest), at FROM times, unnest('{6fff-89ab-0123456789ab,7000-8000-000000000000,7abc-89ab-0123456789ab}'::text[]) rest;
+INSERT INTO i_ulid SELECT tests.ulid(at, rest), at FROM times, unnest('{7SV4RRFFQ69G5FAV,8,8SV4RRFFQ69G5FAV,ZZZZZZZZZZZZZZZZ}'::text[]) rest;
+INSERT INTO i_varchar TABLE i_ulid;
+INSERT INTO i_flake SELECT tests.flake(at, rest), at FROM times, unnest('{0,6,7,8,4194303}'::int[]) rest;
+INSERT INTO i_uuid SELECT overlay(md5(n::text) PLACING 'f' FROM 1 FOR 1)::uuid FROM generate_series(1, 98) n;
+INSERT INTO i_ulid VALUES ('hello'), ('');
+CREATE TABLE before AS SELECT relname, id FROM (
+    SELECT 'i_uuid' AS relname, id::text FROM i_uuid UNION ALL SELECT 'i_ulid', id FROM i_ulid UNION ALL SELECT 'i_varchar', id FROM i_varchar UNION ALL SELECT 'i_flake', id::text FROM i_flake) AS all_ids;
+SET client_min_messages = warning;
+SELECT set_partition_policy('i_uuid', '1 month', premake => 2, key_codec => 'uuidv7'), set_partition_policy('i_ulid', '1 month', premake => 2, key_codec => 'ulid'),
+       set_partition_policy('i_varchar', '1 month', premake => 2, key_codec => 'ulid'), set_partition_policy('i_flake', '1 month', premake => 2, key_codec => 'snowflake:1288834974657:22');
+SET client_min_messages = notice;
+SELECT parent, action, outcome FROM ensure_partitions() WHERE parent::regclass::text LIKE 'i\_%' ORDER BY parent::text;
+CALL tests.wait_for_end('i_uuid');
+CALL tests.wait_for_end('i_ulid');
+CALL tests.wait_for_end('i_varchar');
+CALL tests.wait_for_end('i_flake');
+-- Nothing is lost, all is where PostgreSQL looks for it, and the times have their partitions.
+CREATE FUNCTION tests.misplaced(parent regclass) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE leaf regclass; n bigint; all_of_them bigint := 0;
+BEGIN
+    FOR leaf IN SELECT inhrelid FROM pg_inherits WHERE inhparent = parent LOOP
+        EXECUTE format('SELECT count(*) FROM %s WHERE NOT (%s)', leaf, coalesce(pg_get_partition_constraintdef(leaf), 'true')) INTO n;
+        all_of_them := all_of_them + n;
+    END LOOP;
+    RETURN all_of_them;
+END $$;
+SELECT c.relname, tests.misplaced(c.oid) AS misplaced, (SELECT count(*) - 1 FROM pg_inherits WHERE inhparent = c.oid) AS partitions,
+       (SELECT count(*) FROM partman_rs.run r WHERE r.parent = c.oid AND r.outcome = 'drained') AS drained
+  FROM pg_class c WHERE c.relname ~ '^i_(uuid|ulid|varchar|flake)$' ORDER BY c.relname;
+SELECT relname, count(*) FROM (
+    SELECT 'i_uuid' AS relname, id::text FROM i_uuid UNION ALL SELECT 'i_ulid', id FROM i_ulid UNION ALL SELECT 'i_varchar', id FROM i_varchar UNION ALL SELECT 'i_flake', id::text FROM i_flake EXCEPT ALL TABLE before) AS more GROUP BY 1;
+SELECT 'i_uuid', count(*) FROM i_uuid_default UNION ALL SELECT 'i_ulid', count(*) FROM i_ulid_default
+UNION ALL SELECT 'i_varchar', count(*) FROM i_varchar_default UNION ALL SELECT 'i_flake', count(*) FROM i_flake_default;
+DROP TABLE i_uuid, i_ulid, i_varchar, i_flake, before, times;
+DROP FUNCTION tests.misplaced, tests.uuid7, tests.ulid, tests.flake;
 -- A gap that is not to be filled lies between the new partitions: its rows stay.
 CREATE TABLE g (id int) PARTITION BY RANGE (id);
 CREATE TABLE g_p0 PARTITION OF g FOR VALUES FROM (0) TO (100);
