@@ -93,9 +93,10 @@ SELECT * FROM tests.bounds('bin') WHERE partition < 'bin_3';
 SELECT count(*) FROM bin;
 DROP TABLE bin;
 
--- Rows in the default partition keep one from being made, as ever.
+-- Rows in a default partition with a policy of its own keep one from being made, as ever.
 CREATE TABLE d (id text COLLATE "C" NOT NULL) PARTITION BY RANGE (id);
 CREATE TABLE d_default PARTITION OF d DEFAULT;
+CREATE POLICY own ON d_default USING (true);
 CREATE INDEX ON d (id);
 INSERT INTO d VALUES (tests.ulid(now())), ('no ulid');
 SELECT set_partition_policy('d', '1 year', premake => 1, key_codec => 'ulid');
