@@ -193,7 +193,12 @@ impl Error {
             )
             .detail("Its statistics are hidden from whoever may not SELECT from it."),
             Error::Blocked { relation, blockers } => {
-                let hints: Vec<&str> = blockers.iter().filter_map(|b| b.hint.as_deref()).collect();
+                let mut hints: Vec<&str> = Vec::new();
+                for hint in blockers.iter().filter_map(|b| b.hint.as_deref()) {
+                    if !hints.contains(&hint) {
+                        hints.push(hint);
+                    }
+                }
                 let wording = Wording::new(
                     Code::ERRCODE_FEATURE_NOT_SUPPORTED,
                     format!("cannot convert table \"{relation}\" as it stands"),

@@ -103,6 +103,7 @@ impl Case {
             deferrable: false,
             deferred: false,
             without_overlaps: false,
+            grouped_by: Vec::new(),
             comment: None,
         });
         self.facts.indexes.push(index);
@@ -475,7 +476,7 @@ fn a_time_out_of_order_is_preferred_where_queries_ask_for_it() {
 fn everything_in_the_way_is_said_at_once() {
     let mut case = event_log();
     case.facts.is_typed = true;
-    case.facts.persistence = "u".to_owned();
+    case.facts.persistence = "t".to_owned();
     case.table.may_convert = false;
     case.free_bytes = Some(GB);
     case.server.oldest_transaction = Some(7_200.0);

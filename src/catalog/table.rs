@@ -65,10 +65,9 @@ fn read<T: DeserializeOwned>(document: &str, what: &str) -> Result<T, Error> {
 /// Whether something that depends on a table is one of these.
 fn is_among(extra: &Extra, known: &Dependents) -> bool {
     let object = extra.object;
-    if extra.by_type {
-        return extra.class == "pg_proc" && known.row_functions.iter().any(|one| one.oid == object);
-    }
     match extra.class.as_str() {
+        // What is made when the name of the type is still the source's.
+        "pg_trigger" | "pg_statistic_ext" if extra.by_type => false,
         "pg_trigger" => known.triggers.iter().any(|one| one.oid == object),
         "pg_policy" => {
             known.policies.iter().any(|one| one.oid == object)

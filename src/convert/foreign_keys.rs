@@ -125,9 +125,11 @@ pub fn drop_all(twin: pg_sys::Oid) -> Result<(), Failure> {
 
 /// Drops those of the retired source: at rest they are in nobody's way, but what is dumped meanwhile
 /// could not be restored with them, since its rows may point at what is gone by now. Likewise; but that has
-/// time, and asks for no lock that would only make others wait.
-pub fn drop_retired(source: pg_sys::Oid, retired: &str) -> Result<(), Failure> {
-    for key in unit(|| foreign_key::at_rest(source))? {
+/// time, and asks for no lock that would only make others wait. `false`: there was none.
+pub fn drop_retired(source: pg_sys::Oid, retired: &str) -> Result<bool, Failure> {
+    let keys = unit(|| foreign_key::at_rest(source))?;
+    let is_any = !keys.is_empty();
+    for key in keys {
         if unit(|| foreign_key::is_held_for_long(key.referenced))? {
             return Err(Failure::from(Error::LockNotAvailable {
                 relation: key.name.clone(),
@@ -136,7 +138,7 @@ pub fn drop_retired(source: pg_sys::Oid, retired: &str) -> Result<(), Failure> {
         }
         unit(|| drop_one(source, &key, Some(retired), SHORT))?;
     }
-    Ok(())
+    Ok(is_any)
 }
 
 /// How long a lock is waited for that is not urgent.

@@ -42,12 +42,12 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
-use crate::plan::dependents;
 use crate::plan::facts::{Facts, describe_change};
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use crate::plan::step::Step;
+use crate::plan::{blockers, dependents};
 use catch_up::{Pace, Round, Targets};
 use copy::Progress;
 use onlookers::Onlookers;
@@ -560,7 +560,8 @@ fn compare_definitions(job: &Job, now: &Facts) -> Result<(), Error> {
         return changed(describe_change(&before, &after));
     }
     // Something may hang on it by now that nobody can make again.
-    let refused = dependents::refused(now);
+    let mut refused = dependents::refused(now);
+    refused.extend(blockers::undetermined(now, job.plan.key.attnum));
     match refused.is_empty() {
         true => Ok(()),
         false => {

@@ -17,7 +17,7 @@ use crate::plan::facts::Facts;
 use crate::plan::grants;
 use crate::plan::names::{Names, QualifiedName};
 use crate::plan::sql::Sql;
-use crate::plan::twin::with_clause;
+use crate::plan::twin::{self, with_clause};
 use pgrx::pg_sys;
 
 /// What an attempt to make a partition came to.
@@ -208,9 +208,10 @@ fn table_like(
     let storage = &blueprint.storage;
     let key = blueprint.key.as_deref();
     run(Sql::template(
-        "CREATE TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE \
+        "CREATE {unlogged}TABLE {name} (LIKE {parent} INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING STORAGE \
          INCLUDING COMPRESSION INCLUDING CONSTRAINTS){key}{method}{options}{tablespace}",
     )
+    .trusted("unlogged", twin::unlogged(storage.is_unlogged))
     .name("name", name)
     .name("parent", like.parent)
     .trusted("key", &key.map_or_else(String::new, |key| format!(" PARTITION BY {key}")))
@@ -221,6 +222,9 @@ fn table_like(
         &clause(" TABLESPACE ", facts.tablespace.as_deref().or(storage.tablespace.as_deref())),
     ))?;
     let oid = oid_of(name)?;
+    for step in twin::column_settings(facts, name, &[]) {
+        run_step(&step)?;
+    }
     prepare::revoke_foreign(oid, name, "TABLE")?;
     for step in grants::steps(facts, name, &[], &[]) {
         run_step(&step)?;

@@ -37,6 +37,7 @@ pub struct Blueprint {
 pub struct Storage {
     pub options: Vec<String>,
     pub access_method: Option<String>,
+    pub is_unlogged: bool,
     pub tablespace: Option<String>,
     pub replica_identity: String,
 }
@@ -239,6 +240,7 @@ fn rows(column: &str, partition: pg_sys::Oid) -> Result<Vec<Row>, Error> {
                     access_method: row.find(9)?,
                     tablespace: row.find(10)?,
                     replica_identity: row.find(11)?.unwrap_or_default(),
+                    is_unlogged: row.get(12)?,
                 },
             })
         })

@@ -1,7 +1,7 @@
 //! What stands in the way of a conversion. All of it is found at once.
 
 use super::dependents;
-use super::facts::{Column, Facts, Index};
+use super::facts::{Column, ExclusionOperator, Facts, Index};
 use serde::{Deserialize, Serialize};
 
 /// One reason why the table cannot be converted as it stands, and what to do about it.
@@ -83,6 +83,7 @@ fn part_blockers(facts: &Facts, key: Option<&Column>) -> Vec<Blocker> {
             check.name
         ))
     }));
+    found.extend(whole_rows(facts));
     // Its partitions would not have it, so that nothing would keep nulls out.
     found.extend(
         facts
@@ -108,14 +109,54 @@ fn part_blockers(facts: &Facts, key: Option<&Column>) -> Vec<Blocker> {
             .iter()
             .flat_map(|index| index_blockers(index, key)),
     );
+    found.extend(key.iter().flat_map(|key| undetermined(facts, key.attnum)));
     found.extend(dependents::refused(facts));
-    found.extend(facts.extras.iter().map(|extra| {
-        Blocker::fact(format!(
-            "The conversion cannot carry this yet: {} ({}).",
-            extra.description, extra.kind
-        ))
-    }));
+    found.extend(facts.extras.iter().map(dependents::refused_extra));
     found
+}
+
+/// What speaks of columns that a primary key alone tells, which it does not when it is extended by the
+/// partition column, with that attribute number.
+pub fn undetermined(facts: &Facts, key: i16) -> Vec<Blocker> {
+    let extended = facts
+        .indexes
+        .iter()
+        .filter(|index| index.is_unique && lacks(index, key));
+    let grouped = extended.flat_map(|index| {
+        let constraint = index.constraint.iter();
+        constraint.flat_map(move |one| one.grouped_by.iter().map(move |what| (index, what)))
+    });
+    grouped
+        .map(|(index, what)| {
+            Blocker::with_hint(
+                format!(
+                    "The {what} groups by primary key \"{}\" and shows other columns, which that does not determine when it is extended by the partition column.",
+                    index.name
+                ),
+                "GROUP BY all the columns that it shows.",
+            )
+        })
+        .collect()
+}
+
+/// What speaks of the row as a whole does it by the table's name: on the twin that is another, and on
+/// partitions to come, which have that of their own.
+fn whole_rows(facts: &Facts) -> Vec<Blocker> {
+    let checks = facts.checks.iter().filter(|check| check.has_whole_row);
+    let checks = checks.map(|check| format!("CHECK constraint \"{}\"", check.name));
+    let indexes = facts.indexes.iter().filter(|index| index.has_whole_row);
+    let indexes = indexes.map(|index| format!("Index \"{}\"", index.name));
+    checks
+        .chain(indexes)
+        .map(|what| {
+            Blocker::with_hint(
+                format!(
+                    "{what} speaks of whole rows of the table, which those of a partition are not."
+                ),
+                "Name the columns in it one by one.",
+            )
+        })
+        .collect()
 }
 
 fn table_blockers(facts: &Facts) -> Vec<Blocker> {
@@ -129,11 +170,6 @@ fn table_blockers(facts: &Facts) -> Vec<Blocker> {
         }
     };
     refuse(facts.persistence == "t", "It is a temporary table.", None);
-    refuse(
-        facts.persistence == "u",
-        "It is an unlogged table, whose rows a crash would take away in the middle of the conversion.",
-        Some("ALTER TABLE … SET LOGGED."),
-    );
     refuse(
         facts.access_method != "heap",
         &format!(
@@ -263,21 +299,7 @@ fn index_blockers(index: &Index, key: Option<&Column>) -> Vec<Blocker> {
             format!("REINDEX INDEX CONCURRENTLY, or drop, \"{}\".", index.name),
         ));
     }
-    let without_overlaps = index
-        .constraint
-        .as_ref()
-        .is_some_and(|c| c.without_overlaps);
-    if without_overlaps {
-        found.push(Blocker::fact(format!(
-            "Constraint \"{}\" is WITHOUT OVERLAPS, which this release cannot carry.",
-            index.name
-        )));
-    } else if index.is_exclusion {
-        found.push(Blocker::fact(format!(
-            "\"{}\" is an exclusion constraint, which this release cannot carry.",
-            index.name
-        )));
-    }
+    found.extend(excludes_across_partitions(index, key));
     let too_many = index.columns.len() + index.include.len() >= MAX_INDEX_COLUMNS;
     let is_extended = key.is_some_and(|key| index.is_unique && lacks(index, key.attnum));
     if is_extended && too_many {
@@ -287,6 +309,45 @@ fn index_blockers(index: &Index, key: Option<&Column>) -> Vec<Blocker> {
         )));
     }
     found
+}
+
+/// Each partition excludes among its own rows: that will do where rows of two partitions differ by
+/// what the constraint itself compares for equality.
+fn excludes_across_partitions(index: &Index, key: Option<&Column>) -> Option<Blocker> {
+    let exclusion = index.exclusion.as_ref()?;
+    let name = &index.name;
+    if !exclusion.can_be_partitioned {
+        return Some(Blocker::fact(format!(
+            "\"{name}\" is an exclusion constraint, which a partitioned table can have since PostgreSQL 17 only."
+        )));
+    }
+    let key = key?;
+    let compared = index.key_attnums.iter().zip(&exclusion.operators);
+    let is_compared = |(attnum, operator): (&i16, &ExclusionOperator)| {
+        *attnum == key.attnum && operator.is_equality
+    };
+    if compared.into_iter().any(is_compared) {
+        return None;
+    }
+    let column = &key.name;
+    let is_without_overlaps = index
+        .constraint
+        .as_ref()
+        .is_some_and(|c| c.without_overlaps);
+    Some(match is_without_overlaps {
+        true => Blocker::with_hint(
+            format!(
+                "Constraint \"{name}\" is WITHOUT OVERLAPS and lacks column \"{column}\": each partition would allow what overlaps in another."
+            ),
+            "Partition by one of its columns, or make it again with that one.",
+        ),
+        false => Blocker::with_hint(
+            format!(
+                "Exclusion constraint \"{name}\" does not compare column \"{column}\" for equality: each partition would allow what it excludes in another."
+            ),
+            "Make it again with that column WITH =.",
+        ),
+    })
 }
 
 /// `INDEX_MAX_KEYS` of every build of PostgreSQL that is not custom-made.

@@ -5,6 +5,7 @@ use super::PartitionKey;
 use super::facts::{Facts, Index};
 use super::names::QualifiedName;
 use super::sql::Sql;
+use super::twin;
 
 /// The name of a table's change log. It follows from the table, so that a trigger on one table can
 /// never write into the log of another.
@@ -36,11 +37,13 @@ pub fn create_log(facts: &Facts, identity: Option<&Index>, key: &PartitionKey) -
             .filter_map(|attnum| facts.column_at(attnum))
             .map(|column| format!("k{} {}", column.attnum, column.type_name)),
     );
-    // Truncation by vacuum would lock out writers; there is nothing to analyse.
+    // Truncation by vacuum would lock out writers; there is nothing to analyse. What a crash takes from the
+    // table, it takes from the log: else rows would be applied that are gone.
     Sql::template(
-        "CREATE TABLE {log} ({columns}) WITH (vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0, \
+        "CREATE {unlogged}TABLE {log} ({columns}) WITH (vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0, \
          autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0)",
     )
+    .trusted("unlogged", twin::unlogged(facts.is_unlogged()))
     .name("log", &log_name(facts.oid))
     .trusted("columns", &columns.join(", "))
     .build()

@@ -14,7 +14,7 @@ pub use after::{after_renaming, before_renaming, locked_first, rebound, rebound_
 pub use ahead::{ahead, changes, row_security_steps};
 pub use foreign_keys::{at_the_swap, key_steps, make as make_key, referenced};
 pub use manifest::{hanging_on, manifest};
-pub use refused::{refused, refused_key};
+pub use refused::{refused, refused_extra, refused_key};
 
 use super::facts::Grant;
 use super::names::QualifiedName;
@@ -43,6 +43,32 @@ pub struct Dependents {
     /// Foreign keys of the table that point at other tables, in the order in which they act.
     #[serde(default)]
     pub foreign_keys: Vec<ForeignKey>,
+    #[serde(default)]
+    pub row_type: RowType,
+}
+
+/// What the type of the table's rows has for itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RowType {
+    /// The owner's own grants first.
+    pub grants: Vec<Grant>,
+    pub comment: Option<String>,
+}
+
+impl RowType {
+    /// Whether everybody may use it, and nobody else was granted anything: as of a table just made.
+    fn is_open(&self, owner: &str) -> bool {
+        let plain = |grant: &Grant| !grant.grantable || grant.grantee.as_deref() == Some(owner);
+        let has = |grantee: Option<&str>| {
+            let mut all = self.grants.iter();
+            all.any(|grant| grant.grantee.as_deref() == grantee)
+        };
+        self.grants.is_empty()
+            || (self.grants.len() == 2
+                && self.grants.iter().all(plain)
+                && has(None)
+                && has(Some(owner)))
+    }
 }
 
 /// A trigger.
@@ -103,6 +129,9 @@ pub struct RuleElsewhere {
     pub owner: u32,
     pub name: String,
     pub definition: String,
+    /// A schema that it names and its owner may not use, if there is one.
+    #[serde(default)]
+    pub unreachable: Option<String>,
 }
 
 /// A policy on another table.
@@ -116,6 +145,9 @@ pub struct PolicyElsewhere {
     pub name: String,
     pub using: Option<String>,
     pub check: Option<String>,
+    /// A schema that it names and its owner may not use, if there is one.
+    #[serde(default)]
+    pub unreachable: Option<String>,
 }
 
 /// A view, or a materialized view.
@@ -134,6 +166,9 @@ pub struct View {
     pub is_materialized: bool,
     pub is_temporary: bool,
     pub owner_may_create: bool,
+    /// A schema that it names and its owner may not use, if there is one.
+    #[serde(default)]
+    pub unreachable: Option<String>,
 }
 
 /// A function or procedure with a parsed body.
@@ -148,6 +183,12 @@ pub struct Function {
     /// `CREATE OR REPLACE …`, as `pg_get_functiondef` writes it.
     pub definition: String,
     pub owner_may_create: bool,
+    /// Why its owner cannot make it, if so.
+    #[serde(default)]
+    pub obstacle: Option<String>,
+    /// A schema that it names and its owner may not use, if there is one.
+    #[serde(default)]
+    pub unreachable: Option<String>,
 }
 
 /// A function or procedure that takes or returns rows of the table, or arrays of them: its signature
@@ -163,6 +204,12 @@ pub struct RowFunction {
     pub schema: String,
     pub definition: String,
     pub owner_may_create: bool,
+    /// Why its owner cannot make it, if so.
+    #[serde(default)]
+    pub obstacle: Option<String>,
+    /// A schema that it names and its owner may not use, if there is one.
+    #[serde(default)]
+    pub unreachable: Option<String>,
     pub grants: Vec<Grant>,
     /// Who may execute a function of this owner that was just made; `None` is PUBLIC.
     pub strangers: Vec<Option<String>>,
@@ -228,6 +275,8 @@ pub struct ForeignKey {
     pub schema: String,
     pub relation_name: String,
     pub is_to_partitioned: bool,
+    #[serde(default)]
+    pub is_to_unlogged: bool,
     /// As `pg_get_constraintdef` writes it: with actions, MATCH, deferrability and NOT VALID.
     pub definition: String,
     /// Whether rows may violate it, and the server has no such key on a partitioned table.

@@ -128,6 +128,9 @@ pub struct Check {
     /// As `pg_get_constraintdef` writes it, `NOT VALID` included.
     pub definition: String,
     pub no_inherit: bool,
+    /// Whether it speaks of the row as a whole.
+    #[serde(default)]
+    pub has_whole_row: bool,
     pub comment: Option<String>,
 }
 
@@ -152,11 +155,19 @@ pub struct Index {
     pub is_unique: bool,
     pub is_primary: bool,
     pub is_exclusion: bool,
+    #[serde(default)]
+    pub exclusion: Option<Exclusion>,
     pub is_valid: bool,
     pub is_clustered: bool,
     pub nulls_not_distinct: bool,
     pub immediate: bool,
     pub has_expressions: bool,
+    /// Whether an expression, or its predicate, speaks of the row as a whole.
+    #[serde(default)]
+    pub has_whole_row: bool,
+    /// Extensions that it depends on.
+    #[serde(default)]
+    pub extensions: Vec<String>,
     pub predicate: Option<String>,
     /// Attribute numbers of the key columns; 0 is an expression.
     pub key_attnums: Vec<i16>,
@@ -172,6 +183,24 @@ pub struct Index {
     pub comment: Option<String>,
 }
 
+/// By what an index excludes: of an exclusion constraint, or of one WITHOUT OVERLAPS.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exclusion {
+    /// Whether the server has such a constraint on a partitioned table.
+    pub can_be_partitioned: bool,
+    /// One for each key column.
+    pub operators: Vec<ExclusionOperator>,
+}
+
+/// An operator that must not be true of two rows, together with those of the other columns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExclusionOperator {
+    /// As it is written behind WITH.
+    pub name: String,
+    /// Whether it is the equality by which ranges of such a column are made.
+    pub is_equality: bool,
+}
+
 /// The constraint behind an index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IndexConstraint {
@@ -181,6 +210,9 @@ pub struct IndexConstraint {
     pub deferrable: bool,
     pub deferred: bool,
     pub without_overlaps: bool,
+    /// What relies on its columns telling all others, as GROUP BY of a primary key alone does.
+    #[serde(default)]
+    pub grouped_by: Vec<String>,
     pub comment: Option<String>,
 }
 
@@ -204,6 +236,11 @@ impl Column {
 }
 
 impl Facts {
+    /// Whether a crash empties it.
+    pub fn is_unlogged(&self) -> bool {
+        self.persistence == "u"
+    }
+
     /// Its name, with its schema.
     pub fn qualified_name(&self) -> QualifiedName {
         QualifiedName {
@@ -241,7 +278,13 @@ impl Facts {
     /// The definition without what hangs on the table and may change while a conversion runs, and the
     /// settings that go with it. Foreign keys may not: rows would have to be looked at.
     pub fn without_dependents(&self) -> Facts {
+        let mut indexes = self.indexes.clone();
+        let constraints = indexes
+            .iter_mut()
+            .filter_map(|index| index.constraint.as_mut());
+        constraints.for_each(|constraint| constraint.grouped_by.clear());
         Facts {
+            indexes,
             dependents: Dependents {
                 foreign_keys: self.dependents.foreign_keys.clone(),
                 ..Dependents::default()
@@ -340,6 +383,7 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
     let parts = [
         (name(before) != name(after)).then(|| "its name".to_owned()),
         (before.owner != after.owner).then(|| "its owner".to_owned()),
+        (before.persistence != after.persistence).then(|| "whether it is logged".to_owned()),
         named("its columns", &before.columns, &after.columns, |c| &c.name),
         named(
             "its CHECK constraints",
@@ -433,6 +477,8 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             &after.dependents.foreign_keys,
             |one| &one.name,
         ),
+        (before.dependents.row_type != after.dependents.row_type)
+            .then(|| "what is granted on its row type, or its comment".to_owned()),
         named(
             "what depends on it",
             &before.extras,

@@ -19,6 +19,10 @@ fn expected(source: &Facts, result: &Facts, plan: &Plan) -> Facts {
     facts.oid = result.oid;
     facts.kind = "p".to_owned();
     facts.access_method = result.access_method.clone();
+    if facts.is_unlogged() {
+        // Its partitions are.
+        facts.persistence = "p".to_owned();
+    }
     facts.has_dropped_columns = false;
     facts.is_inherited = true;
     facts.options.clear();

@@ -85,6 +85,18 @@ pub fn parent_steps(
             .note(note),
         );
         steps.extend(targets(index, &plan.twin_name).map(on_index));
+        // Of the partitions' parts only the whole can be dropped.
+        for extension in &index.extensions {
+            steps.push(
+                made(
+                    Sql::template("ALTER INDEX {index} DEPENDS ON EXTENSION {extension}")
+                        .name("index", &plan.twin_name)
+                        .ident("extension", extension)
+                        .build(),
+                )
+                .locks_new(Mode::AccessExclusive, &plan.twin_name),
+            );
+        }
         let comments = comments::of_index(index, &plan.twin_name, twin);
         steps.extend(comments::steps(Phase::Prepared, comments));
     }
@@ -199,7 +211,7 @@ pub fn outline(
         Some(constraint) => constraint_rendered(
             index,
             constraint,
-            &key_columns(table, index),
+            &constraint_columns(table, index, constraint),
             &index.include,
             relation,
             name,
@@ -327,7 +339,7 @@ fn constraint_statement(
     constraint_rendered(
         index,
         constraint,
-        &extended(&key_columns(facts, index), index, key),
+        &extended(&constraint_columns(facts, index, constraint), index, key),
         &include_columns(index, key),
         relation,
         name,
@@ -335,12 +347,23 @@ fn constraint_statement(
     )
 }
 
-fn key_columns(facts: &Facts, index: &Index) -> Vec<String> {
+/// The columns as they are written in the constraint.
+fn constraint_columns(facts: &Facts, index: &Index, constraint: &IndexConstraint) -> Vec<String> {
+    if let ("x", Some(exclusion)) = (constraint.kind.as_str(), &index.exclusion) {
+        let compared = index.columns.iter().zip(&exclusion.operators);
+        return compared
+            .map(|(column, operator)| format!("{column} WITH {}", operator.name))
+            .collect();
+    }
     let columns = index.key_attnums.iter();
-    columns
+    let mut columns: Vec<String> = columns
         .filter_map(|attnum| facts.column_at(*attnum))
         .map(|column| quote_ident(&column.name))
-        .collect()
+        .collect();
+    if let (true, Some(last)) = (constraint.without_overlaps, columns.last_mut()) {
+        last.push_str(" WITHOUT OVERLAPS");
+    }
+    columns
 }
 
 fn constraint_rendered(
@@ -354,10 +377,11 @@ fn constraint_rendered(
 ) -> String {
     let kind = match constraint.kind.as_str() {
         "p" => "PRIMARY KEY".to_owned(),
+        "x" => format!("EXCLUDE USING {}", quote_ident(&index.method)),
         _ => format!("UNIQUE{}", nulls_clause(index)),
     };
     Sql::template(
-        "ALTER TABLE {only}{relation} ADD CONSTRAINT {name} {kind} ({columns}){include}{options}{tablespace}{deferral}",
+        "ALTER TABLE {only}{relation} ADD CONSTRAINT {name} {kind} ({columns}){include}{options}{tablespace}{predicate}{deferral}",
     )
     .trusted("only", if reach == Reach::Only { "ONLY " } else { "" })
     .name("relation", relation)
@@ -367,6 +391,10 @@ fn constraint_rendered(
     .trusted("include", &include_clause(include))
     .trusted("options", &with_clause(index.options.as_deref().unwrap_or_default()))
     .trusted("tablespace", &tablespace_clause(index, " USING INDEX TABLESPACE "))
+    .trusted(
+        "predicate",
+        &(index.predicate.as_ref()).map_or_else(String::new, |predicate| format!(" WHERE ({predicate})")),
+    )
     .trusted("deferral", deferral(constraint))
     .build()
 }

@@ -126,16 +126,28 @@ fn forget_not_valid(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
         .collect()
 }
 
+/// What stands before TABLE. The partitioned table itself holds no rows, and cannot be unlogged since
+/// PostgreSQL 18; before, that has no effect.
+pub fn unlogged(is_unlogged: bool) -> &'static str {
+    match is_unlogged {
+        true => "UNLOGGED ",
+        false => "",
+    }
+}
+
 /// The statement that makes a partition.
 pub fn create_leaf(facts: &Facts, twin: &QualifiedName, partition: &Partition) -> Step {
     let step = made(
-        Sql::template("CREATE TABLE {leaf} PARTITION OF {twin} {bounds}{options}{tablespace}")
-            .name("leaf", &partition.name)
-            .name("twin", twin)
-            .trusted("bounds", &partition.bounds())
-            .trusted("options", &with_clause(&facts.options))
-            .trusted("tablespace", &tablespace_clause(facts))
-            .build(),
+        Sql::template(
+            "CREATE {unlogged}TABLE {leaf} PARTITION OF {twin} {bounds}{options}{tablespace}",
+        )
+        .trusted("unlogged", unlogged(facts.is_unlogged()))
+        .name("leaf", &partition.name)
+        .name("twin", twin)
+        .trusted("bounds", &partition.bounds())
+        .trusted("options", &with_clause(&facts.options))
+        .trusted("tablespace", &tablespace_clause(facts))
+        .build(),
     )
     .locks_new(Mode::AccessExclusive, twin);
     drawn_from(facts).into_iter().fold(step, |step, sequence| {
@@ -179,8 +191,9 @@ fn tablespace_clause(facts: &Facts) -> String {
     }
 }
 
-/// Statistics targets reach the leaves by themselves; attribute options do not.
-fn column_settings(facts: &Facts, twin: &QualifiedName, partitions: &[Partition]) -> Vec<Step> {
+/// The statements that give columns what they have beside their type. Statistics targets reach the leaves
+/// that are there by themselves; attribute options do not.
+pub fn column_settings(facts: &Facts, twin: &QualifiedName, partitions: &[Partition]) -> Vec<Step> {
     let mut steps = Vec::new();
     for column in &facts.columns {
         if let Some(target) = column.statistics {

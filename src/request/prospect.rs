@@ -13,13 +13,11 @@ use pgrx::pg_sys;
 /// Estimates a plan.
 pub fn estimate(facts: &Facts, plan: &Plan, sizes: &Sizes) -> Result<Estimate, Error> {
     let shares = shares(facts, plan)?;
-    Ok(Estimate::new(
-        facts,
-        plan,
-        sizes,
-        shares,
-        rates::measured()?,
-    ))
+    let mut rates = rates::measured()?;
+    if facts.is_unlogged() {
+        (rates.table_wal, rates.index_wal) = (0.0, 0.0);
+    }
+    Ok(Estimate::new(facts, plan, sizes, shares, rates))
 }
 
 /// How large the table is.

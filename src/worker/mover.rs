@@ -306,17 +306,23 @@ const KEY_TRIES: u32 = 20;
 /// free for a moment.
 fn drop_retired_keys(job: &Outline) {
     let mut memory = Memory::new();
+    let mut last = None;
     for _ in 0..KEY_TRIES {
         match foreign_keys::drop_retired(job.source, &job.retired.name) {
-            Ok(()) => return,
-            Err(failure) if failure.is_transient() => interrupts::nap(memory.back_off()),
-            Err(failure) => return report(job.id, &failure),
+            Ok(true) => return note(job, None),
+            Ok(false) => return,
+            Err(failure) if failure.is_transient() => {
+                last = Some(failure);
+                interrupts::nap(memory.back_off());
+            }
+            Err(failure) => {
+                report(job.id, &failure);
+                return note(job, Some(&failure));
+            }
         }
     }
-    pgrx::log!(
-        "conversion {}: the foreign keys of the retired table are still there: what they point at is in use; the next worker that looks tries again",
-        job.id.0
-    );
+    // What they point at is in use: the next worker that looks tries again.
+    note(job, last.as_ref());
 }
 
 /// Completes the planner's statistics on the new table; without, those of the sample remain.

@@ -78,25 +78,73 @@ WITH
      WHERE w.ev_class = wanted.oid AND written.text IS NOT NULL
   ),
   -- ... and what reads or writes it from elsewhere.
+  row_type AS (
+    SELECT t.oid, t.typarray, json_build_object(
+             'grants', coalesce((SELECT json_agg(json_build_object(
+                   'grantor', a.grantor::int8,
+                   'grantor_name', pg_get_userbyid(a.grantor),
+                   'grantee', CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END,
+                   'privilege', a.privilege_type,
+                   'grantable', a.is_grantable) ORDER BY a.grantor <> t.typowner, a.grantor, a.grantee)
+                FROM aclexplode(coalesce(t.typacl, acldefault('T', t.typowner))) a), '[]'),
+             'comment', obj_description(t.oid, 'pg_type')) AS document
+      FROM relation r JOIN pg_type t ON t.oid = r.reltype
+  ),
   used AS (
     SELECT DISTINCT d.classid, d.objid
-      FROM pg_depend d
-     WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = wanted.oid AND d.deptype = 'n'
-       AND d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
+      FROM (SELECT 'pg_class'::regclass AS class, wanted.oid AS object
+             UNION ALL SELECT 'pg_type'::regclass, t.oid FROM row_type t
+             UNION ALL SELECT 'pg_type'::regclass, t.typarray FROM row_type t) used
+      JOIN pg_depend d ON d.refclassid = used.class AND d.refobjid = used.object AND d.deptype = 'n'
+     WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
   ),
+  -- Others may speak of the row type in a body or a default, which CREATE OR REPLACE makes anew.
   taking_rows AS (
-    SELECT DISTINCT d.objid
-      FROM relation r
-      JOIN pg_type t ON t.oid = r.reltype
-      JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.oid, t.typarray)
-     WHERE d.classid = 'pg_proc'::regclass AND d.deptype = 'n'
+    SELECT p.oid AS objid
+      FROM used u
+      JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid
+      JOIN row_type t ON ARRAY[t.oid, t.typarray] && (p.prorettype || p.proargtypes::oid[] || p.proallargtypes)
+  ),
+  -- What is made again names all that it uses with its schema, which whoever makes it must be able to use.
+  reached AS (
+    SELECT DISTINCT u.classid, u.objid, n.oid AS namespace, n.nspname
+      FROM used u
+      JOIN pg_depend d ON d.classid = u.classid AND d.objid = u.objid AND d.deptype = 'n'
+      LEFT JOIN pg_class c ON d.refclassid = 'pg_class'::regclass AND c.oid = d.refobjid
+      LEFT JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
+      LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
+      LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
+      JOIN pg_namespace n ON n.oid = coalesce(c.relnamespace, p.pronamespace, t.typnamespace, o.oprnamespace)
+  ),
+  -- Why the owner of a function cannot make it, in a few words.
+  function_obstacle AS (
+    SELECT p.oid, CASE
+             WHEN r.rolsuper THEN NULL
+             WHEN NOT l.lanpltrusted THEN format('only a superuser can make functions in language "%s"', l.lanname)
+             WHEN NOT has_language_privilege(r.oid, l.oid, 'USAGE') THEN format('it may not use language "%s"', l.lanname)
+             WHEN p.proleakproof THEN 'only a superuser can make a LEAKPROOF function'
+             WHEN p.prosupport <> 0 THEN 'only a superuser can give it a support function'
+             ELSE coalesce(
+               (SELECT min(format('it may not set parameter "%s"', s.name))
+                  FROM unnest(p.proconfig) c JOIN pg_settings s ON s.name = split_part(c, '=', 1)
+                 WHERE s.context = 'superuser' AND NOT has_parameter_privilege(r.oid, s.name, 'SET')),
+               (SELECT min(format('it may not use type %s', format_type(t, NULL)))
+                  FROM unnest(p.prorettype || coalesce(p.proallargtypes, p.proargtypes::oid[])) t
+                 WHERE t NOT IN (SELECT unnest(ARRAY[y.oid, y.typarray]) FROM row_type y) AND NOT has_type_privilege(r.oid, t, 'USAGE')))
+           END AS text
+      FROM used u
+      JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid
+      JOIN pg_language l ON l.oid = p.prolang
+      JOIN pg_roles r ON r.oid = p.proowner
   ),
   rules_elsewhere AS (
     SELECT json_agg(json_build_object(
              'oid', w.oid::int8,
              'relation', e.oid::int8, 'schema', n.nspname, 'relation_name', e.relname, 'owner', e.relowner::int8,
              'name', w.rulename,
-             'definition', written.text)
+             'definition', written.text,
+             'unreachable', (SELECT min(s.nspname) FROM reached s
+                WHERE s.classid = 'pg_rewrite'::regclass AND s.objid = w.oid AND NOT has_schema_privilege(e.relowner, s.namespace, 'USAGE')))
              ORDER BY n.nspname, e.relname, w.rulename) AS list
       FROM used u
       JOIN pg_rewrite w ON u.classid = 'pg_rewrite'::regclass AND w.oid = u.objid
@@ -114,6 +162,8 @@ WITH
              'definition', written.text,
              'is_materialized', v.relkind = 'm',
              'is_temporary', v.relpersistence = 't',
+             'unreachable', (SELECT min(s.nspname) FROM reached s
+                WHERE s.classid = 'pg_rewrite'::regclass AND s.objid = w.oid AND NOT has_schema_privilege(v.relowner, s.namespace, 'USAGE')),
              'owner_may_create', has_schema_privilege(v.relowner, n.oid, 'CREATE'))
              ORDER BY n.nspname, v.relname) AS list
       FROM used u
@@ -129,7 +179,9 @@ WITH
              'relation', e.oid::int8, 'schema', n.nspname, 'relation_name', e.relname, 'owner', e.relowner::int8,
              'name', p.polname,
              'using', CASE WHEN $2 THEN pg_get_expr(p.polqual, p.polrelid) END,
-             'check', CASE WHEN $2 THEN pg_get_expr(p.polwithcheck, p.polrelid) END)
+             'check', CASE WHEN $2 THEN pg_get_expr(p.polwithcheck, p.polrelid) END,
+             'unreachable', (SELECT min(s.nspname) FROM reached s
+                WHERE s.classid = 'pg_policy'::regclass AND s.objid = p.oid AND NOT has_schema_privilege(e.relowner, s.namespace, 'USAGE')))
              ORDER BY n.nspname, e.relname, p.polname) AS list
       FROM used u
       JOIN pg_policy p ON u.classid = 'pg_policy'::regclass AND p.oid = u.objid
@@ -144,6 +196,9 @@ WITH
              'name', p.oid::regprocedure::text,
              'owner', p.proowner::int8, 'owner_name', pg_get_userbyid(p.proowner), 'schema', n.nspname,
              'definition', written.text,
+             'obstacle', (SELECT o.text FROM function_obstacle o WHERE o.oid = p.oid),
+             'unreachable', (SELECT min(s.nspname) FROM reached s
+                WHERE s.classid = 'pg_proc'::regclass AND s.objid = p.oid AND NOT has_schema_privilege(p.proowner, s.namespace, 'USAGE')),
              'owner_may_create', has_schema_privilege(p.proowner, n.oid, 'CREATE'))
              ORDER BY p.oid::regprocedure::text COLLATE "C") AS list
       FROM used u
@@ -160,6 +215,9 @@ WITH
              'is_procedure', p.prokind = 'p',
              'owner', p.proowner::int8, 'owner_name', pg_get_userbyid(p.proowner), 'schema', n.nspname,
              'definition', written.text,
+             'obstacle', (SELECT o.text FROM function_obstacle o WHERE o.oid = p.oid),
+             'unreachable', (SELECT min(s.nspname) FROM reached s
+                WHERE s.classid = 'pg_proc'::regclass AND s.objid = p.oid AND NOT has_schema_privilege(p.proowner, s.namespace, 'USAGE')),
              'owner_may_create', has_schema_privilege(p.proowner, n.oid, 'CREATE'),
              -- Null is PUBLIC.
              'grants', coalesce((SELECT json_agg(json_build_object(
@@ -239,6 +297,7 @@ WITH
              'name', k.conname,
              'relation', e.oid::int8, 'schema', n.nspname, 'relation_name', e.relname,
              'is_to_partitioned', e.relkind = 'p',
+             'is_to_unlogged', e.relpersistence = 'u',
              'definition', pg_get_constraintdef(k.oid),
              'needs_validation', NOT k.convalidated AND current_setting('server_version_num')::int < 180000,
              'acts', (SELECT coalesce(bool_and(t.tgenabled = 'O'), true) FROM pg_trigger t WHERE t.tgconstraint = k.oid),
@@ -266,7 +325,9 @@ SELECT json_build_object(
          'statistics', coalesce(statistics.list, '[]'),
          'publications', coalesce(publications.list, '[]'),
          'subscriptions', coalesce(subscriptions.list, '[]'),
-         'foreign_keys', coalesce(foreign_keys.list, '[]')
+         'foreign_keys', coalesce(foreign_keys.list, '[]'),
+         -- Indexes and sequences have none.
+         'row_type', coalesce((SELECT t.document FROM row_type t), '{"grants": [], "comment": null}')
        ) AS dependents
   FROM relation
  CROSS JOIN triggers CROSS JOIN policies CROSS JOIN rules CROSS JOIN rules_elsewhere CROSS JOIN policies_elsewhere

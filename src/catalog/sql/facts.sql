@@ -89,6 +89,8 @@ WITH
              'name', k.conname,
              'definition', pg_get_constraintdef(k.oid),
              'no_inherit', k.connoinherit,
+             -- A Var of no column: whatever the strings in it say, they are not written as text there.
+             'has_whole_row', k.conbin::text ~ '{VAR :varno \d+ :varattno 0 ',
              'comment', (SELECT d.description FROM pg_description d
                          WHERE d.objoid = k.oid AND d.classoid = 'pg_constraint'::regclass AND d.objsubid = 0))
              ORDER BY k.conname) AS list
@@ -118,17 +120,41 @@ WITH
              'is_unique', i.indisunique,
              'is_primary', i.indisprimary,
              'is_exclusion', i.indisexclusion,
+             'exclusion', (SELECT json_build_object(
+                 'can_be_partitioned', current_setting('server_version_num')::int >= 170000,
+                 'operators', json_agg(json_build_object(
+                     'name', format('OPERATOR(%I.%s)', opn.nspname, op.oprname),
+                     -- That of the operator class by which ranges are made: the types of partition columns have one each.
+                     'is_equality', op.oprname = '=' AND opn.nspname = 'pg_catalog' AND op.oprleft = op.oprright
+                                AND op.oprleft IS NOT DISTINCT FROM (SELECT a.atttypid FROM pg_attribute a
+                                     WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[x.place - 1] AND a.attnum <> 0))
+                     ORDER BY x.place))
+               FROM pg_constraint k
+              CROSS JOIN unnest(k.conexclop) WITH ORDINALITY AS x(operator, place)
+               JOIN pg_operator op ON op.oid = x.operator
+               JOIN pg_namespace opn ON opn.oid = op.oprnamespace
+              WHERE i.indisexclusion AND k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
+             HAVING count(*) > 0),
              'is_valid', i.indisvalid AND i.indisready AND i.indislive,
              'is_clustered', i.indisclustered,
              'nulls_not_distinct', coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
              'immediate', i.indimmediate,
              'has_expressions', i.indexprs IS NOT NULL,
+             'has_whole_row', concat(i.indexprs::text, i.indpred::text) ~ '{VAR :varno \d+ :varattno 0 ',
+             'extensions', coalesce((SELECT json_agg(e.extname ORDER BY e.extname)
+                FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+               WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                 AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'x'), '[]'),
              'predicate', pg_get_expr(i.indpred, i.indrelid),
              'key_attnums', (SELECT json_agg(i.indkey[p]) FROM generate_series(0, i.indnkeyatts - 1) p),
              'constraint', (SELECT json_build_object(
                  'name', k.conname, 'kind', k.contype::text,
                  'deferrable', k.condeferrable, 'deferred', k.condeferred,
                  'without_overlaps', coalesce((to_jsonb(k) ->> 'conperiod')::bool, false),
+                 'grouped_by', coalesce((SELECT json_agg(DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid))
+                    FROM pg_depend d
+                   WHERE k.contype = 'p' AND d.refclassid = 'pg_constraint'::regclass AND d.refobjid = k.oid
+                     AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass, 'pg_policy'::regclass)), '[]'),
                  'comment', (SELECT d.description FROM pg_description d
                          WHERE d.objoid = k.oid AND d.classoid = 'pg_constraint'::regclass AND d.objsubid = 0))
                FROM pg_constraint k
@@ -189,8 +215,9 @@ WITH
       CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) pg_identify
      WHERE NOT (d.classid = 'pg_class'::regclass AND d.objid = wanted.oid)
        AND NOT (d.classid = 'pg_type'::regclass AND d.deptype = 'i')
-       AND d.classid <> 'pg_attrdef'::regclass
-       AND NOT (d.classid = 'pg_class'::regclass AND EXISTS (
+       AND NOT (used.class = 'pg_class'::regclass AND d.classid = 'pg_attrdef'::regclass)
+       -- What names the row type itself would go on naming the old one.
+       AND NOT (used.class = 'pg_class'::regclass AND d.classid = 'pg_class'::regclass AND EXISTS (
              SELECT FROM pg_index i WHERE i.indexrelid = d.objid AND i.indrelid = wanted.oid))
        AND NOT (d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 
                 AND (SELECT s.relkind FROM pg_class s WHERE s.oid = d.objid) IS NOT DISTINCT FROM 'S')
@@ -199,7 +226,7 @@ WITH
        -- Children are counted apart (is_inherited).
        AND NOT (d.classid = 'pg_class'::regclass AND d.deptype IN ('n', 'a') AND d.refobjsubid = 0 AND EXISTS (
              SELECT FROM pg_inherits h WHERE h.inhrelid = d.objid AND h.inhparent = wanted.oid))
-       AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (
+       AND NOT (used.class = 'pg_class'::regclass AND d.classid = 'pg_constraint'::regclass AND EXISTS (
              -- Of a constraint trigger ('t') the trigger itself is listed, too.
              SELECT FROM pg_constraint k
               WHERE k.oid = d.objid AND k.conrelid = wanted.oid AND k.contype IN ('c', 'p', 'u', 'x', 'n', 't')))
@@ -213,26 +240,36 @@ WITH
                      OR (t.tgfoid = to_regproc('partman_rs.capture_change') AND t.tgqual IS NULL AND t.tgattr::text = ''
                          AND (t.tgname, t.tgtype) IN (('partman_rs_capture', 29), ('partman_rs_capture_truncate', 32))))))
   ),
-  -- Other tables' defaults may use a sequence this table owns; dropping the retired table must not take them along.
+  -- Of an identity column another sequence takes the place, and what uses this one, a default or a view elsewhere, would go on
+  -- using it. (One that a column merely owns goes over as it is.)
   sequence_users AS (
-    SELECT DISTINCT d.classid, d.objid, false AS by_type, 'column default' AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
+    SELECT DISTINCT d.classid, d.objid, false AS by_type, 'use of an identity sequence' AS kind, pg_describe_object(d.classid, d.objid, d.objsubid) AS description
       FROM owned_sequence s
-      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid
-                      AND d.classid = 'pg_attrdef'::regclass AND s.deptype = 'i'
-      JOIN pg_attrdef ad ON ad.oid = d.objid AND ad.adrelid <> wanted.oid
+      JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid AND s.deptype = 'i' AND d.deptype <> 'i'
+  ),
+  -- What is another one when the table is partitioned, beside the table itself.
+  replaced AS (
+    SELECT 'pg_class'::regclass AS class, c.oid FROM pg_class c WHERE c.oid = wanted.oid
+    UNION ALL
+    SELECT 'pg_class'::regclass, s.oid FROM owned_sequence s WHERE s.deptype = 'i'
+    UNION ALL
+    SELECT 'pg_type'::regclass, c.reltype FROM pg_class c WHERE c.oid = wanted.oid
+    UNION ALL
+    SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = wanted.oid
   ),
   extras AS (
     SELECT classid, objid, by_type, kind, description FROM dependents
     UNION ALL
     SELECT classid, objid, by_type, kind, description FROM sequence_users
     UNION ALL
-    SELECT 0, 0, false, 'security label', format('security label of provider %s', quote_ident(l.provider))
-      FROM pg_seclabel l WHERE l.classoid = 'pg_class'::regclass AND l.objoid = wanted.oid
+    SELECT 0, 0, false, 'security label', format('security label of provider %s on %s', quote_ident(l.provider), pg_describe_object(l.classoid, l.objoid, l.objsubid))
+      FROM replaced r JOIN pg_seclabel l ON l.classoid = r.class AND l.objoid = r.oid
     UNION ALL
-    SELECT 0, 0, false, 'extension', format('membership of extension %s', quote_ident(e.extname))
-      FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-     WHERE d.classid = 'pg_class'::regclass AND d.objid = wanted.oid
-       AND d.refclassid = 'pg_extension'::regclass AND d.deptype IN ('e', 'x')
+    SELECT 0, 0, false, 'extension', format('membership of %s in extension %s', pg_describe_object(d.classid, d.objid, 0), quote_ident(e.extname))
+      -- Since 16 the row type goes along with its table.
+      FROM replaced r
+      JOIN pg_depend d ON d.classid = r.class AND d.objid = r.oid AND r.class = 'pg_class'::regclass
+      JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid AND d.deptype = 'e'
   )
 SELECT json_build_object(
          'oid', c.oid::int8,

@@ -6,9 +6,10 @@ SELECT count(*),
        sum(j.twin_table_bytes) / nullif(sum(j.copying), 0),
        sum(j.twin_index_bytes) / nullif(sum(greatest(j.indexing - $1 * j.leaf_indexes, j.indexing / 4)), 0),
        sum(j.twin_table_bytes) / nullif(sum(greatest(j.verifying - $2, j.verifying / 4)), 0),
-       (sum(j.table_wal_bytes) / nullif(sum(j.twin_table_bytes), 0))::float8,
-       (sum(j.index_wal_bytes) / nullif(sum(j.twin_index_bytes), 0))::float8
-  FROM (SELECT j.*,
+       -- Of unlogged tables there is none.
+       (sum(j.table_wal_bytes) FILTER (WHERE j.is_logged) / nullif(sum(j.twin_table_bytes) FILTER (WHERE j.is_logged), 0))::float8,
+       (sum(j.index_wal_bytes) FILTER (WHERE j.is_logged) / nullif(sum(j.twin_index_bytes) FILTER (WHERE j.is_logged), 0))::float8
+  FROM (SELECT j.*, j.definition->>'persistence' = 'p' AS is_logged,
                coalesce((j.phase_seconds->>'copying')::float8, 0) AS copying,
                coalesce((j.phase_seconds->>'indexing')::float8, 0) AS indexing,
                coalesce((j.phase_seconds->>'catching_up')::float8, 0) + coalesce((j.phase_seconds->>'verifying')::float8, 0)

@@ -13,7 +13,9 @@ SELECT c.oid, t.parent, c.relname::text, pg_get_expr(c.relpartbound, c.oid), pg_
                   AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p.partrelid AND d.refobjsubid = 0 AND d.deptype = 'i'),
        CASE WHEN c.relkind <> 'f' THEN
          coalesce(c.reloptions, '{}') || coalesce((SELECT array_agg('toast.' || o) FROM unnest(s.reloptions) o), '{}') END,
-       m.amname::text, l.spcname::text, CASE WHEN c.relkind <> 'f' THEN c.relreplident::text END
+       m.amname::text, l.spcname::text, CASE WHEN c.relkind <> 'f' THEN c.relreplident::text END,
+       -- Of a partitioned table it means nothing, and cannot be since 18.
+       c.relpersistence = 'u' AND c.relkind = 'r'
   FROM tree t
   JOIN pg_class c ON c.oid = t.oid
   LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid

@@ -113,6 +113,40 @@ pub fn after_renaming(facts: &Facts, retired: &QualifiedName) -> Vec<Step> {
     let row_functions = dependents.row_functions.iter();
     steps.extend(row_functions.flat_map(make_row_function));
     steps.extend(elsewhere(dependents));
+    steps.extend(row_type_steps(facts));
+    steps
+}
+
+/// The row type of a table just made is everybody's to use.
+fn row_type_steps(facts: &Facts) -> Vec<Step> {
+    let row_type = &facts.dependents.row_type;
+    let table = facts.qualified_name();
+    let on = |template: &'static str| Sql::template(template).name("type", &table);
+    let mut steps = Vec::new();
+    if !row_type.is_open(&facts.owner_name) {
+        let strangers = [None, Some(facts.owner_name.as_str())];
+        steps.extend(strangers.map(|grantee| {
+            step(
+                on("REVOKE ALL ON TYPE {type} FROM {grantee}")
+                    .trusted("grantee", &quote_role(grantee)),
+            )
+        }));
+        steps.extend(row_type.grants.iter().map(|grant| {
+            let option = match grant.grantable {
+                true if grant.grantee.as_deref() != Some(&facts.owner_name) => " WITH GRANT OPTION",
+                _ => "",
+            };
+            step(
+                on("GRANT USAGE ON TYPE {type} TO {grantee}{option}")
+                    .trusted("grantee", &quote_role(grant.grantee.as_deref()))
+                    .trusted("option", option),
+            )
+            .run_as(grant.grantor)
+        }));
+    }
+    steps.extend(row_type.comment.iter().map(|comment| {
+        step(on("COMMENT ON TYPE {type} IS {comment}").literal("comment", comment))
+    }));
     steps
 }
 

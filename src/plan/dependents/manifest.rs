@@ -77,7 +77,8 @@ impl Items {
 
     fn add_refused(&mut self, facts: &Facts, key: Option<&Column>) {
         for extra in &facts.extras {
-            self.add(&extra.kind, &extra.description, Fate::Refused, None);
+            let reason = super::refused_extra(extra).fact;
+            self.add(&extra.kind, &extra.description, Fate::Refused, Some(reason));
         }
         let unnamed = Facts {
             extras: Vec::new(),
@@ -106,6 +107,14 @@ fn own_parts(facts: &Facts, key: Option<&Column>, items: &mut Items) {
         Fate::Changed,
         Some("a partitioned table takes its name, owner, privileges and settings".to_owned()),
     );
+    if facts.is_unlogged() {
+        items.add(
+            "persistence",
+            facts.qualified_name(),
+            Fate::Changed,
+            Some("the partitions are unlogged; what holds no rows, the partitioned table and sequences of identity columns, is not".to_owned()),
+        );
+    }
     items.rebuilt("column", facts.columns.iter().map(|column| &column.name));
     for column in &facts.columns {
         for sequence in &column.sequences {
@@ -248,6 +257,22 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
             &function.name,
             Fate::Rebuilt,
             Some("it takes or returns rows of the table: dropped and made again".to_owned()),
+        );
+    }
+    if !dependents.row_type.is_open(&facts.owner_name) {
+        items.add(
+            "row type",
+            facts.qualified_name(),
+            Fate::Rebuilt,
+            Some("what is granted on the new one is the same".to_owned()),
+        );
+    }
+    if dependents.row_type.comment.is_some() {
+        items.add(
+            "row type",
+            facts.qualified_name(),
+            Fate::Rebuilt,
+            Some("the new one has its comment".to_owned()),
         );
     }
     let on = |schema: &str, relation: &str, name: &str| {

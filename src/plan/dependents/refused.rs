@@ -3,7 +3,8 @@
 use super::ForeignKey;
 use crate::plan::blockers::Blocker;
 use crate::plan::capture::TRIGGERS;
-use crate::plan::facts::Facts;
+use crate::plan::facts::{Extra, Facts};
+use crate::plan::names::QualifiedName;
 
 /// All of it, in a fixed order.
 pub fn refused(facts: &Facts) -> Vec<Blocker> {
@@ -60,6 +61,7 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
             found.push(must_create("View", &name, &view.owner_name, &view.schema));
         }
     }
+    found.extend(unmakeable(facts));
     for function in &dependents.functions {
         if !function.owner_may_create {
             found.push(must_create(
@@ -122,6 +124,22 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
         found.extend(refused_key(&facts.owner_name, key));
     }
     for publication in &dependents.publications {
+        if facts.is_unlogged() {
+            // Nothing is sent of it, nor of its partitions.
+            found.extend(publication.via_root.then(|| {
+                Blocker::with_hint(
+                    format!(
+                        "Publication \"{}\" leaves unlogged tables out; the partitioned table, which cannot be unlogged, would be in it, without its rows.",
+                        publication.name
+                    ),
+                    format!(
+                        "ALTER TABLE … SET LOGGED, or ALTER PUBLICATION \"{}\" SET (publish_via_partition_root = false).",
+                        publication.name
+                    ),
+                )
+            }));
+            continue;
+        }
         if !publication.via_root {
             found.push(Blocker::with_hint(
                 format!(
@@ -161,6 +179,57 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
     found
 }
 
+/// What its owner, who has to make it again, cannot make: found now, not when the swap tries it.
+fn unmakeable(facts: &Facts) -> Vec<Blocker> {
+    let dependents = &facts.dependents;
+    let functions = dependents.functions.iter();
+    let functions = functions.map(|one| (&one.name, &one.owner_name, &one.obstacle));
+    let row_functions = dependents.row_functions.iter();
+    let row_functions = row_functions.map(|one| (&one.name, &one.owner_name, &one.obstacle));
+    let obstacles = functions
+        .chain(row_functions)
+        .filter_map(|(name, owner, obstacle)| {
+            let obstacle = obstacle.as_ref()?;
+            Some(Blocker::with_hint(
+                format!("Function {name} must be made again by its owner \"{owner}\", who cannot: {obstacle}."),
+                "ALTER FUNCTION … OWNER TO …, or grant what is lacking.",
+            ))
+        });
+    let on = |schema: &String, relation: &String, name: &String| {
+        let relation = QualifiedName {
+            schema: schema.clone(),
+            name: relation.clone(),
+        };
+        format!("{name} on {relation}")
+    };
+    let views = dependents.views.iter();
+    let views = views.map(|one| ("View", one.qualified_name().to_string(), &one.unreachable));
+    let functions = dependents.functions.iter();
+    let functions = functions.map(|one| ("Function", one.name.clone(), &one.unreachable));
+    let row_functions = dependents.row_functions.iter();
+    let row_functions = row_functions.map(|one| ("Function", one.name.clone(), &one.unreachable));
+    let rules = dependents.rules_elsewhere.iter().map(|one| {
+        let name = on(&one.schema, &one.relation_name, &one.name);
+        ("Rule", name, &one.unreachable)
+    });
+    let policies = dependents.policies_elsewhere.iter().map(|one| {
+        let name = on(&one.schema, &one.relation_name, &one.name);
+        ("Policy", name, &one.unreachable)
+    });
+    let all = views.chain(functions).chain(row_functions);
+    let unreachable = all
+        .chain(rules)
+        .chain(policies)
+        .filter_map(|(kind, name, schema)| {
+            let schema = schema.as_ref()?;
+            Some(Blocker::with_hint(
+                format!("{kind} {name} must be made again by its owner, who may not use schema \"{schema}\", which it names."),
+                "GRANT USAGE ON SCHEMA … to that owner.",
+            ))
+        });
+    obstacles.chain(unreachable).collect()
+}
+
 /// What keeps a foreign key from being made again, by the owner of its table.
 pub fn refused_key(owner: &str, key: &ForeignKey) -> Vec<Blocker> {
     let mut found = Vec::new();
@@ -182,6 +251,14 @@ pub fn refused_key(owner: &str, key: &ForeignKey) -> Vec<Blocker> {
         found.push(Blocker::fact(format!(
             "Foreign key \"{name}\" points at partitioned table {points_at}, which this release cannot carry."
         )));
+    }
+    if key.is_to_unlogged {
+        found.push(Blocker::with_hint(
+            format!(
+                "Foreign key \"{name}\" points at unlogged table {points_at}, as that of a partitioned table cannot, which is itself not unlogged."
+            ),
+            "ALTER TABLE … SET LOGGED, of the one that it points at.",
+        ));
     }
     if !key.owner_may_reference {
         found.push(Blocker::with_hint(
@@ -258,4 +335,64 @@ fn says(text: &str, words: &str) -> bool {
         let next = text[place + words.len()..].chars().next();
         !next.is_some_and(|next| next.is_alphanumeric() || next == '_' || next == '$')
     })
+}
+
+/// What is on the table, or depends on it, and nobody can make again.
+pub fn refused_extra(extra: &Extra) -> Blocker {
+    let what = &extra.description;
+    let after = "Drop it, and make it again when the table is converted.";
+    match extra.kind.as_str() {
+        "table column" | "composite type column" | "type" | "domain" if extra.by_type => {
+            Blocker::with_hint(
+                format!(
+                    "The values of {what} are rows of the table: each names the row type, and that of a partitioned table is another, in every release of PostgreSQL."
+                ),
+                "CREATE TYPE … AS (…) with the same columns, and ALTER … TYPE … to that.",
+            )
+        }
+        "view column" | "materialized view column" if extra.by_type => Blocker::with_hint(
+            format!(
+                "{what} holds whole rows of the table: the row type of a partitioned table is another, and a column of a view cannot change its type.",
+                what = capitalised(what)
+            ),
+            after,
+        ),
+        _ if extra.by_type => Blocker::with_hint(
+            format!(
+                "{what} names the table's row type: that of a partitioned table is another, and there is no statement that makes it name that instead.",
+                what = capitalised(what)
+            ),
+            after,
+        ),
+        "extension" => Blocker::with_hint(
+            format!(
+                "{what} is not carried over: the extension's script makes a plain table, and that is what a restored dump would have.",
+                what = capitalised(what)
+            ),
+            "ALTER EXTENSION … DROP …, if the extension is not to keep it.",
+        ),
+        "security label" => Blocker::with_hint(
+            format!(
+                "A {what} is not carried over: whether it is right for another table, and for partitions, only the library of its provider can say."
+            ),
+            "SECURITY LABEL … IS NULL, and label the result.",
+        ),
+        "use of an identity sequence" => Blocker::with_hint(
+            format!(
+                "{what} uses the sequence of an identity column, and another one takes its place, since it cannot change hands.",
+                what = capitalised(what)
+            ),
+            "Give it a sequence of its own.",
+        ),
+        _ => Blocker::fact(format!(
+            "The conversion cannot carry this yet: {what} ({}).",
+            extra.kind
+        )),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
 }

@@ -235,6 +235,7 @@ fn only_of_the_table_is_refused_and_of_another_is_not() {
                 is_materialized: false,
                 is_temporary: false,
                 owner_may_create: true,
+                unreachable: None,
             }],
             ..Dependents::default()
         })
@@ -255,6 +256,7 @@ fn key(name: &str, relation: u32) -> ForeignKey {
         schema: "public".to_owned(),
         relation_name: format!("Other {relation}"),
         is_to_partitioned: false,
+        is_to_unlogged: false,
         definition: format!("FOREIGN KEY (a) REFERENCES public.\"Other {relation}\"(id)"),
         needs_validation: false,
         acts: true,
@@ -319,11 +321,21 @@ fn a_foreign_key_that_would_not_be_what_it_was_is_refused() {
         is_to_partitioned: true,
         ..whole.clone()
     };
+    let to_unlogged = ForeignKey {
+        is_to_unlogged: true,
+        ..whole.clone()
+    };
     let not_allowed = ForeignKey {
         owner_may_reference: false,
         ..whole
     };
-    for key in [not_valid, disabled, to_partitioned, not_allowed] {
+    for key in [
+        not_valid,
+        disabled,
+        to_partitioned,
+        to_unlogged,
+        not_allowed,
+    ] {
         assert_eq!(refused(&with_keys(vec![key])).len(), 1);
     }
 }

@@ -46,7 +46,7 @@ CREATE TEMP TABLE temporary (k int, at timestamptz NOT NULL, body text);
 CREATE UNLOGGED TABLE unlogged (k int, at timestamptz NOT NULL, body text, CHECK (k > 0) NO INHERIT);
 CREATE TABLE parent (k int, at timestamptz NOT NULL, body text);
 CREATE TABLE child () INHERITS (parent);
-CREATE TABLE secured (k int PRIMARY KEY, at timestamptz NOT NULL, body text UNIQUE NULLS NOT DISTINCT DEFERRABLE, EXCLUDE (k WITH =));
+CREATE TABLE secured (k int PRIMARY KEY, at timestamptz NOT NULL, body text UNIQUE NULLS NOT DISTINCT DEFERRABLE, CHECK (k > 0) NO INHERIT);
 ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
 ALTER TABLE secured REPLICA IDENTITY FULL;
 CREATE VIEW looks AS SELECT * FROM secured;
