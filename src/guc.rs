@@ -126,7 +126,7 @@ pub fn define() {
         c"pg_partman_rs.new_value_max_rows",
         c"Most rows of a new value that maintenance moves out of a default partition into one of their own.",
         c"For tables that are partitioned by list. They are moved in one go, while nobody can use the table: some \
-          milliseconds for each 1000 of them. Raise it where such a stall does no harm.",
+          milliseconds for each 1000 of them. More are moved by a worker, while readers and writers go on.",
         &NEW_VALUE_ROWS,
         0,
         i32::MAX,

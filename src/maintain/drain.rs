@@ -74,10 +74,7 @@ pub fn arrange(
         }
         // Those that none of the rows belong to can be made all the same.
         Err(Error::Blocked { blockers, .. }) => {
-            premade.skipped.push(format!(
-                "rows cannot be moved out of the default partition: {}",
-                in_a_line(&blockers)
-            ));
+            premade.skipped.push(not_moved(&in_a_line(&blockers)));
             Ok(false)
         }
         Err(error) => Err(error),
@@ -190,7 +187,13 @@ pub fn busy(job: &Outline) -> String {
     )
 }
 
-fn in_a_line(blockers: &[Blocker]) -> String {
+/// What is told where rows stay.
+pub fn not_moved(why: &str) -> String {
+    format!("rows cannot be moved out of the default partition: {why}")
+}
+
+/// What stands in the way, in sentences.
+pub fn in_a_line(blockers: &[Blocker]) -> String {
     let facts: Vec<&str> = blockers
         .iter()
         .map(|blocker| blocker.fact.as_str())

@@ -2,8 +2,10 @@
 //! are told; where the policy says so, each gets a partition of its own.
 
 use super::deed::Deed;
+use super::drain;
 use super::ensure::Decision;
 use super::managed::{self, Table};
+use super::moving::{self, Moving};
 use super::outcome::Outcome;
 use super::values::{self, Chosen, Giving};
 use crate::analyze::INDEX_ONLY;
@@ -16,6 +18,7 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::plan::names::QualifiedName;
+use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
 use std::rc::Rc;
@@ -28,6 +31,8 @@ pub struct ListTable {
     pub column_type: String,
     /// Why values are not told apart here, if so: what of the key, in a few words.
     pub obstacle: Option<&'static str>,
+    /// Whether PostgreSQL compares the key just as it is, by its type and collation.
+    pub is_plain: bool,
     pub default: Option<pg_sys::Oid>,
     /// The others, the youngest first.
     pub siblings: Vec<pg_sys::Oid>,
@@ -82,6 +87,7 @@ impl ListTable {
         let column: Option<Column> = db::row(
             "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), o.opcdefault AND n.nspname = 'pg_catalog', coalesce(l.collisdeterministic AND m.collisdeterministic, true), \
                     nullif(p.partdefid, 0), \
+                    (o.opcintype = a.atttypid OR i.typtype = 'p') AND a.attcollation = t.typcollation AND p.partcollation[0] = t.typcollation, \
                     ARRAY(SELECT i.inhrelid FROM pg_inherits i \
                            WHERE i.inhparent = p.partrelid AND i.inhrelid <> p.partdefid AND NOT i.inhdetachpending \
                            ORDER BY i.inhrelid DESC) \
@@ -89,6 +95,8 @@ impl ListTable {
                JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] AND a.attnum > 0 \
                JOIN pg_opclass o ON o.oid = p.partclass[0] \
                JOIN pg_namespace n ON n.oid = o.opcnamespace \
+               JOIN pg_type t ON t.oid = a.atttypid \
+               JOIN pg_type i ON i.oid = o.opcintype \
                LEFT JOIN pg_collation l ON l.oid = p.partcollation[0] \
                LEFT JOIN pg_collation m ON m.oid = a.attcollation \
               WHERE p.partrelid = $1 AND p.partstrat = 'l'",
@@ -100,7 +108,8 @@ impl ListTable {
                     is_of_core: row.get(3)?,
                     is_deterministic: row.get(4)?,
                     default: row.find(5)?,
-                    siblings: row.get(6)?,
+                    is_plain: row.get(6)?,
+                    siblings: row.get(7)?,
                 })
             },
         )?;
@@ -120,6 +129,7 @@ impl ListTable {
                 ),
                 (true, true) => None,
             },
+            is_plain: column.is_plain,
             column: column.name,
             column_type: column.type_name,
             default: column.default,
@@ -233,6 +243,7 @@ struct Column {
     /// Whether it is compared as PostgreSQL's own types usually are.
     is_of_core: bool,
     is_deterministic: bool,
+    is_plain: bool,
     default: Option<pg_sys::Oid>,
     siblings: Vec<pg_sys::Oid>,
 }
@@ -251,6 +262,12 @@ fn has_index(relation: pg_sys::Oid, column: &str) -> Result<bool, Error> {
 /// Decides what a run does about such a table.
 pub fn decide(policy: &Policy) -> Result<Decision, Error> {
     let found = ListTable::read(policy.parent)?;
+    if let Some(job) = drain::under_way(found.default)?.filter(|job| job.phase != Phase::Failed) {
+        let busy = format!("skipped: {}", drain::busy(&job));
+        let table = Rc::new(found.table);
+        let busy = Outcome::of(&table, "create", busy);
+        return Ok(Decision::of(&table, Vec::new(), vec![busy]));
+    }
     let most_rows = guc::new_value_rows();
     let look = found.look(guc::max_partitions(), most_rows.saturating_add(1))?;
     let mut told = tell(&look, policy.new_values);
@@ -258,16 +275,14 @@ pub fn decide(policy: &Policy) -> Result<Decision, Error> {
         Look::Seen(contents) if policy.new_values => values::choose(contents, most_rows),
         _ => Chosen::default(),
     };
-    let in_the_way = match chosen.values.is_empty() {
-        true => None,
-        false => found.cannot_move()?,
-    };
     if policy.new_values && found.default.is_none() {
         told.push(
             "there is no default partition: rows of new values are refused, and nobody learns of them"
                 .to_owned(),
         );
     }
+    told.extend(chosen.skipped.iter().cloned());
+    let way = Way::of(&found, &chosen)?;
     let default = found.default;
     let table = Rc::new(found.table);
     let giving = |value: &NewValue| Giving {
@@ -275,22 +290,73 @@ pub fn decide(policy: &Policy) -> Result<Decision, Error> {
         default: default.unwrap_or(pg_sys::InvalidOid),
         value: value.clone(),
     };
+    let one_by_one = || -> Vec<Box<dyn Deed>> {
+        let all = chosen.values.iter();
+        all.map(|value| Box::new(giving(value)) as Box<dyn Deed>)
+            .collect()
+    };
     let skip = |why: &String| Outcome::of(&table, "create", format!("skipped: {why}"));
-    let mut skipped: Vec<Outcome> = told.iter().chain(&chosen.skipped).map(skip).collect();
-    let too_large = values::too_large(most_rows);
-    skipped.extend(
-        (chosen.too_large.iter())
-            .map(|value| giving(value).outcome(format!("skipped: {too_large}"))),
-    );
-    // One line for all of them: there may be very many.
-    skipped.extend(in_the_way.iter().map(skip));
-    let deeds = match in_the_way {
-        Some(_) => Vec::new(),
-        None => (chosen.values.iter())
-            .map(|value| Box::new(giving(value)) as Box<dyn Deed>)
-            .collect(),
+    let mut skipped: Vec<Outcome> = told.iter().map(skip).collect();
+    let deeds = match way {
+        Way::OneByOne => one_by_one(),
+        Way::Together(values) => vec![Box::new(Moving {
+            table: Rc::clone(&table),
+            default,
+            values,
+        }) as Box<dyn Deed>],
+        Way::AsFarAs { small, large } => {
+            let too_large = values::too_large(most_rows);
+            skipped.extend(
+                (chosen.too_large.iter())
+                    .map(|value| giving(value).outcome(format!("skipped: {too_large}"))),
+            );
+            // One line for all of them: there may be very many.
+            skipped.extend(small.iter().map(skip));
+            skipped.push(skip(&drain::not_moved(&large)));
+            match small {
+                None => one_by_one(),
+                Some(_) => Vec::new(),
+            }
+        }
     };
     Ok(Decision::of(&table, deeds, skipped))
+}
+
+/// How new values get their rows.
+enum Way {
+    /// Each in a transaction.
+    OneByOne,
+    /// By a conversion, large and small alike.
+    Together(Vec<NewValue>),
+    /// There is no conversion, and why; nor, if so, are values with few rows moved, and why.
+    AsFarAs {
+        small: Option<String>,
+        large: String,
+    },
+}
+
+impl Way {
+    fn of(found: &ListTable, chosen: &Chosen) -> Result<Way, Error> {
+        let all: Vec<NewValue> = chosen
+            .values
+            .iter()
+            .chain(&chosen.too_large)
+            .cloned()
+            .collect();
+        if all.is_empty() {
+            return Ok(Way::OneByOne);
+        }
+        let small = found.cannot_move()?;
+        if small.is_none() && chosen.too_large.is_empty() {
+            return Ok(Way::OneByOne);
+        }
+        // The next run makes more: all are attached under one lock.
+        let all: Vec<NewValue> = all.into_iter().take(moving::MOST_TOGETHER).collect();
+        Ok(match moving::obstacle(found, &all)? {
+            None => Way::Together(all),
+            Some(large) => Way::AsFarAs { small, large },
+        })
+    }
 }
 
 /// Values that are named at once.

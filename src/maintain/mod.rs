@@ -27,6 +27,7 @@ pub mod infer;
 mod levels;
 mod list;
 pub mod managed;
+mod moving;
 mod newcomers;
 pub mod outcome;
 pub mod parts;

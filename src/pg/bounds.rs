@@ -113,23 +113,27 @@ impl Bounds {
         if self.is_here(self.last, key) {
             return self.taker(self.last);
         }
+        let (place, is_equal) = self.search(key);
+        if self.is_list && !is_equal {
+            return self.default;
+        }
+        // Of ranges, what begins with a bound lies behind it.
+        self.last = place + usize::from(!self.is_list && is_equal);
+        self.taker(self.last)
+    }
+
+    /// The first bound that is not less than a key, and whether it is equal to it.
+    fn search(&mut self, key: Value) -> (usize, bool) {
         let (mut from, mut to) = (0, self.bounds.len());
         while from < to {
             let middle = from.midpoint(to);
             match self.order(middle, key) {
-                Ordering::Equal if self.is_list => {
-                    self.last = middle;
-                    return self.taker(middle);
-                }
-                Ordering::Less | Ordering::Equal => from = middle + 1,
+                Ordering::Equal => return (middle, true),
+                Ordering::Less => from = middle + 1,
                 Ordering::Greater => to = middle,
             }
         }
-        if self.is_list {
-            return self.default;
-        }
-        self.last = from;
-        self.taker(from)
+        (from, false)
     }
 
     fn taker(&self, place: usize) -> Option<usize> {
@@ -158,6 +162,61 @@ impl Bounds {
         };
         (found.value() as i32).cmp(&0)
     }
+}
+
+/// The values that the partitions of a table take which is partitioned by list, with more that they are going
+/// to take, each as its type writes it, in the order in which PostgreSQL keeps them; and whether one takes nulls.
+pub fn listed(
+    parent: &Relation,
+    order: &PartitionOrder,
+    more: &[String],
+) -> Result<(Vec<String>, bool), Error> {
+    let mut there = Bounds::of(parent, &[], order)?;
+    let of_type = parent.columns().into_iter();
+    let of_type = of_type
+        .map(|column| (column.number, column.type_oid))
+        .find(|(number, _)| *number == order.attnum)
+        .map_or(pg_sys::InvalidOid, |(_, of_type)| of_type);
+    // SAFETY: the type's own functions, called with what they are made for; an open, locked, partitioned table has a
+    // descriptor, and one that has partitions has bounds.
+    let (read, written, has_null) = unsafe {
+        let (mut read, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
+        pg_sys::getTypeInputInfo(of_type, &mut read, &mut parameter);
+        let (mut write, mut is_varlena) = (pg_sys::InvalidOid, false);
+        pg_sys::getTypeOutputInfo(of_type, &mut write, &mut is_varlena);
+        let read = move |text: &String| {
+            let text = std::ffi::CString::new(text.as_str()).ok()?;
+            let text = pg_sys::pstrdup(text.as_ptr());
+            Some(pg_sys::OidInputFunctionCall(read, text, parameter, -1))
+        };
+        let written = move |value| {
+            let text = pg_sys::OidOutputFunctionCall(write, value);
+            std::ffi::CStr::from_ptr(text).to_str().map(str::to_owned)
+        };
+        let desc = &*pg_sys::RelationGetPartitionDesc(parent.as_ptr(), true);
+        let has_null = desc.nparts > 0 && (*desc.boundinfo).null_index >= 0;
+        (read, written, has_null)
+    };
+    for value in more {
+        let value =
+            read(value).ok_or_else(|| Error::Internal("a value with a zero in it".to_owned()))?;
+        let key = Value {
+            datum: value,
+            is_null: false,
+        };
+        let (from, is_there) = there.search(key);
+        if !is_there {
+            there.bounds.insert(from, Bound::Value(value));
+        }
+    }
+    let values = there.bounds.into_iter().filter_map(|bound| match bound {
+        Bound::Value(value) => Some(written(value)),
+        Bound::Least | Bound::Greatest => None,
+    });
+    let values = values.collect::<Result<Vec<String>, _>>();
+    let values =
+        values.map_err(|_| Error::Internal("a value that is not written in UTF-8".to_owned()))?;
+    Ok((values, has_null))
 }
 
 /// The number of that function in a btree operator class, which pgrx does not name.

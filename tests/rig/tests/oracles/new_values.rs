@@ -6,7 +6,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use partman_rig::cluster::Login;
+use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::{fault, poll};
+use postgres::Client;
 
 use crate::maintained::{must, number, texts};
 
@@ -85,11 +87,45 @@ fn client(login: Login, number: i64, flow: Arc<Flow>) -> JoinHandle<(Duration, i
     })
 }
 
+/// Rows in partitions of other values.
+fn misplaced(admin: &mut Client) -> i64 {
+    let leaves = texts(
+        admin,
+        "SELECT format('SELECT count(*) FROM %s WHERE NOT (%s)', inhrelid::regclass, pg_get_partition_constraintdef(inhrelid))
+           FROM pg_inherits WHERE inhparent = 'listed'::regclass AND pg_get_partition_constraintdef(inhrelid) IS NOT NULL",
+        &[],
+    );
+    leaves.iter().map(|leaf| number(admin, leaf)).sum()
+}
+
+/// How values get their rows.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    OneByOne,
+    /// By the engine of conversions, as if they were very many.
+    Together,
+}
+
 /// Read committed: each client sees at any moment all that it has written, nothing twice, and no
 /// statement fails, while values come up and the worker and a session give them partitions.
 #[test]
 fn nobody_misses_a_row_while_new_values_get_partitions() {
-    let cluster = crate::maintained::builder("1s").start();
+    nobody_misses_a_row(Way::OneByOne);
+}
+
+#[test]
+fn nobody_misses_a_row_while_the_engine_moves_rows_of_new_values() {
+    nobody_misses_a_row(Way::Together);
+}
+
+fn nobody_misses_a_row(way: Way) {
+    let (most_rows, done) = match way {
+        Way::OneByOne => ("1000", "created with its rows"),
+        Way::Together => ("0", "drained"),
+    };
+    let cluster = crate::maintained::builder("1s")
+        .setting("pg_partman_rs.new_value_max_rows", most_rows)
+        .start();
     let mut admin = cluster.connect();
     must(&mut admin, TABLE);
     let flow = Arc::new(Flow {
@@ -124,16 +160,21 @@ fn nobody_misses_a_row_while_new_values_get_partitions() {
     }
     let moved_under_load = number(
         &mut admin,
-        "SELECT count(*) FROM partman_rs.run WHERE outcome = 'created with its rows'",
+        &format!("SELECT count(*) FROM partman_rs.run WHERE outcome = '{done}'"),
     );
     let refused = number(
         &mut admin,
         "SELECT count(*) FROM partman_rs.run WHERE outcome = 'failed'",
     );
     println!(
-        "{moved_under_load} values moved, {refused} put off, {longest:?} for a transaction at most"
+        "{moved_under_load} times {done}, {refused} put off, {longest:?} for a transaction at most"
     );
-    assert!(moved_under_load > VALUES / 2, "{moved_under_load}");
+    let least = match way {
+        Way::OneByOne => VALUES / 2,
+        // Several values at a time.
+        Way::Together => 3,
+    };
+    assert!(moved_under_load > least, "{moved_under_load}");
     let failures = texts(
         &mut admin,
         "SELECT DISTINCT sqlstate FROM partman_rs.run WHERE outcome = 'failed' AND sqlstate <> '55P03'",
@@ -141,7 +182,9 @@ fn nobody_misses_a_row_while_new_values_get_partitions() {
     );
     assert_eq!(failures, Vec::<String>::new());
     poll::expect("the rest", PATIENCE, || {
+        let open = "SELECT count(*) FROM partman_rs.conversions WHERE phase <> 'finished'";
         number(&mut admin, "SELECT count(*) FROM listed_default") == 0
+            && number(&mut admin, open) == 0
     });
     assert_eq!(number(&mut admin, "SELECT count(*) FROM listed"), left);
     let strays = number(
@@ -151,6 +194,10 @@ fn nobody_misses_a_row_while_new_values_get_partitions() {
             AND (NOT c.relispartition OR (SELECT count(*) FROM pg_index WHERE indrelid = c.oid AND indisvalid) <> 2)",
     );
     assert_eq!(strays, 0);
+    assert_eq!(misplaced(&mut admin), 0);
+    if way == Way::Together {
+        return;
+    }
     // Each is made once; a value whose rows were all deleted in the meantime has none.
     let made = number(
         &mut admin,
@@ -161,4 +208,52 @@ fn nobody_misses_a_row_while_new_values_get_partitions() {
         "SELECT count(*) FROM pg_inherits WHERE inhparent = 'listed'::regclass",
     );
     assert_eq!(partitions, made + 1);
+}
+
+/// The server is killed at each of these, while values of texts move; the worker that comes next goes on, and nothing is
+/// done twice.
+#[test]
+fn a_killed_worker_moves_no_value_twice() {
+    let cluster = crate::maintained::builder("1s")
+        .setting("pg_partman_rs.new_value_max_rows", "0")
+        .start();
+    let mut admin = cluster.connect();
+    must(&mut admin, TABLE);
+    let failpoints = Failpoints::of(&cluster);
+    let points = [
+        "prepare:before_commit",
+        "capture:before_commit",
+        "copy:before_commit",
+        "verify:after_commit",
+        "swap:before_commit",
+        "swap:after_commit",
+    ];
+    for point in points {
+        failpoints.set(point, Action::Kill);
+    }
+    must(
+        &mut admin,
+        "INSERT INTO listed SELECT 0, n, 'V' || n % 7, repeat('x', 200) FROM generate_series(1, 20000) n",
+    );
+    for point in points {
+        poll::expect(point, PATIENCE, || failpoints.has_fired(point));
+    }
+    let ended = "SELECT (SELECT count(*) FROM partman_rs.conversions WHERE phase <> 'finished') = 0
+                    AND (SELECT count(*) FROM partman_rs.run WHERE outcome = 'drained') = 1";
+    poll::expect("the values to have their partitions", PATIENCE, || {
+        let Ok(mut session) = cluster.login("postgres", "postgres").open() else {
+            return false;
+        };
+        let row = session.query_one(ended, &[]);
+        row.is_ok_and(|row| row.get::<_, bool>(0))
+    });
+    let mut admin = cluster.connect();
+    let sql = "SELECT count(*) FROM listed_default";
+    assert_eq!(number(&mut admin, sql), 0);
+    assert_eq!(misplaced(&mut admin), 0);
+    let sql = "SELECT count(*) FROM (SELECT DISTINCT id, country FROM listed WHERE country = 'V' || id % 7) AS rows";
+    assert_eq!(number(&mut admin, sql), 20000);
+    assert_eq!(number(&mut admin, "SELECT count(*) FROM listed"), 20000);
+    let sql = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'listed'::regclass";
+    assert_eq!(number(&mut admin, sql), 8);
 }
