@@ -5,8 +5,9 @@
 //! that works in any state of a transaction, and outlives a crash.
 
 #[cfg(feature = "failpoints")]
-/// All points, in the order in which a conversion passes them; at last those of maintenance.
-pub const NAMES: [&str; 25] = [
+/// All points, in the order in which a conversion passes them; at last those of maintenance, and of foreign keys that point
+/// at the table.
+pub const NAMES: [&str; 28] = [
     "prepare:before_commit",
     "prepare:after_commit",
     "capture:before_commit",
@@ -32,6 +33,9 @@ pub const NAMES: [&str; 25] = [
     "maintain:before_commit",
     "detach:noted",
     "detach:detached",
+    "foreign_keys:made",
+    "foreign_keys:named",
+    "foreign_keys:validated",
 ];
 
 #[cfg(not(feature = "failpoints"))]

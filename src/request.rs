@@ -4,6 +4,7 @@ mod choice;
 mod drain;
 mod hash;
 mod key;
+mod offer;
 mod prospect;
 
 pub use drain::{Drain, drain};
@@ -69,11 +70,11 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
     check_simple(arguments)?;
     // What is given is judged before anything is chosen.
     match &arguments.partition_column {
-        Some(name) => drop(key_column(&facts, name, arguments.default_partition)?),
+        Some(name) => drop(key_of(arguments, &facts, name)?),
         None => refuse_if_any(&facts, blockers::of_table(&facts))?,
     }
     let chosen = choice::complete(arguments, &facts)?;
-    let (column, key_type) = key_column(&facts, &chosen.column, arguments.default_partition)?;
+    let (column, key_type) = key_of(arguments, &facts, &chosen.column)?;
     let interval = interval(&chosen.interval, key_type)?;
     let zone = zone(arguments, key_type)?;
     let spans = spans(arguments, &facts, &column, key_type, interval, &zone)?;
@@ -113,6 +114,12 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
         chosen,
         free_bytes,
     })
+}
+
+/// As [`key_column`]; where that fails, also with what can be done instead.
+fn key_of(arguments: &Arguments, facts: &Facts, name: &str) -> Result<(Column, KeyType), Error> {
+    key_column(facts, name, arguments.default_partition)
+        .map_err(|error| offer::beside(error, arguments, facts, name))
 }
 
 /// The partition column, and what it is as a key; fails with all that stands in the way.

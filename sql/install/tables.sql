@@ -59,7 +59,9 @@ CREATE TABLE partman_rs.job (
     last_error text,
     last_error_detail text,
     last_error_hint text,
-    last_sqlstate text
+    last_sqlstate text,
+    -- Foreign keys that point at the result, and are still to be validated.
+    keys_to_validate oid[] NOT NULL DEFAULT '{}'
 );
 
 -- One conversion of a table at a time.

@@ -53,7 +53,8 @@ SELECT CASE WHEN j.phase IN ('reversible', 'finished')
        j.last_error,
        j.last_error_detail,
        j.last_error_hint,
-       j.last_sqlstate
+       j.last_sqlstate,
+       cardinality(j.keys_to_validate) AS foreign_keys_to_validate
   FROM job j
  WHERE pg_catalog.pg_has_role(j.owner, 'USAGE');
 
@@ -81,6 +82,7 @@ COMMENT ON COLUMN partman_rs.conversions.last_error IS 'why it failed, or what i
 COMMENT ON COLUMN partman_rs.conversions.last_error_detail IS 'DETAIL of last_error';
 COMMENT ON COLUMN partman_rs.conversions.last_error_hint IS 'HINT of last_error: what to do about it';
 COMMENT ON COLUMN partman_rs.conversions.last_sqlstate IS 'SQLSTATE of last_error';
+COMMENT ON COLUMN partman_rs.conversions.foreign_keys_to_validate IS 'foreign keys of other tables that have pointed at the table since the swap and are still to be validated';
 
 CREATE VIEW partman_rs.partitions AS
 SELECT i.inhparent::regclass AS parent,

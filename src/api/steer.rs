@@ -51,7 +51,18 @@ fn finish_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     if job.phase != Phase::Reversible {
         return Err(refusal(&job, "finished").into());
     }
-    Ok(cancel::finish(&job)?)
+    let not_valid = cancel::finish(&job)?;
+    if !not_valid.is_empty() {
+        ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_WARNING,
+            "foreign keys that point at the table are not validated yet",
+            pgrx::function_name!(),
+        )
+        .set_detail(not_valid.join(", "))
+        .set_hint("ALTER TABLE … VALIDATE CONSTRAINT …, while readers and writers go on.")
+        .report(PgLogLevel::WARNING);
+    }
+    Ok(())
 }
 
 /// Whether it rests until somebody steers it. What was asked for already, and the worker has not

@@ -15,7 +15,7 @@ pub struct ForeignKey {
     pub referenced: pg_sys::Oid,
 }
 
-/// A trigger of a foreign key, on the table that it points at.
+/// A trigger of a foreign key.
 #[derive(Debug)]
 pub struct Trigger {
     pub oid: pg_sys::Oid,
@@ -80,27 +80,32 @@ pub fn pointing_at(partition: pg_sys::Oid) -> Result<Vec<(String, QualifiedName)
 
 /// The triggers that a table's foreign keys have on the tables that they point at.
 pub fn triggers_elsewhere(table: pg_sys::Oid) -> Result<Vec<Trigger>, Error> {
-    db::rows(
-        "SELECT t.oid, c.oid, n.nspname::text, c.relname::text, t.tgname::text \
+    let sql = format!(
+        "{TRIGGERS} \
            FROM pg_constraint k \
            JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgrelid = k.confrelid \
            JOIN pg_class c ON c.oid = t.tgrelid \
            JOIN pg_namespace n ON n.oid = c.relnamespace \
           WHERE k.conrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid \
-          ORDER BY k.oid, t.oid",
-        &[table.into()],
-        |row| {
-            Ok(Trigger {
-                oid: row.get(1)?,
-                table: row.get(2)?,
-                relation: QualifiedName {
-                    schema: row.get(3)?,
-                    name: row.get(4)?,
-                },
-                name: row.get(5)?,
-            })
+          ORDER BY k.oid, t.oid"
+    );
+    db::rows(&sql, &[table.into()], read_trigger)
+}
+
+/// The beginning of a query for triggers `t` on tables `c` in schemas `n`, which [`read_trigger`] reads.
+pub const TRIGGERS: &str = "SELECT t.oid, c.oid, n.nspname::text, c.relname::text, t.tgname::text ";
+
+/// Reads a row of such a query.
+pub fn read_trigger(row: &db::Row) -> Result<Trigger, Error> {
+    Ok(Trigger {
+        oid: row.get(1)?,
+        table: row.get(2)?,
+        relation: QualifiedName {
+            schema: row.get(3)?,
+            name: row.get(4)?,
         },
-    )
+        name: row.get(5)?,
+    })
 }
 
 /// Whether somebody in a transaction that began a while ago has a lock on a table.

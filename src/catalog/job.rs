@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::pg::transaction::Failure;
 use crate::pg::{cluster, lock, role};
 use crate::plan::Plan;
+use crate::plan::dependents::NAME_PREFIX;
 use crate::plan::estimate::Cost;
 use crate::plan::facts::Facts;
 use crate::plan::horizon::Horizon;
@@ -67,7 +68,7 @@ impl Deref for Job {
 /// What the documents of a job (`plan`, `definition`, `horizon`) are written as. To be raised when
 /// one of them gains a field, or a field another meaning: a conversion that an earlier release
 /// began is then given up rather than misread. In all versions `plan` has `retired`.
-const DOCUMENT_VERSION: i32 = 4;
+const DOCUMENT_VERSION: i32 = 5;
 
 impl Outline {
     /// Refuses where another release wrote the documents, or where pg_upgrade has brought the job here:
@@ -511,6 +512,12 @@ pub fn due() -> Result<Vec<(JobId, pg_sys::Oid)>, Error> {
                  OR (phase IN ('paused', 'failed') AND EXISTS ( \
                        SELECT FROM partman_rs.request r WHERE r.job = job.id)) \
                  OR (phase = 'reversible' AND undo_until < clock_timestamp()) \
+                 OR (phase = 'reversible' AND keys_to_validate <> '{}') \
+                 OR (phase = 'reversible' AND EXISTS ( \
+                       SELECT FROM pg_constraint k \
+                         JOIN pg_class c ON c.oid = k.confrelid AND c.relname = job.plan #>> '{retired,name}' \
+                         JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgrelid = k.conrelid AND t.tgenabled = 'D' \
+                        WHERE k.confrelid = job.source AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid)) \
                  OR (phase = 'reversible' AND EXISTS ( \
                        SELECT FROM pg_constraint k \
                          JOIN pg_class c ON c.oid = k.conrelid AND c.relname = job.plan #>> '{retired,name}' \
@@ -563,6 +570,60 @@ pub fn set_requested_by(id: JobId, role: pg_sys::Oid) -> Result<(), Error> {
         db::run(
             "UPDATE partman_rs.job SET requested_by = $2 WHERE id = $1",
             &[id.0.into(), role.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Notes which of the keys that point at the twin are to be validated: successors of valid ones.
+pub fn note_keys_to_validate(
+    id: JobId,
+    source: pg_sys::Oid,
+    twin: pg_sys::Oid,
+) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET keys_to_validate = ARRAY( \
+                SELECT s.oid FROM pg_constraint k \
+                  JOIN pg_constraint s ON s.conrelid = k.conrelid AND s.confrelid = $3 AND s.conparentid = 0 \
+                                      AND s.contype = 'f' AND s.conname = $4 || k.oid::text \
+                 WHERE k.confrelid = $2 AND k.contype = 'f' AND k.conparentid = 0 AND k.convalidated \
+                 ORDER BY s.oid) \
+              WHERE id = $1",
+            &[id.0.into(), source.into(), twin.into(), NAME_PREFIX.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// The foreign keys that are to be validated; some of them may be gone by now.
+pub fn keys_to_validate(id: JobId) -> Result<Vec<pg_sys::Oid>, Error> {
+    as_bookkeeper(|| {
+        db::rows(
+            "SELECT unnest(keys_to_validate) FROM partman_rs.job WHERE id = $1",
+            &[id.0.into()],
+            |row| row.get(1),
+        )
+    })
+}
+
+/// One of them need not be, or cannot be.
+pub fn forget_key_to_validate(id: JobId, key: pg_sys::Oid) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET keys_to_validate = array_remove(keys_to_validate, $2) WHERE id = $1",
+            &[id.0.into(), key.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// All of them have been seen to.
+pub fn forget_keys_to_validate(id: JobId) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET keys_to_validate = '{}' WHERE id = $1 AND keys_to_validate <> '{}'",
+            &[id.0.into()],
         )
         .map(drop)
     })

@@ -5,6 +5,7 @@ pub mod decoding;
 pub mod foreign_key;
 pub mod history;
 pub mod holder;
+pub mod incoming_key;
 pub mod job;
 pub mod leaf;
 pub mod policy;

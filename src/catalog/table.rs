@@ -83,7 +83,11 @@ fn is_among(extra: &Extra, known: &Dependents) -> bool {
                 || known.row_functions.iter().any(|one| one.oid == object)
         }
         "pg_statistic_ext" => known.statistics.iter().any(|one| one.oid == object),
-        "pg_constraint" => known.foreign_keys.iter().any(|one| one.oid == object),
+        "pg_constraint" => {
+            known.foreign_keys.iter().any(|one| one.oid == object)
+                || (known.incoming_keys.iter())
+                    .any(|one| one.oid == object || one.parts.contains(&object))
+        }
         "pg_publication_rel" => known.publications.iter().any(|one| one.oid == object),
         _ => false,
     }

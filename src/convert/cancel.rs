@@ -1,6 +1,6 @@
 //! Taking a conversion back, before the swap: the source is left as it was, with nothing beside it.
 
-use super::{capture, change_log, foreign_keys, prepare};
+use super::{capture, change_log, foreign_keys, incoming_keys, prepare};
 use crate::catalog::job::{self, Outline};
 use crate::catalog::{leaf, table};
 use crate::error::Error;
@@ -20,6 +20,7 @@ pub fn take_back(job: &Outline) -> Result<(), Failure> {
     // First, and by themselves: what they point at is not to be waited for while the source is locked.
     if let Some(twin) = job.twin {
         foreign_keys::drop_all(twin)?;
+        incoming_keys::drop_all(twin)?;
     }
     unit(|| {
         if job.has_horizon {
@@ -42,8 +43,9 @@ pub fn take_back(job: &Outline) -> Result<(), Failure> {
 }
 
 /// Drops the retired source. Run by the session that asks for it, or by the worker when the undo
-/// window has passed.
-pub fn finish(job: &Outline) -> Result<(), Error> {
+/// window has passed. Tells which foreign keys that point at the result are still to be validated, and
+/// will not be.
+pub fn finish(job: &Outline) -> Result<Vec<String>, Error> {
     // ACCESS EXCLUSIVE on the retired source, which no application uses, until commit.
     let retired = Relation::try_open(job.source, Mode::AccessExclusive)
         .map(|retired| (retired.name(), retired.owner()));
@@ -56,6 +58,7 @@ pub fn finish(job: &Outline) -> Result<(), Error> {
             phase,
         });
     }
+    let mut not_valid = Vec::new();
     if let Some((name, owner)) = retired {
         // Somebody may have gone back by renaming: then this is the table in use.
         if name != job.retired {
@@ -65,6 +68,7 @@ pub fn finish(job: &Outline) -> Result<(), Error> {
             });
         }
         // Where the worker has not come to it yet.
+        not_valid = incoming_keys::settle_now(job)?;
         foreign_keys::lock_referenced(job.source)?;
         acting_as(owner, Restriction::SecurityRestricted, || {
             super::drop_table(job.source, &name)
@@ -76,5 +80,7 @@ pub fn finish(job: &Outline) -> Result<(), Error> {
         }
     }
     leaf::forget(job.id)?;
-    job::transition(job, Phase::Finished)
+    job::forget_keys_to_validate(job.id)?;
+    job::transition(job, Phase::Finished)?;
+    Ok(not_valid)
 }

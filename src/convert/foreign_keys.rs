@@ -7,7 +7,7 @@
 
 use super::{as_owner, relation_oid, run_step};
 use crate::catalog::as_bookkeeper;
-use crate::catalog::foreign_key::{self, ForeignKey};
+use crate::catalog::foreign_key::{self, ForeignKey, Trigger};
 use crate::catalog::job::Job;
 use crate::db;
 use crate::error::Error;
@@ -83,11 +83,15 @@ pub fn exchange(source: pg_sys::Oid, twin: pg_sys::Oid) -> Result<(), Error> {
 /// Says whether the triggers that a table's foreign keys have on other tables fire. That is a
 /// superuser's to say: the table's owner need not own those.
 fn fire(table: pg_sys::Oid, fires: bool) -> Result<(), Error> {
+    set_firing(&foreign_key::triggers_elsewhere(table)?, fires)
+}
+
+/// Says whether triggers of foreign keys fire.
+pub fn set_firing(triggers: &[Trigger], fires: bool) -> Result<(), Error> {
     let template = match fires {
         true => "ALTER TABLE {relation} ENABLE TRIGGER {name}",
         false => "ALTER TABLE {relation} DISABLE TRIGGER {name}",
     };
-    let triggers = foreign_key::triggers_elsewhere(table)?;
     as_bookkeeper(|| {
         triggers.iter().try_for_each(|trigger| {
             let statement = Sql::template(template)
@@ -142,7 +146,7 @@ pub fn drop_retired(source: pg_sys::Oid, retired: &str) -> Result<bool, Failure>
 }
 
 /// How long a lock is waited for that is not urgent.
-const SHORT: Duration = Duration::from_millis(20);
+pub const SHORT: Duration = Duration::from_millis(20);
 
 /// `only`: the name that the table must have, or it is left alone.
 fn drop_one(
@@ -169,7 +173,8 @@ fn drop_one(
     })
 }
 
-fn drop_statement(table: &QualifiedName, key: &str) -> String {
+/// The statement that drops a constraint.
+pub fn drop_statement(table: &QualifiedName, key: &str) -> String {
     Sql::template("ALTER TABLE {table} DROP CONSTRAINT {name}")
         .name("table", table)
         .ident("name", key)

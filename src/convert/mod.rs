@@ -17,6 +17,7 @@ mod change_log;
 pub mod copy;
 mod fidelity;
 pub mod foreign_keys;
+pub mod incoming_keys;
 pub mod index;
 mod indexed_leaf;
 mod layout;
@@ -344,6 +345,9 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     if carry::ahead(job, memory)? {
         return Ok(Next::Go);
     }
+    if let Some(now) = &memory.carried {
+        incoming_keys::make_at_rest(job, now)?;
+    }
     let attempt = unit(|| job::count_swap_attempt(job.id))?;
     failpoint("swap:before_lock")?;
     let Some(targets) = &memory.targets else {
@@ -562,6 +566,7 @@ fn compare_definitions(job: &Job, now: &Facts) -> Result<(), Error> {
     // Something may hang on it by now that nobody can make again.
     let mut refused = dependents::refused(now);
     refused.extend(blockers::undetermined(now, job.plan.key.attnum));
+    refused.extend(dependents::refused_by_key(now, job.plan.key.attnum));
     match refused.is_empty() {
         true => Ok(()),
         false => {

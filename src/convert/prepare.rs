@@ -1,6 +1,6 @@
 //! Making the twin: partitioned, empty, inert.
 
-use super::{as_owner, foreign_keys, open_source, relation_oid, run_step};
+use super::{as_owner, foreign_keys, incoming_keys, open_source, relation_oid, run_step};
 use crate::catalog::job::{self, Job, Outline};
 use crate::catalog::{decoding, leaf, table};
 use crate::db;
@@ -111,6 +111,7 @@ pub fn revoke_foreign(oid: pg_sys::Oid, name: &QualifiedName, kind: &str) -> Res
 /// Takes the twin away again, and what is known about it. The capture stays.
 pub fn drop_twin(job: &Outline) -> Result<(), Error> {
     if let Some(twin) = job.twin {
+        incoming_keys::drop_now(twin)?;
         foreign_keys::lock_referenced(twin)?;
         // ACCESS EXCLUSIVE on the twin, which nobody else uses, until commit.
         let found =

@@ -4,8 +4,8 @@ use super::apply_rows::Time;
 use super::catch_up::{Drained, Pace, Targets, drain};
 use super::routing::Routing;
 use super::{
-    as_owner, capture, compare_definitions, definition_now, fidelity, foreign_keys, open_source,
-    run_step,
+    as_owner, capture, compare_definitions, definition_now, fidelity, foreign_keys, incoming_keys,
+    open_source, run_step,
 };
 use crate::catalog::as_bookkeeper;
 use crate::catalog::decoding;
@@ -23,7 +23,7 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit, unit_if};
-use crate::plan::dependents::{locked_first, referenced};
+use crate::plan::dependents::{locked_first, locked_for_keys, referenced};
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
@@ -116,17 +116,22 @@ fn attempt_alone(
         lock::relation(relation, Mode::AccessExclusive, patience.lock);
     }
     // SHARE ROW EXCLUSIVE, until the end of this transaction (milliseconds), on what its foreign keys
-    // point at: of the triggers there, those of the source's give way to those of the twin's. Before
-    // the source, as who deletes there asks: his rows are locked first, then those that point at them.
-    // Who writes to the source asks the other way around, but for ROW SHARE, which goes with this lock;
-    // and so does reading.
-    // Of a table whose default partition the source is, likewise: attaching and detaching its partitions
-    // makes triggers there.
-    let keys = match &job.plan.default_of {
-        None => carried.map(|facts| facts.dependents.foreign_keys.as_slice()),
-        Some(parent) => Some(parent.foreign_keys.as_slice()),
+    // point at, and on tables whose foreign keys point at it: of the triggers there, those of the
+    // source's give way to those of the twin's. Whoever has written there, and has checks of it left
+    // to the end of his transaction, has gone by then.
+    // Before the source, as who deletes what it points at asks: his rows are locked first, then those
+    // that point at them. Who writes to the source asks the other way around, but for ROW SHARE, which
+    // goes with this lock; and so does reading. Who inserts what points at the source asks in this order,
+    // too. Who deletes from the source what other rows point at asks the other way around only where that
+    // cascades (else for ROW SHARE): such a one, met between its two locks, waits for us, and we for it;
+    // then our time is up long before its deadlock_timeout, and the next attempt meets another moment.
+    // Of a table whose default partition the source is, likewise what its keys point at: attaching and
+    // detaching its partitions makes triggers there.
+    let locked = match &job.plan.default_of {
+        None => carried.map(|facts| locked_for_keys(&facts.dependents)),
+        Some(parent) => Some(referenced(&parent.foreign_keys)),
     };
-    for relation in referenced(keys.unwrap_or_default()) {
+    for relation in locked.unwrap_or_default() {
         let relation = pg_sys::Oid::from(relation);
         lock::relation(relation, Mode::ShareRowExclusive, patience.lock);
     }
@@ -202,6 +207,7 @@ fn attempt_alone(
         return Err(super::twin_altered(job));
     }
     foreign_keys::exchange(job.source, twin)?;
+    incoming_keys::exchange(job, twin)?;
     subscription::hand_over(job.source, twin)?;
     // The last of the log is applied: what is written from here on is new to subscribers.
     decoding::take_in(&targets.leaves)?;
@@ -254,7 +260,9 @@ pub fn long_holders(job: &Job) -> Result<Vec<String>, Failure> {
                   WHERE l.locktype = 'relation' AND l.granted \
                     AND (l.relation IN ($1, $2) \
                          OR (l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.relation IN ( \
-                               SELECT k.confrelid FROM pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'f'))) \
+                               SELECT k.confrelid FROM pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'f' \
+                                UNION ALL \
+                               SELECT k.conrelid FROM pg_constraint k WHERE k.confrelid = $1 AND k.contype = 'f'))) \
                     AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
                     AND a.pid <> pg_backend_pid() \
                     AND a.xact_start < clock_timestamp() - interval '500 milliseconds'",

@@ -11,6 +11,7 @@ impl Mode {
     pub fn number(self) -> pg_sys::LOCKMODE {
         let mode = match self {
             Mode::AccessShare => pg_sys::AccessShareLock,
+            Mode::RowShare => pg_sys::RowShareLock,
             Mode::RowExclusive => pg_sys::RowExclusiveLock,
             Mode::ShareUpdateExclusive => pg_sys::ShareUpdateExclusiveLock,
             Mode::Share => pg_sys::ShareLock,

@@ -7,12 +7,14 @@
 mod after;
 mod ahead;
 mod foreign_keys;
+mod incoming_keys;
 mod manifest;
 mod refused;
 
 pub use after::{after_renaming, before_renaming, locked_first, rebound, rebound_steps};
 pub use ahead::{ahead, changes, row_security_steps};
-pub use foreign_keys::{at_the_swap, key_steps, make as make_key, referenced};
+pub use foreign_keys::{at_the_swap, key_steps, locked_for_keys, make as make_key, referenced};
+pub use incoming_keys::{Made, NAME_PREFIX, comparison, refused_by_key};
 pub use manifest::{hanging_on, manifest};
 pub use refused::{refused, refused_extra, refused_key};
 
@@ -45,6 +47,9 @@ pub struct Dependents {
     pub foreign_keys: Vec<ForeignKey>,
     #[serde(default)]
     pub row_type: RowType,
+    /// Foreign keys of other tables that point at the table, in the order in which they act.
+    #[serde(default)]
+    pub incoming_keys: Vec<IncomingKey>,
 }
 
 /// What the type of the table's rows has for itself.
@@ -285,6 +290,33 @@ pub struct ForeignKey {
     pub acts: bool,
     pub owner_may_reference: bool,
     pub comment: Option<String>,
+}
+
+/// A foreign key of another table, which points at the table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IncomingKey {
+    pub oid: u32,
+    pub name: String,
+    /// The table that it belongs to.
+    pub relation: u32,
+    pub schema: String,
+    pub relation_name: String,
+    pub owner: u32,
+    pub owner_name: String,
+    pub is_of_partitioned: bool,
+    /// Of its definition, what stands before the name of the table that it points at.
+    pub head: String,
+    /// What stands behind it: columns, MATCH, actions, deferrability; but not NOT VALID.
+    pub rest: String,
+    /// The columns that it points at, by number.
+    pub referenced: Vec<i16>,
+    pub is_valid: bool,
+    /// Whether all its triggers fire as they do when just made.
+    pub acts: bool,
+    pub owner_may_reference: bool,
+    pub comment: Option<String>,
+    /// Those of partitions of its table that come from it.
+    pub parts: Vec<u32>,
 }
 
 impl ForeignKey {

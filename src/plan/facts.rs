@@ -321,6 +321,9 @@ impl Facts {
         for key in &mut facts.dependents.foreign_keys {
             key.comment = None;
         }
+        for key in &mut facts.dependents.incoming_keys {
+            key.comment = None;
+        }
         for index in &mut facts.indexes {
             index.comment = None;
             if let Some(constraint) = &mut index.constraint {
@@ -479,6 +482,12 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
         ),
         (before.dependents.row_type != after.dependents.row_type)
             .then(|| "what is granted on its row type, or its comment".to_owned()),
+        named(
+            "foreign keys that point at it",
+            &before.dependents.incoming_keys,
+            &after.dependents.incoming_keys,
+            |one| &one.name,
+        ),
         named(
             "what depends on it",
             &before.extras,

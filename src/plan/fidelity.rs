@@ -49,6 +49,15 @@ fn expected(source: &Facts, result: &Facts, plan: &Plan) -> Facts {
     for column in &mut facts.columns {
         column.attnum = moved(column.attnum);
     }
+    for key in &mut facts.dependents.incoming_keys {
+        // Its name and its comment it gets, and it is validated, after the swap.
+        key.name = key.name_until_settled();
+        key.comment = None;
+        key.is_valid = false;
+        for attnum in &mut key.referenced {
+            *attnum = moved(*attnum);
+        }
+    }
     facts
 }
 
@@ -81,6 +90,10 @@ fn without_oids(dependents: &mut Dependents) {
         .for_each(|one| one.oid = 0);
     dependents
         .foreign_keys
+        .iter_mut()
+        .for_each(|one| one.oid = 0);
+    dependents
+        .incoming_keys
         .iter_mut()
         .for_each(|one| one.oid = 0);
     // A replaced view has another rule.

@@ -166,7 +166,11 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         waits: true,
         ..Listed::from(lock_source)
     };
-    let keys = dependents::at_the_swap(facts, &plan.retired);
+    let keys = dependents::at_the_swap(facts, &plan.twin, &plan.retired);
+    let make_keys = keys.ahead.into_iter().map(|step| Listed {
+        waits: true,
+        ..Listed::from(step)
+    });
     let lock_referenced = keys.first.into_iter().map(waiting);
     let lock_twin = lock(&plan.twin).locks_new(Mode::AccessExclusive, &plan.twin);
     let end_capture = capture::TRIGGERS.map(|trigger| {
@@ -187,7 +191,8 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         .chain(keys.exchange.into_iter().map(|step| step.note(BY_US)))
         .chain(end_capture)
         .chain(std::iter::once(drop_log));
-    lock_referenced
+    make_keys
+        .chain(lock_referenced)
         .chain(std::iter::once(lock_source))
         .chain(under_lock.map(Listed::from))
 }
@@ -201,7 +206,7 @@ fn waiting(step: Step) -> Listed {
 }
 
 fn afterwards(plan: &Plan, facts: &Facts) -> Vec<Listed> {
-    let keys = dependents::at_the_swap(facts, &plan.retired).afterwards;
+    let keys = dependents::at_the_swap(facts, &plan.twin, &plan.retired).afterwards;
     let analyze = Step::new(Phase::Reversible, analyze(&plan.source))
         .lock(Lock::on(Mode::ShareUpdateExclusive, &plan.source).with_partitions())
         .lock(Lock::on(Mode::AccessShare, &plan.source).on_indexes())

@@ -10,6 +10,7 @@ use std::fmt;
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     AccessShare,
+    RowShare,
     RowExclusive,
     ShareUpdateExclusive,
     Share,
@@ -22,6 +23,7 @@ impl Mode {
     pub const fn name(self) -> &'static str {
         match self {
             Mode::AccessShare => "ACCESS SHARE",
+            Mode::RowShare => "ROW SHARE",
             Mode::RowExclusive => "ROW EXCLUSIVE",
             Mode::ShareUpdateExclusive => "SHARE UPDATE EXCLUSIVE",
             Mode::Share => "SHARE",

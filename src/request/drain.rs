@@ -104,6 +104,8 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
     let bound = Facts {
         dependents: Dependents {
             publications: named,
+            // Told below, with those that point at its table.
+            incoming_keys: Vec::new(),
             ..facts.dependents.clone()
         },
         ..facts.clone()

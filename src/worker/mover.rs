@@ -6,8 +6,8 @@ use crate::catalog::request::{self, Action};
 use crate::catalog::table;
 use crate::convert::copy::{Progress, copy_next};
 use crate::convert::{
-    Memory, Next, advance, cancel, check_definition, check_twin, foreign_keys, index, statistics,
-    take_over,
+    Memory, Next, advance, cancel, check_definition, check_twin, foreign_keys, incoming_keys,
+    index, statistics, take_over,
 };
 use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
@@ -39,6 +39,7 @@ pub fn run(id: JobId) {
         };
         if outline.phase == Phase::Reversible {
             drop_retired_keys(&outline);
+            settle_incoming_keys(&outline);
             if just_swapped {
                 gather_statistics(&outline);
             }
@@ -290,7 +291,10 @@ fn look(id: JobId, known: Option<Job>) -> Result<Option<Job>, Error> {
 const HELPER_PAUSE: Duration = Duration::from_millis(20);
 
 fn finish_if_due(job: &Outline) {
-    let due = unit(|| job::undo_window_has_passed(job.id));
+    // A retired table is no reason to give up validating a foreign key.
+    let due = unit(|| {
+        Ok(job::undo_window_has_passed(job.id)? && job::keys_to_validate(job.id)?.is_empty())
+    });
     if matches!(due, Ok(true))
         && let Err(failure) = unit(|| cancel::finish(job))
     {
@@ -323,6 +327,29 @@ fn drop_retired_keys(job: &Outline) {
     }
     // What they point at is in use: the next worker that looks tries again.
     note(job, last.as_ref());
+}
+
+/// Gives the foreign keys that point at the result the names of those that pointed at the source, and validates
+/// them. What keeps it from doing so is told; the next look at all jobs brings another worker.
+fn settle_incoming_keys(job: &Outline) {
+    let mut memory = Memory::new();
+    for attempt in 1..=KEY_TRIES {
+        match incoming_keys::settle(job) {
+            // What kept this worker, or one before it, keeps nobody any more.
+            Ok(true) => return note(job, None),
+            Ok(false) => return,
+            Err(failure) if failure.is_transient() => {
+                note(job, Some(&failure));
+                if attempt < KEY_TRIES {
+                    interrupts::nap(memory.back_off());
+                }
+            }
+            Err(failure) => {
+                note(job, Some(&failure));
+                return report(job.id, &failure);
+            }
+        }
+    }
 }
 
 /// Completes the planner's statistics on the new table; without, those of the sample remain.

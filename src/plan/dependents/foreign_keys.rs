@@ -6,7 +6,7 @@
 //! pointed at. The swap enables them, and disables those of the source's. What the twin then holds are
 //! the rows of the source, which its key has seen: nothing is to be validated.
 
-use super::ForeignKey;
+use super::{Dependents, ForeignKey, incoming_keys};
 use crate::plan::comments;
 use crate::plan::facts::Facts;
 use crate::plan::lock::{Lock, Mode};
@@ -40,20 +40,24 @@ pub fn make(key: &ForeignKey, table: &QualifiedName) -> Step {
     Step::new(Phase::Prepared, statement.build()).locks(Mode::ShareRowExclusive, &key.points_at())
 }
 
-/// What the worker itself locks and runs for them at the swap, as told in the plan: before the source is
-/// locked, after the renaming, and when all is done.
+/// What the worker itself locks and runs for them, and for those that point at the table, at the swap, as
+/// told in the plan: before each attempt, before the source is locked, after the renaming, and when all is
+/// done.
 pub struct AtTheSwap {
+    pub ahead: Vec<Step>,
     pub first: Vec<Step>,
     pub exchange: Vec<Step>,
     pub afterwards: Vec<Step>,
 }
 
 /// See [`AtTheSwap`].
-pub fn at_the_swap(facts: &Facts, retired: &QualifiedName) -> AtTheSwap {
+pub fn at_the_swap(facts: &Facts, twin: &QualifiedName, retired: &QualifiedName) -> AtTheSwap {
     let keys = &facts.dependents.foreign_keys;
+    let incoming = &facts.dependents.incoming_keys;
     let mut tables: Vec<(u32, QualifiedName)> = keys
         .iter()
         .map(|key| (key.relation, key.points_at()))
+        .chain(incoming.iter().map(|key| (key.relation, key.table())))
         .collect();
     tables.sort_by_key(|(relation, _)| *relation);
     tables.dedup();
@@ -69,7 +73,7 @@ pub fn at_the_swap(facts: &Facts, retired: &QualifiedName) -> AtTheSwap {
         );
         Step::new(Phase::Swapping, told).locks(Mode::ShareRowExclusive, table)
     });
-    let afterwards = keys.iter().map(|key| {
+    let drop = keys.iter().map(|key| {
         let drop = Sql::template("ALTER TABLE {retired} DROP CONSTRAINT {name}")
             .name("retired", retired)
             .ident("name", &key.name);
@@ -78,15 +82,29 @@ pub fn at_the_swap(facts: &Facts, retired: &QualifiedName) -> AtTheSwap {
             .locks(Mode::AccessExclusive, &key.points_at())
     });
     AtTheSwap {
+        ahead: incoming_keys::ahead_of_the_swap(facts, twin),
         first: first.collect(),
         exchange: exchange.collect(),
-        afterwards: afterwards.collect(),
+        afterwards: drop
+            .chain(incoming_keys::after_the_swap(facts, retired))
+            .collect(),
     }
 }
 
 /// The tables that the keys point at, in the order in which they are locked.
 pub fn referenced(keys: &[ForeignKey]) -> Vec<u32> {
     let mut all: Vec<u32> = keys.iter().map(|key| key.relation).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// The tables whose triggers the swap enables and disables, in the order in which they are locked: those that
+/// the keys point at, and those whose keys point at the table.
+pub fn locked_for_keys(dependents: &Dependents) -> Vec<u32> {
+    let incoming = dependents.incoming_keys.iter();
+    let mut all = referenced(&dependents.foreign_keys);
+    all.extend(incoming.map(|key| key.relation));
     all.sort_unstable();
     all.dedup();
     all

@@ -216,6 +216,17 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
             ),
         );
     }
+    for key in &dependents.incoming_keys {
+        items.add(
+            "foreign key",
+            format!("{} on {}", key.name, key.table()),
+            Fate::Rebuilt,
+            Some(match key.is_valid {
+                true => "NOT VALID at the swap, from which on it acts; validated afterwards, while readers and writers go on".to_owned(),
+                false => "NOT VALID, as it is; acts from the swap on".to_owned(),
+            }),
+        );
+    }
     for publication in &dependents.publications {
         let reason = match publication.names_table() {
             true => "the partitioned table takes the table's place in it",

@@ -1,6 +1,6 @@
 //! What hangs on a table and cannot be made again, or not by the one who would have to.
 
-use super::ForeignKey;
+use super::{ForeignKey, IncomingKey};
 use crate::plan::blockers::Blocker;
 use crate::plan::capture::TRIGGERS;
 use crate::plan::facts::{Extra, Facts};
@@ -122,6 +122,9 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
     }
     for key in &dependents.foreign_keys {
         found.extend(refused_key(&facts.owner_name, key));
+    }
+    for key in &dependents.incoming_keys {
+        found.extend(refused_incoming(key));
     }
     for publication in &dependents.publications {
         if facts.is_unlogged() {
@@ -266,6 +269,32 @@ pub fn refused_key(owner: &str, key: &ForeignKey) -> Vec<Blocker> {
                 "The table's owner \"{owner}\" may not refer to table {points_at}, and so cannot make foreign key \"{name}\" again."
             ),
             "GRANT REFERENCES ON TABLE …, and USAGE ON SCHEMA …, to the owner.",
+        ));
+    }
+    found
+}
+
+fn refused_incoming(key: &IncomingKey) -> Vec<Blocker> {
+    let mut found = Vec::new();
+    let (name, table) = (&key.name, key.table());
+    if key.is_of_partitioned {
+        found.push(Blocker::fact(format!(
+            "Foreign key \"{name}\" of partitioned table {table} points at the table, which this release cannot carry."
+        )));
+    }
+    if !key.acts {
+        found.push(Blocker::with_hint(
+            format!("Triggers of foreign key \"{name}\" of table {table} are disabled, or fire otherwise than when they were made."),
+            "ALTER TABLE … ENABLE TRIGGER ALL, on its table and on the one that it points at.",
+        ));
+    }
+    if !key.owner_may_reference {
+        found.push(Blocker::with_hint(
+            format!(
+                "The owner \"{}\" of table {table} may not refer to the table, and so cannot make foreign key \"{name}\" again.",
+                key.owner_name
+            ),
+            "GRANT REFERENCES ON TABLE …, and USAGE ON SCHEMA …, to that owner.",
         ));
     }
     found

@@ -293,7 +293,7 @@ fn foreign_keys_are_made_in_the_order_in_which_they_act() {
 fn what_foreign_keys_point_at_is_locked_once_and_in_one_order() {
     let source = with_keys(vec![key("c", 9), key("b", 7), key("a", 9)]);
     assert_eq!(referenced(&source.dependents.foreign_keys), [7, 9]);
-    let told = at_the_swap(&source, &name("t_retired"));
+    let told = at_the_swap(&source, &name("t_twin"), &name("t_retired"));
     assert_eq!(
         statements(told.first),
         [

@@ -16,6 +16,7 @@ mod detaching;
 mod draining;
 mod estimates;
 mod foreign_keys;
+mod incoming_keys;
 mod index_repair;
 mod keyless;
 mod killed_maintenance;

@@ -1,0 +1,268 @@
+//! Foreign keys of other tables that point at the table which is converted.
+//!
+//! Each gets a successor that points at the twin. Of a foreign key, the triggers on its own table see to it
+//! that a row points at one: those of the successor are put to rest in the transaction that makes it, since
+//! the twin is not complete. Those on the twin need not be: rows get into it, and out of it, below SQL.
+//! The swap exchanges which of the two acts, under a lock on the key's table that keeps writers out.
+
+use crate::catalog::incoming_key::{self, Key, Superseded};
+use crate::catalog::job::{self, Job, Outline};
+use crate::catalog::{foreign_key, table};
+use crate::db;
+use crate::error::Error;
+use crate::failpoint::failpoint;
+use crate::guc;
+use crate::pg::lock::{self, Mode};
+use crate::pg::relation::Relation;
+use crate::pg::role::{Restriction, acting_as};
+use crate::pg::transaction::{Failure, unit};
+use crate::plan::dependents::{IncomingKey, comparison};
+use crate::plan::facts::Facts;
+use crate::plan::names::QualifiedName;
+use crate::plan::sql::Sql;
+use pgrx::{PgSqlErrorCode, pg_sys};
+use std::time::Duration;
+
+use super::foreign_keys::{SHORT, drop_statement, set_firing};
+
+/// Sees to it that each key has its successor, at rest, and that there are no others: before each attempt at
+/// the swap, since keys come and go meanwhile. `now` is the source's definition; the indexes of the twin,
+/// on which the successors rest, are valid.
+pub fn make_at_rest(job: &Job, now: &Facts) -> Result<(), Failure> {
+    let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
+    let wanted = &now.dependents.incoming_keys;
+    let there = unit(|| incoming_key::made(twin))?;
+    let (others, missing) = comparison(&there, wanted);
+    for made in others {
+        let key = Key {
+            oid: pg_sys::Oid::from(made.oid),
+            relation: pg_sys::Oid::from(made.relation),
+        };
+        unit(|| drop_one(key, guc::swap_lock_timeout()))?;
+    }
+    for key in missing {
+        unit(|| make_one(job, twin, key))?;
+        failpoint("foreign_keys:made")?;
+    }
+    // ENABLE TRIGGER ALL means them, too, and so does an ALTER TABLE that makes a key again.
+    for key in unit(|| incoming_key::awake(twin))? {
+        unit(|| {
+            lock_writers_out(key.relation, guc::swap_lock_timeout());
+            set_firing(&incoming_key::checks_of(key)?, false)
+        })?;
+    }
+    Ok(())
+}
+
+/// SHARE ROW EXCLUSIVE on a table whose key points at the source, until the end of this transaction: ALTER
+/// TABLE wants it to make a key, and to disable its triggers; who writes there must see both or none. Readers
+/// go on. Where there are hundreds of partitions a key takes tens of milliseconds.
+fn lock_writers_out(relation: pg_sys::Oid, patience: Duration) {
+    lock::relation(relation, Mode::ShareRowExclusive, patience);
+}
+
+fn make_one(job: &Job, twin: pg_sys::Oid, key: &IncomingKey) -> Result<(), Error> {
+    let relation = pg_sys::Oid::from(key.relation);
+    lock_writers_out(relation, guc::swap_lock_timeout());
+    let old = Key {
+        oid: pg_sys::Oid::from(key.oid),
+        relation,
+    };
+    // What went meanwhile, the look before the next attempt will miss.
+    let Some((name, owner)) = named(relation, Mode::ShareRowExclusive) else {
+        return Ok(());
+    };
+    if !incoming_key::is_there(old)? {
+        return Ok(());
+    }
+    let statement = key.make(&name, &job.plan.twin);
+    as_its_owner(owner, &statement)?;
+    // The statement went by names, and no lock on a table keeps its schema from changing its name.
+    match incoming_key::find(relation, &key.name_until_settled(), twin)? {
+        Some(oid) => set_firing(&incoming_key::checks_of(Key { oid, relation })?, false),
+        None => Err(super::twin_altered(job)),
+    }
+}
+
+/// Puts the keys that point at the source to rest, and lets those that point at the twin act: their tables
+/// are locked so that nobody writes there. Those that are to be validated are written down.
+pub fn exchange(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
+    set_firing(&incoming_key::triggers(job.source)?, false)?;
+    set_firing(&incoming_key::checks(twin)?, true)?;
+    job::note_keys_to_validate(job.id, job.source, twin)
+}
+
+/// After the swap: gives the keys that act the names of those that rest, which go; then validates them.
+/// `false`: there was nothing to do.
+pub fn settle(job: &Outline) -> Result<bool, Failure> {
+    let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
+    let superseded = unit(|| incoming_key::superseded(job.source, twin))?;
+    let is_busy = !superseded.is_empty() || !unit(|| job::keys_to_validate(job.id))?.is_empty();
+    for key in superseded {
+        if unit(|| foreign_key::is_held_for_long(key.old.relation))? {
+            let relation = unit(|| table::name(key.old.relation))?.unwrap_or_default();
+            return Err(Failure::from(Error::LockNotAvailable {
+                relation,
+                purpose: "giving its foreign key its name back: it is in use for long",
+            }));
+        }
+        unit(|| take_over(job, key, SHORT))?;
+        failpoint("foreign_keys:named")?;
+    }
+    validate(job)?;
+    Ok(is_busy)
+}
+
+/// The same but for the validation, within the transaction that drops the retired table; tells which keys are
+/// left to be validated.
+pub fn settle_now(job: &Outline) -> Result<Vec<String>, Error> {
+    let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
+    for key in incoming_key::superseded(job.source, twin)? {
+        take_over(job, key, guc::swap_lock_timeout())?;
+    }
+    let left = incoming_key::not_valid(&job::keys_to_validate(job.id)?)?;
+    Ok(left.into_iter().map(|(_, name)| name).collect())
+}
+
+fn take_over(job: &Outline, key: Superseded, patience: Duration) -> Result<(), Error> {
+    let relation = key.old.relation;
+    // ACCESS EXCLUSIVE on the key's table, until the end of this transaction (milliseconds): dropping
+    // and renaming a constraint want it. Everybody queues behind the wait for it, hence the time-out.
+    // Then on the retired table, which nobody uses.
+    lock::relation(relation, Mode::AccessExclusive, patience);
+    lock::relation(job.source, Mode::AccessExclusive, patience);
+    // Somebody may have gone back by renaming: then that one is the table in use.
+    let is_retired = named(job.source, Mode::AccessExclusive)
+        .is_some_and(|(name, _)| name.name == job.retired.name);
+    let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
+    let is_so = incoming_key::superseded(job.source, twin)?.contains(&key);
+    let Some((name, owner)) =
+        named(relation, Mode::AccessExclusive).filter(|_| is_retired && is_so)
+    else {
+        return Ok(());
+    };
+    let Some((old_name, comment)) = incoming_key::name_and_comment(key.old.oid)? else {
+        return Ok(());
+    };
+    as_its_owner(owner, &drop_statement(&name, &old_name))?;
+    if let Some(new) = key.new
+        && let Some((new_name, _)) = incoming_key::name_and_comment(new)?
+    {
+        let on_table = |template: &'static str| {
+            Sql::template(template)
+                .name("table", &name)
+                .ident("name", &old_name)
+        };
+        let rename = on_table("ALTER TABLE {table} RENAME CONSTRAINT {new} TO {name}");
+        as_its_owner(owner, &rename.ident("new", &new_name).build())?;
+        if let Some(comment) = comment {
+            let comment = on_table("COMMENT ON CONSTRAINT {name} ON {table} IS {comment}")
+                .literal("comment", &comment);
+            as_its_owner(owner, &comment.build())?;
+        }
+    }
+    // They went by names, as above.
+    let name_now =
+        |key| incoming_key::name_and_comment(key).map(|found| found.map(|(name, _)| name));
+    let new_name = key.new.map(name_now).transpose()?.flatten();
+    let is_named = key.new.is_none() || new_name.as_ref() == Some(&old_name);
+    match name_now(key.old.oid)?.is_none() && is_named {
+        true => Ok(()),
+        false => Err(Error::LockNotAvailable {
+            relation: name.name,
+            purpose: "giving its foreign key its name back: its schema has just got another name",
+        }),
+    }
+}
+
+/// Validates what is to be validated, key by key. One that rows violate is left as it is, and told: looking
+/// at all rows again would not help.
+fn validate(job: &Outline) -> Result<(), Failure> {
+    let mut violated = None;
+    for (key, name) in unit(|| incoming_key::not_valid(&job::keys_to_validate(job.id)?))? {
+        match unit(|| validate_one(job, key, &name)) {
+            Ok(()) => {}
+            Err(failure) if failure.code == PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION => {
+                violated.get_or_insert(Failure {
+                    hint: Some(format!(
+                        "The foreign key holds for what is written from now on. Correct the rows, then: ALTER TABLE … VALIDATE CONSTRAINT \"{name}\"."
+                    )),
+                    ..failure
+                });
+                unit(|| job::forget_key_to_validate(job.id, key.oid))?;
+            }
+            Err(failure) => return Err(failure),
+        }
+        failpoint("foreign_keys:validated")?;
+    }
+    // Those that are gone, or that somebody else has validated.
+    unit(|| job::forget_keys_to_validate(job.id))?;
+    violated.map_or(Ok(()), Err)
+}
+
+fn validate_one(job: &Outline, key: Key, name: &str) -> Result<(), Error> {
+    // SHARE UPDATE EXCLUSIVE on the key's table, until the end of this transaction, which is as long as it
+    // takes to compare the two tables: readers and writers of both go on.
+    lock::relation(key.relation, Mode::ShareUpdateExclusive, SHORT);
+    let Some((table, owner)) = named(key.relation, Mode::ShareUpdateExclusive) else {
+        return Ok(());
+    };
+    let statement = Sql::template("ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
+        .name("table", &table)
+        .ident("name", name);
+    as_its_owner(owner, &statement.build())?;
+    job::forget_key_to_validate(job.id, key.oid)
+}
+
+/// Drops what was made for a twin, key by key. Fails with 55P03 where others are in the way.
+pub fn drop_all(twin: pg_sys::Oid) -> Result<(), Failure> {
+    for key in unit(|| made(twin))? {
+        unit(|| drop_one(key, guc::swap_lock_timeout()))?;
+    }
+    Ok(())
+}
+
+/// The same within the transaction that drops the twin.
+pub fn drop_now(twin: pg_sys::Oid) -> Result<(), Error> {
+    for key in made(twin)? {
+        drop_one(key, guc::swap_lock_timeout())?;
+    }
+    Ok(())
+}
+
+fn made(twin: pg_sys::Oid) -> Result<Vec<Key>, Error> {
+    let made = incoming_key::made(twin)?.into_iter();
+    Ok(made
+        .map(|made| Key {
+            oid: pg_sys::Oid::from(made.oid),
+            relation: pg_sys::Oid::from(made.relation),
+        })
+        .collect())
+}
+
+fn drop_one(key: Key, patience: Duration) -> Result<(), Error> {
+    // ACCESS EXCLUSIVE on the key's table, until the end of this transaction (milliseconds): dropping a
+    // constraint wants it. Everybody queues behind the wait for it, hence the time-out. Then on the twin,
+    // which nobody else uses.
+    lock::relation(key.relation, Mode::AccessExclusive, patience);
+    let Some((table, owner)) = named(key.relation, Mode::AccessExclusive) else {
+        return Ok(());
+    };
+    match incoming_key::name_and_comment(key.oid)? {
+        Some((name, _)) => as_its_owner(owner, &drop_statement(&table, &name)),
+        None => Ok(()),
+    }
+}
+
+/// What a relation that is locked is called, and whose it is; `None` where it is gone. Closed again: DDL wants
+/// it closed.
+fn named(relation: pg_sys::Oid, mode: Mode) -> Option<(QualifiedName, pg_sys::Oid)> {
+    Relation::try_open(relation, mode).map(|open| (open.name(), open.owner()))
+}
+
+/// Whatever policies the tables force upon their owners: validating a key looks at rows of both.
+fn as_its_owner(owner: pg_sys::Oid, statement: &str) -> Result<(), Error> {
+    acting_as(owner, Restriction::SecurityRestrictedAllRows, || {
+        db::run(statement, &[]).map(drop)
+    })
+}

@@ -1,0 +1,220 @@
+//! Foreign keys of other tables that point at the table.
+//!
+//! One that points at the twin is made beside each, NOT VALID and at rest, when the twin's unique indexes
+//! are valid, which such a key rests on. The swap puts the old one to rest, and lets the new one act. It
+//! gets the old one's name, and is validated, afterwards.
+
+use super::IncomingKey;
+use crate::plan::blockers::Blocker;
+use crate::plan::facts::Facts;
+use crate::plan::lock::{Lock, Mode};
+use crate::plan::names::{QualifiedName, quote_ident};
+use crate::plan::phase::Phase;
+use crate::plan::sql::Sql;
+use crate::plan::step::Step;
+
+/// What the names begin with that the new keys have until they get those of the old ones.
+pub const NAME_PREFIX: &str = "partman_rs_key_";
+
+impl IncomingKey {
+    /// The table that it belongs to.
+    pub fn table(&self) -> QualifiedName {
+        QualifiedName {
+            schema: self.schema.clone(),
+            name: self.relation_name.clone(),
+        }
+    }
+
+    /// The name of its successor, until that one gets its own: it tells whose successor it is.
+    pub fn name_until_settled(&self) -> String {
+        format!("{NAME_PREFIX}{}", self.oid)
+    }
+
+    /// The statement that makes its successor. NOT ENFORCED, which there is since 18, is never valid.
+    pub fn make(&self, table: &QualifiedName, twin: &QualifiedName) -> String {
+        let not_valid = match self.rest.ends_with("NOT ENFORCED") {
+            true => "",
+            false => " NOT VALID",
+        };
+        Sql::template("ALTER TABLE {table} ADD CONSTRAINT {name} {head}{twin}{rest}{not_valid}")
+            .name("table", table)
+            .ident("name", &self.name_until_settled())
+            .trusted("head", &self.head)
+            .name("twin", twin)
+            .trusted("rest", &self.rest)
+            .trusted("not_valid", not_valid)
+            .build()
+    }
+}
+
+/// A key that was made for the twin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Made {
+    pub oid: u32,
+    pub relation: u32,
+    pub name: String,
+    /// Columns, MATCH, actions and deferrability, as in [`IncomingKey`].
+    pub rest: String,
+}
+
+/// What is to be dropped of the keys that there are, and what is to be made. Both lists are in the order in
+/// which they act, and so will be the result: what differs, and all behind it, is made anew.
+pub fn comparison<'a>(
+    there: &'a [Made],
+    wanted: &'a [IncomingKey],
+) -> (&'a [Made], &'a [IncomingKey]) {
+    let is_for = |made: &Made, key: &IncomingKey| {
+        made.relation == key.relation
+            && made.name == key.name_until_settled()
+            && made.rest == key.rest
+    };
+    let same = there
+        .iter()
+        .zip(wanted)
+        .take_while(|(made, key)| is_for(made, key))
+        .count();
+    (&there[same..], &wanted[same..])
+}
+
+/// What the worker itself runs for them, as told in the plan: ahead of the swap, and when all is done.
+pub(super) fn ahead_of_the_swap(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
+    let keys = facts.dependents.incoming_keys.iter();
+    keys.map(|key| {
+        let table = key.table();
+        Step::new(Phase::Swapping, key.make(&table, twin))
+            .locks(Mode::ShareRowExclusive, &table)
+            .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions())
+            .run_as(key.owner)
+            .note("reads no row; rests until the swap")
+    })
+    .collect()
+}
+
+/// See [`ahead_of_the_swap`].
+pub(super) fn after_the_swap(facts: &Facts, retired: &QualifiedName) -> Vec<Step> {
+    let keys = &facts.dependents.incoming_keys;
+    let on = |key: &IncomingKey, template: &'static str| {
+        let statement = Sql::template(template)
+            .name("table", &key.table())
+            .ident("name", &key.name)
+            .trusted("new", &quote_ident(&key.name_until_settled()));
+        Step::new(Phase::Reversible, statement.build()).run_as(key.owner)
+    };
+    let settle = keys.iter().flat_map(|key| {
+        let table = key.table();
+        [
+            on(key, "ALTER TABLE {table} DROP CONSTRAINT {name}")
+                .locks(Mode::AccessExclusive, &table)
+                .locks(Mode::AccessExclusive, retired),
+            on(key, "ALTER TABLE {table} RENAME CONSTRAINT {new} TO {name}")
+                .locks(Mode::AccessExclusive, &table),
+        ]
+    });
+    let validate = keys.iter().filter(|key| key.is_valid).map(|key| {
+        on(key, "ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
+            .locks(Mode::ShareUpdateExclusive, &key.table())
+            .lock(Lock::on(Mode::RowShare, &facts.qualified_name()).with_partitions())
+    });
+    settle.chain(validate).collect()
+}
+
+/// Keys that point at what is not unique any more when the partition column belongs to it.
+pub fn refused_by_key(facts: &Facts, attnum: i16) -> Vec<Blocker> {
+    let column = |attnum: i16| {
+        let column = facts.column_at(attnum);
+        column.map_or_else(String::new, |column| quote_ident(&column.name))
+    };
+    let keys = facts.dependents.incoming_keys.iter();
+    keys.filter(|key| !key.referenced.contains(&attnum))
+        .map(|key| {
+            let columns: Vec<String> = key.referenced.iter().copied().map(column).collect();
+            Blocker::fact(format!(
+                "Foreign key \"{}\" of table {} points at ({}), which would be unique only together with partition column {}.",
+                key.name,
+                key.table(),
+                columns.join(", "),
+                column(attnum)
+            ))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(oid: u32) -> IncomingKey {
+        IncomingKey {
+            oid,
+            name: format!("k{oid}"),
+            relation: 1,
+            schema: "public".to_owned(),
+            relation_name: "items".to_owned(),
+            owner: 10,
+            owner_name: "o".to_owned(),
+            is_of_partitioned: false,
+            head: "FOREIGN KEY (a) REFERENCES ".to_owned(),
+            rest: "(id) ON DELETE CASCADE".to_owned(),
+            referenced: vec![1],
+            is_valid: true,
+            acts: true,
+            owner_may_reference: true,
+            comment: None,
+            parts: Vec::new(),
+        }
+    }
+
+    fn made(of: &IncomingKey) -> Made {
+        Made {
+            oid: 1000 + of.oid,
+            relation: of.relation,
+            name: of.name_until_settled(),
+            rest: of.rest.clone(),
+        }
+    }
+
+    #[test]
+    fn a_key_is_made_not_valid_and_for_the_twin() {
+        let twin = QualifiedName {
+            schema: "public".to_owned(),
+            name: "T twin".to_owned(),
+        };
+        assert_eq!(
+            key(7).make(&key(7).table(), &twin),
+            "ALTER TABLE public.items ADD CONSTRAINT partman_rs_key_7 FOREIGN KEY (a) REFERENCES \
+             public.\"T twin\"(id) ON DELETE CASCADE NOT VALID"
+        );
+        let not_enforced = IncomingKey {
+            rest: "(id) NOT ENFORCED".to_owned(),
+            ..key(7)
+        };
+        let statement = not_enforced.make(&key(7).table(), &twin);
+        assert!(statement.ends_with("(id) NOT ENFORCED"));
+    }
+
+    #[test]
+    fn what_has_become_another_is_made_anew() {
+        let wanted = [key(1), key(2)];
+        let mut there = [made(&key(1)), made(&key(2))];
+        assert_eq!(comparison(&there, &wanted), (&[][..], &[][..]));
+        there[0].rest.push_str(" DEFERRABLE");
+        assert_eq!(comparison(&there, &wanted), (&there[..], &wanted[..]));
+    }
+
+    proptest! {
+        #[test]
+        fn the_result_is_what_is_wanted_in_its_order(
+            there in Just((1_u32..7).collect::<Vec<_>>()).prop_shuffle(),
+            wanted in Just((1_u32..7).collect::<Vec<_>>()).prop_shuffle(),
+            (has, wants) in (0_usize..7, 0_usize..7),
+        ) {
+            let there: Vec<Made> = there[..has.min(6)].iter().map(|oid| made(&key(*oid))).collect();
+            let wanted: Vec<IncomingKey> = wanted[..wants.min(6)].iter().map(|oid| key(*oid)).collect();
+            let (dropped, to_make) = comparison(&there, &wanted);
+            let left = there.iter().filter(|one| !dropped.contains(one)).cloned();
+            let result: Vec<Made> = left.chain(to_make.iter().map(made)).collect();
+            prop_assert_eq!(result, wanted.iter().map(made).collect::<Vec<_>>());
+        }
+    }
+}

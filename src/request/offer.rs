@@ -1,0 +1,159 @@
+//! What to do where foreign keys point at what the partition column would have to join: the table can be
+//! partitioned by what they point at.
+
+use super::{Arguments, SessionZone, data_coverage, interval, key_type};
+use crate::analyze::{self, Wish};
+use crate::catalog::table;
+use crate::error::Error;
+use crate::guc;
+use crate::plan::blockers;
+use crate::plan::bounds::range_spans;
+use crate::plan::dependents;
+use crate::plan::facts::{Column, Facts};
+use crate::plan::interval::KeyType;
+use crate::plan::names::quote_ident;
+use crate::plan::sql::Sql;
+use pgrx::pg_sys;
+
+/// Adds to a refusal to partition by that column what can be done instead.
+pub fn beside(error: Error, arguments: &Arguments, facts: &Facts, column: &str) -> Error {
+    let Error::Blocked {
+        relation,
+        mut blockers,
+    } = error
+    else {
+        return error;
+    };
+    let column = facts.column(column);
+    let lost = column.map_or_else(Vec::new, |column| {
+        dependents::refused_by_key(facts, column.attnum)
+    });
+    let told = lost
+        .last()
+        .and_then(|last| blockers.iter_mut().find(|blocker| **blocker == *last));
+    if let (Some(column), Some(blocker)) = (column, told) {
+        match hint(arguments, facts, column) {
+            Ok(hint) => blocker.hint = Some(hint),
+            Err(error) => return error,
+        }
+    }
+    Error::Blocked { relation, blockers }
+}
+
+fn hint(arguments: &Arguments, facts: &Facts, column: &Column) -> Result<String, Error> {
+    let Some((offered, offered_type)) = what_all_point_at(arguments, facts) else {
+        return Ok("Drop the foreign keys, or have them point at a key that contains the partition column.".to_owned());
+    };
+    let call = |interval: &str| {
+        Sql::template("convert_to_partitioned({table}, {column}{interval})")
+            .literal("table", &facts.qualified_name().to_string())
+            .literal("column", &offered.name)
+            .trusted("interval", interval)
+            .build()
+    };
+    let wished = match (&arguments.partition_interval, offered_type.is_time()) {
+        (Some(text), true) => Some(text.clone()),
+        (Some(text), false) => width(text, facts, column, offered, offered_type)?,
+        (None, _) => None,
+    };
+    let interval = match wished {
+        Some(interval) => Some(interval),
+        None => advised(arguments, offered)?,
+    };
+    let interval = interval.map_or_else(String::new, |interval| {
+        Sql::template(", partition_interval => {interval}")
+            .literal("interval", &interval)
+            .build()
+    });
+    Ok(format!(
+        "Partition by {}, which they point at: {}.",
+        quote_ident(&offered.name),
+        call(&interval)
+    ))
+}
+
+/// A column by which the table can be partitioned, and which all foreign keys contain that point at it: a number
+/// rather than a time, which hardly anything points at.
+fn what_all_point_at<'a>(arguments: &Arguments, facts: &'a Facts) -> Option<(&'a Column, KeyType)> {
+    let keys = &facts.dependents.incoming_keys;
+    // What is in the way whatever the column, is told already.
+    let known = blockers::of_table(facts);
+    let mut all: Vec<(&Column, KeyType)> = facts
+        .columns
+        .iter()
+        .filter(|column| {
+            keys.iter()
+                .all(|key| key.referenced.contains(&column.attnum))
+        })
+        .filter(|column| {
+            let found = blockers::find(facts, column, arguments.default_partition);
+            found.iter().all(|blocker| known.contains(blocker))
+        })
+        .filter_map(|column| Some((column, key_type(column.type_oid)?)))
+        .collect();
+    all.sort_by_key(|(_, key_type)| key_type.is_time());
+    all.first().copied()
+}
+
+/// How wide ranges of a number are so that there are as many as there would be of the wished column; `None` where
+/// that would take a scan to tell, or cannot be told.
+fn width(
+    wished: &str,
+    facts: &Facts,
+    column: &Column,
+    offered: &Column,
+    offered_type: KeyType,
+) -> Result<Option<String>, Error> {
+    let Some(wished_type) = key_type(column.type_oid) else {
+        return Ok(None);
+    };
+    let source = pg_sys::Oid::from(facts.oid);
+    for column in [column, offered] {
+        if !table::has_index_on(source, &column.name)? {
+            return Ok(None);
+        }
+    }
+    let (Some(times), Some(numbers)) = (
+        data_coverage(facts, column, wished_type)?,
+        data_coverage(facts, offered, offered_type)?,
+    ) else {
+        return Ok(None);
+    };
+    let zone = SessionZone::named(None)?;
+    let wished = interval(wished, wished_type)?;
+    let most = guc::max_partitions();
+    let ranges = range_spans(wished_type, wished, times, times.last, 0, most, &zone)?.len();
+    let numbers = i128::from(numbers.last) - i128::from(numbers.first) + 1;
+    let width = two_digits(numbers / (ranges.max(1) as i128));
+    Ok(Some(width.min(i128::from(i64::MAX)).to_string()))
+}
+
+/// The next larger number that two digits, and zeros behind them, write.
+fn two_digits(number: i128) -> i128 {
+    let mut unit = 1;
+    while number / unit >= 100 {
+        unit *= 10;
+    }
+    ((number + unit - 1) / unit).max(1) * unit
+}
+
+/// The interval that the analysis advises for a column, if it does.
+fn advised(arguments: &Arguments, offered: &Column) -> Result<Option<String>, Error> {
+    let wish = Wish {
+        column: Some(offered.name.clone()),
+        retention_seconds: None,
+    };
+    let (_, advice) = analyze::advice(arguments.source, &wish)?;
+    Ok(advice.choice.map(|choice| choice.period.argument))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::two_digits;
+
+    #[test]
+    fn widths_are_easy_to_read_and_wide_enough() {
+        let seen = [0, 1, 99, 100, 101, 1666, 123_456_789].map(two_digits);
+        assert_eq!(seen, [1, 1, 99, 100, 110, 1700, 130_000_000]);
+    }
+}

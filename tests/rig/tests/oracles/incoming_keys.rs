@@ -1,0 +1,360 @@
+//! Foreign keys that point at the table hold at each moment: before, in and after the swap, when the worker
+//! is killed, and when the conversion is taken back. Nobody gets a row in that points at nothing, nobody
+//! deletes what is pointed at, and what is to cascade does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use partman_rig::cluster::Cluster;
+use partman_rig::conversion::{self, Conversion};
+use partman_rig::failpoint::{Action, Failpoints};
+use partman_rig::fault::{self, Fault};
+use partman_rig::poll;
+use postgres::{Client, Error};
+
+use crate::maintained::{builder, must, number, texts};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const TABLES: &str = "
+    CREATE TABLE orders (id bigint PRIMARY KEY, note text);
+    CREATE TABLE items (
+        order_id bigint REFERENCES orders ON DELETE CASCADE ON UPDATE CASCADE,
+        note text);
+    CREATE INDEX ON items (order_id);
+    CREATE TABLE payments (id bigserial PRIMARY KEY, order_id bigint NOT NULL REFERENCES orders DEFERRABLE INITIALLY DEFERRED);
+    CREATE INDEX ON payments (order_id);
+    CREATE SEQUENCE fresh START 100000 INCREMENT 10;
+    INSERT INTO orders SELECT i, repeat('x', 300) FROM generate_series(1, 20000) i;
+    INSERT INTO items SELECT i FROM generate_series(1, 20000) i;
+    INSERT INTO payments (order_id) SELECT i FROM generate_series(1, 1000) i;";
+
+/// What the clients share.
+struct Load {
+    stop: AtomicBool,
+    /// Rounds of each kind of client.
+    rounds: [AtomicI64; 5],
+}
+
+/// A round of one client; the error that ended it where the server was lost.
+type Round = fn(&mut Client) -> Result<(), Error>;
+
+/// One that must be refused.
+#[expect(
+    clippy::panic_in_result_fn,
+    reason = "an oracle's verdict is a panic; the error is that of a lost server"
+)]
+fn refused(client: &mut Client, sql: &str) -> Result<(), Error> {
+    match client.batch_execute(sql) {
+        Ok(()) => panic!("not refused: {sql}"),
+        Err(error) if fault::sqlstate(&error).as_deref() == Some("23503") => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn points_at_nothing(client: &mut Client) -> Result<(), Error> {
+    refused(client, "INSERT INTO items VALUES (-1)")?;
+    refused(client, "UPDATE items SET order_id = -1 WHERE order_id = 7")?;
+    refused(client, "INSERT INTO payments (order_id) VALUES (-1)")
+}
+
+fn deletes_what_is_pointed_at(client: &mut Client) -> Result<(), Error> {
+    refused(client, "DELETE FROM orders WHERE id = 1")?;
+    refused(client, "UPDATE orders SET id = -2 WHERE id = 2")
+}
+
+/// Rows that are written with what points at them, move, and go.
+#[expect(
+    clippy::panic_in_result_fn,
+    reason = "an oracle's verdict is a panic; the error is that of a lost server"
+)]
+fn comes_and_goes(client: &mut Client) -> Result<(), Error> {
+    let id: i64 = client.query_one("SELECT nextval('fresh')", &[])?.get(0);
+    let items = |client: &mut Client, id: i64| -> Result<i64, Error> {
+        let sql = "SELECT count(*) FROM items WHERE order_id = $1";
+        Ok(client.query_one(sql, &[&id])?.get(0))
+    };
+    let mut both = client.transaction()?;
+    both.execute("INSERT INTO orders VALUES ($1)", &[&id])?;
+    both.execute("INSERT INTO items VALUES ($1), ($1)", &[&id])?;
+    both.commit()?;
+    client.execute("INSERT INTO items VALUES ($1)", &[&id])?;
+    // Where there are partitions, into another one; then back.
+    for (from, to) in [(id, -id), (-id, id + 1)] {
+        client.execute("UPDATE orders SET id = $2 WHERE id = $1", &[&from, &to])?;
+        assert_eq!(items(client, to)?, 3, "what was to follow did not");
+    }
+    client.execute("DELETE FROM orders WHERE id = $1", &[&(id + 1)])?;
+    assert_eq!(items(client, id + 1)?, 0, "what was to cascade did not");
+    Ok(())
+}
+
+/// What is deferred is checked at the end, by the key that acts then.
+#[expect(
+    clippy::panic_in_result_fn,
+    reason = "an oracle's verdict is a panic; the error is that of a lost server"
+)]
+fn pays_first(client: &mut Client) -> Result<(), Error> {
+    let id: i64 = client.query_one("SELECT nextval('fresh')", &[])?.get(0);
+    let pay = "INSERT INTO payments (order_id) VALUES ($1)";
+    let mut early = client.transaction()?;
+    early.execute(pay, &[&id])?;
+    early.execute("INSERT INTO orders VALUES ($1)", &[&id])?;
+    early.commit()?;
+    let mut in_vain = client.transaction()?;
+    in_vain.execute(pay, &[&-id])?;
+    match in_vain.commit() {
+        Ok(()) => panic!("what was deferred was not checked"),
+        Err(error) if fault::sqlstate(&error).as_deref() == Some("23503") => {}
+        Err(error) => return Err(error),
+    }
+    refused(client, &format!("DELETE FROM orders WHERE id = {id}"))?;
+    client.execute("DELETE FROM payments WHERE order_id = $1", &[&id])?;
+    let gone = client.execute("DELETE FROM orders WHERE id = $1", &[&id])?;
+    assert_eq!(gone, 1);
+    Ok(())
+}
+
+fn joins(client: &mut Client) -> Result<(), Error> {
+    let sql = "SELECT count(*) FROM items i JOIN orders o ON o.id = i.order_id WHERE o.id = 5";
+    client.query_one(sql, &[]).map(drop)
+}
+
+const KINDS: [Round; 5] = [
+    points_at_nothing,
+    deletes_what_is_pointed_at,
+    comes_and_goes,
+    pays_first,
+    joins,
+];
+
+fn start(cluster: &Arc<Cluster>, load: &Arc<Load>) -> Vec<JoinHandle<()>> {
+    let client = |(kind, round): (usize, &Round)| {
+        let (cluster, load, round) = (Arc::clone(cluster), Arc::clone(load), *round);
+        std::thread::spawn(move || {
+            let mut client = cluster.connect();
+            while !load.stop.load(Ordering::Relaxed) {
+                match round(&mut client) {
+                    Ok(()) => {
+                        load.rounds[kind].fetch_add(1, Ordering::Relaxed);
+                    }
+                    // As when one of the server's processes is killed.
+                    Err(error) if fault::classify(&error) == Fault::Lost => {
+                        std::thread::sleep(Duration::from_millis(200));
+                        cluster.await_ready();
+                        client = cluster.connect();
+                    }
+                    Err(error) => panic!("{}", fault::describe(&error)),
+                }
+            }
+        })
+    };
+    KINDS.iter().enumerate().map(client).collect()
+}
+
+/// Waits until each kind of client has gone on for a while.
+fn await_more(load: &Load, clients: &[JoinHandle<()>], rounds: i64) {
+    let now = || {
+        load.rounds
+            .each_ref()
+            .map(|rounds| rounds.load(Ordering::Relaxed))
+    };
+    let before = now();
+    poll::expect("the clients to go on", PATIENCE, || {
+        assert!(
+            clients.iter().all(|client| !client.is_finished()),
+            "a client has failed"
+        );
+        now()
+            .iter()
+            .zip(before)
+            .all(|(now, before)| *now >= before + rounds)
+    });
+}
+
+const VIOLATIONS: &str = "SELECT
+    (SELECT count(*) FROM items i WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = i.order_id))
+  + (SELECT count(*) FROM payments p WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = p.order_id))";
+/// The keys, as they are before and after.
+const KEYS: &str = "SELECT format('%s: %s %s %s %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid), k.convalidated,
+           (SELECT string_agg(DISTINCT t.tgenabled, '') FROM pg_trigger t WHERE t.tgconstraint = k.oid))
+      FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0 AND k.connamespace = 'public'::regnamespace ORDER BY 1";
+const TRIGGERS: &str =
+    "SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('items'::regclass, 'payments'::regclass)";
+
+/// A server under load.
+struct Stage {
+    cluster: Arc<Cluster>,
+    admin: Client,
+    keys: Vec<String>,
+    load: Arc<Load>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let cluster = Arc::new(builder("1h").start());
+        let mut admin = cluster.connect();
+        must(&mut admin, "CREATE EXTENSION pg_partman_rs");
+        must(&mut admin, TABLES);
+        let load = Arc::new(Load {
+            stop: AtomicBool::new(false),
+            rounds: Default::default(),
+        });
+        let clients = start(&cluster, &load);
+        await_more(&load, &clients, 20);
+        Stage {
+            keys: texts(&mut admin, KEYS, &[]),
+            cluster,
+            admin,
+            load,
+            clients,
+        }
+    }
+
+    fn convert(&mut self) {
+        Conversion::of("orders", "id", "5000")
+            .start(&mut self.admin)
+            .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    }
+
+    fn await_more(&self) {
+        await_more(&self.load, &self.clients, 30);
+    }
+
+    /// The worker, or the next one, gives the keys their names, and validates them.
+    fn await_keys(&mut self) {
+        poll::expect("the keys to be as they were", PATIENCE, || {
+            texts(&mut self.admin, KEYS, &[]) == self.keys
+        });
+    }
+
+    fn end(mut self) {
+        self.await_more();
+        self.load.stop.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.join().expect("a client has failed");
+        }
+        assert_eq!(number(&mut self.admin, VIOLATIONS), 0);
+        assert_eq!(texts(&mut self.admin, KEYS, &[]), self.keys);
+        assert_eq!(number(&mut self.admin, TRIGGERS), 4);
+    }
+}
+
+fn hold_under_load(killed_at: Option<&str>) {
+    let mut stage = Stage::new();
+    let before = stage.cluster.incarnation().expect("the server runs");
+    if let Some(point) = killed_at {
+        Failpoints::of(&stage.cluster).set(point, Action::Kill);
+    }
+    stage.convert();
+    if killed_at.is_some() {
+        stage.cluster.await_crash_restart(&before);
+        stage.admin = stage.cluster.connect();
+    }
+    conversion::wait_until_swapped(&mut stage.admin, "orders", PATIENCE);
+    stage.await_more();
+    stage.await_keys();
+    must(&mut stage.admin, "SELECT finish_conversion('orders')");
+    stage.end();
+}
+
+#[test]
+fn incoming_keys_hold_at_each_moment() {
+    hold_under_load(None);
+}
+
+#[test]
+fn incoming_keys_hold_when_the_worker_is_killed_between_two_that_it_makes() {
+    hold_under_load(Some("foreign_keys:made"));
+}
+
+#[test]
+fn incoming_keys_hold_when_the_worker_is_killed_in_the_swap() {
+    hold_under_load(Some("swap:before_commit"));
+}
+
+#[test]
+fn incoming_keys_hold_when_the_worker_is_killed_after_the_swap() {
+    hold_under_load(Some("swap:after_commit"));
+}
+
+#[test]
+fn incoming_keys_hold_when_the_worker_is_killed_between_two_that_it_names() {
+    hold_under_load(Some("foreign_keys:named"));
+}
+
+#[test]
+fn incoming_keys_hold_when_the_worker_is_killed_between_two_that_it_validates() {
+    hold_under_load(Some("foreign_keys:validated"));
+}
+
+#[test]
+fn incoming_keys_hold_when_the_conversion_is_taken_back() {
+    let mut stage = Stage::new();
+    let failpoints = Failpoints::of(&stage.cluster);
+    failpoints.set("swap:before_lock", Action::Wait);
+    stage.convert();
+    failpoints.await_parked("swap:before_lock");
+    // Both are there, and those that were there act.
+    let now = texts(&mut stage.admin, KEYS, &[]);
+    assert_eq!(now.len(), 4, "{now:?}");
+    stage.await_more();
+    conversion::steer(&mut stage.admin, "cancel", "orders")
+        .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    failpoints.clear("swap:before_lock");
+    stage.await_keys();
+    poll::expect("the end of the conversion", PATIENCE, || {
+        let job = conversion::job(&mut stage.admin, "orders");
+        job.is_none_or(|job| job.phase == "cancelled")
+    });
+    stage.end();
+}
+
+/// Who reads the key's table for long is in nobody's way, and keeps the key from nothing but its own name and
+/// from being validated, which is told.
+#[test]
+fn a_long_reader_of_what_points_at_the_table_does_not_hold_up_the_swap() {
+    let mut stage = Stage::new();
+    let mut reader = stage.cluster.connect();
+    must(&mut reader, "BEGIN; SELECT count(*) FROM items");
+    stage.convert();
+    conversion::wait_until_swapped(&mut stage.admin, "orders", PATIENCE);
+    stage.await_more();
+    assert_ne!(texts(&mut stage.admin, KEYS, &[]), stage.keys);
+    let told = "SELECT count(*) FROM partman_rs.conversions WHERE last_sqlstate = '55P03' AND foreign_keys_to_validate = 2";
+    poll::expect("what keeps it to be told", PATIENCE, || {
+        number(&mut stage.admin, told) == 1
+    });
+    must(&mut reader, "COMMIT");
+    stage.await_keys();
+    let told = "SELECT count(*) FROM partman_rs.conversions WHERE last_error IS NULL AND foreign_keys_to_validate = 0";
+    poll::expect("nothing to be told any more", PATIENCE, || {
+        number(&mut stage.admin, told) == 1
+    });
+    stage.end();
+}
+
+/// Who drops the retired table before the keys have their names, and are valid, gets the former, and is told of
+/// the latter.
+#[test]
+fn finishing_early_leaves_out_the_validation_only() {
+    let mut stage = Stage::new();
+    let failpoints = Failpoints::of(&stage.cluster);
+    failpoints.set("foreign_keys:named", Action::Wait);
+    stage.convert();
+    failpoints.await_parked("foreign_keys:named");
+    must(&mut stage.admin, "SELECT finish_conversion('orders')");
+    failpoints.clear("foreign_keys:named");
+    let named = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 AND NOT convalidated
+          AND conname IN ('items_order_id_fkey', 'payments_order_id_fkey')";
+    assert_eq!(number(&mut stage.admin, named), 2);
+    stage.await_more();
+    must(
+        &mut stage.admin,
+        "ALTER TABLE items VALIDATE CONSTRAINT items_order_id_fkey; ALTER TABLE payments VALIDATE CONSTRAINT payments_order_id_fkey",
+    );
+    stage.end();
+}
