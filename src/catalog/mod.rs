@@ -3,6 +3,7 @@
 pub mod copy_range;
 pub mod decoding;
 pub mod foreign_key;
+pub mod function;
 pub mod history;
 pub mod holder;
 pub mod incoming_key;

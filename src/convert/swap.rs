@@ -7,18 +7,19 @@ use super::{
     as_owner, capture, compare_definitions, definition_now, fidelity, foreign_keys, incoming_keys,
     open_source, run_step,
 };
-use crate::catalog::as_bookkeeper;
 use crate::catalog::decoding;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
 use crate::catalog::subscription;
 use crate::catalog::table;
+use crate::catalog::{as_bookkeeper, function};
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
 use crate::maintain::{self, adopt};
 use crate::pg::depend;
+use crate::pg::function::renew;
 use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
@@ -106,6 +107,12 @@ fn attempt_alone(
         // Each partition likewise. As long as nothing that others use is locked, nobody waits.
         as_owner(job, || job.plan.loosening.iter().try_for_each(run_step))?;
     }
+    // Looked for before anybody waits: all of them are read. One that is made later has no session's
+    // plans of the source.
+    let compiled = match &job.plan.default_of {
+        None => function::naming(&job.plan.source.name)?,
+        Some(_) => Vec::new(),
+    };
     // ACCESS EXCLUSIVE, until the end of this transaction (milliseconds), on what reads the source
     // and is bound to the twin in its stead: who reads a view locks it before what it reads. A
     // session that has the source already and now asks for the view would wait for us, and we for
@@ -194,6 +201,9 @@ fn attempt_alone(
         job.plan.swap.iter().try_for_each(run_step)?;
         fidelity::rebuild(job, &now)
     })?;
+    // Variables of the row type are of that of the result then: a session that has compiled one of these
+    // would mix both.
+    compiled.into_iter().for_each(renew);
     // The statements went by names, and no lock on a table keeps its schema from changing its
     // name: did they reach these tables?
     let is_named = |oid, name: &QualifiedName| {

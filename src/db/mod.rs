@@ -12,7 +12,9 @@ use std::collections::HashMap;
 /// Runs a statement; returns how many rows it processed.
 pub fn run(sql: &str, args: &[DatumWithOid]) -> Result<u64, Error> {
     in_transaction(sql)?;
-    Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len() as u64))
+    transaction::running(sql, || {
+        Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len() as u64))
+    })
 }
 
 /// A worker runs code between its transactions, too: a statement there is a bug, to be told and not

@@ -6,6 +6,7 @@ pub mod bounds;
 pub mod cluster;
 pub mod depend;
 pub mod disk;
+pub mod function;
 pub mod interrupts;
 mod list;
 pub mod lock;

@@ -5,6 +5,7 @@ use crate::error::Error;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgSqlErrorCode, PgTryBuilder};
+use std::cell::RefCell;
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
 
@@ -26,6 +27,16 @@ impl Failure {
         // SAFETY: unpack_sql_state returns a NUL-terminated static buffer of five characters.
         let text = unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(self.code as i32)) };
         text.to_string_lossy().into_owned()
+    }
+
+    /// Tells which statement it was, where it says nothing more itself: what an event trigger says, say,
+    /// would be a riddle else, and where it said it, pgrx does not tell.
+    fn with_statement(self, statement: Option<String>) -> Failure {
+        let told = || statement.map(|sql| format!("The statement was: {sql}"));
+        Failure {
+            detail: self.detail.or_else(told),
+            ..self
+        }
     }
 
     /// Whether trying again may succeed: a lock was not to be had, a deadlock was broken, or a row
@@ -80,6 +91,26 @@ impl From<CaughtError> for Failure {
     }
 }
 
+thread_local! {
+    /// The statement that is being run, or that has failed.
+    static RUNNING: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// So many characters of a statement that failed are told.
+const TOLD: usize = 300;
+
+/// Does what a statement says, and has a failure tell of it.
+pub fn running<T>(sql: &str, work: impl FnOnce() -> T) -> T {
+    let told = match sql.char_indices().nth(TOLD) {
+        Some((end, _)) => format!("{}…", &sql[..end]),
+        None => sql.to_owned(),
+    };
+    RUNNING.set(Some(told));
+    let value = work();
+    RUNNING.take();
+    value
+}
+
 /// Runs one unit of work in a transaction of its own, with an active snapshot.
 ///
 /// Only for background workers, outside any transaction. Commits when `work` returns `Ok`.
@@ -94,6 +125,7 @@ pub fn unit_if<T>(
     work: impl FnOnce() -> Result<T, Error>,
     is_kept: impl FnOnce(&T) -> bool,
 ) -> Result<T, Failure> {
+    RUNNING.take();
     let outcome: Result<(T, bool), Failure> = PgTryBuilder::new(AssertUnwindSafe(|| {
         begin();
         let value = work()?;
@@ -103,7 +135,7 @@ pub fn unit_if<T>(
         }
         Ok((value, is_kept))
     }))
-    .catch_others(|caught| Err(Failure::from(caught)))
+    .catch_others(|caught| Err(Failure::from(caught).with_statement(RUNNING.take())))
     .execute();
     if !matches!(outcome, Ok((_, true))) {
         // SAFETY: valid in any transaction state; it is what a backend's main loop does after

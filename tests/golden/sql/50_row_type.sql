@@ -19,6 +19,14 @@ CREATE MATERIALIZED VIEW held AS SELECT (jsonb_populate_record(NULL::"T 😀 ""q
 CREATE FUNCTION in_body(doc jsonb DEFAULT to_jsonb(NULL::"T 😀 ""q""")) RETURNS text LANGUAGE sql
     BEGIN ATOMIC SELECT (jsonb_populate_record(NULL::"T 😀 ""q""", doc))."V v"; END;
 CREATE FUNCTION in_default(int DEFAULT CASE WHEN NULL::"T 😀 ""q""" IS NULL THEN 3 END) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN $1; END';
+CREATE FUNCTION compiled() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE line "T 😀 ""q"""; again "T 😀 ""q"""%ROWTYPE;
+BEGIN
+    SELECT * INTO line FROM "T 😀 ""q""" WHERE id = 7;
+    again := line;
+    RETURN again."V v";
+END $$;
+SELECT compiled();
 CREATE VIEW calls AS SELECT in_body('{"V v": "called"}'), in_default();
 CREATE POLICY typed ON other USING (NULL::"T 😀 ""q""" IS NULL AND id < 5);
 CREATE POLICY typed ON "T 😀 ""q""" USING (NULL::"T 😀 ""q"""[] IS NULL);
@@ -48,6 +56,7 @@ TABLE type_only;
 REFRESH MATERIALIZED VIEW held;
 TABLE held;
 TABLE calls;
+SELECT compiled();
 UPDATE other SET of = 2;
 SELECT finish_conversion('"T 😀 ""q"""');
 DROP SCHEMA "odd schema" CASCADE;
