@@ -567,6 +567,10 @@ fn compare_definitions(job: &Job, now: &Facts) -> Result<(), Error> {
     let mut refused = dependents::refused(now);
     refused.extend(blockers::undetermined(now, job.plan.key.attnum));
     refused.extend(dependents::refused_by_key(now, job.plan.key.attnum));
+    refused.extend(dependents::refused_by_publications(
+        now,
+        job.plan.key.attnum,
+    ));
     match refused.is_empty() {
         true => Ok(()),
         false => {

@@ -114,6 +114,9 @@ fn part_blockers(facts: &Facts, key: Option<&Column>) -> Vec<Blocker> {
     found.extend(key.map_or_else(Vec::new, |key| {
         dependents::refused_by_key(facts, key.attnum)
     }));
+    found.extend(key.map_or_else(Vec::new, |key| {
+        dependents::refused_by_publications(facts, key.attnum)
+    }));
     found.extend(facts.extras.iter().map(dependents::refused_extra));
     found
 }

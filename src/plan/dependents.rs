@@ -16,7 +16,7 @@ pub use ahead::{ahead, changes, row_security_steps};
 pub use foreign_keys::{at_the_swap, key_steps, locked_for_keys, make as make_key, referenced};
 pub use incoming_keys::{Made, NAME_PREFIX, comparison, refused_by_key};
 pub use manifest::{hanging_on, manifest};
-pub use refused::{refused, refused_extra, refused_key};
+pub use refused::{refused, refused_by_publications, refused_extra, refused_key};
 
 use super::facts::Grant;
 use super::names::QualifiedName;
@@ -252,6 +252,9 @@ pub struct Publication {
     /// `None`: all.
     pub columns: Option<Vec<String>>,
     pub filter: Option<String>,
+    /// Whether it sends updates, or deletions.
+    #[serde(default)]
+    pub sends_changes: bool,
     pub owner_may_act_as_owner: bool,
 }
 

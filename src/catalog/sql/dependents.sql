@@ -272,6 +272,7 @@ WITH
              'columns', (SELECT json_agg(a.attname ORDER BY a.attnum)
                 FROM pg_attribute a WHERE a.attrelid = wanted.oid AND a.attnum = ANY (x.prattrs::int2[])),
              'filter', CASE WHEN $2 THEN pg_get_expr(x.prqual, x.prrelid) END,
+             'sends_changes', p.pubupdate OR p.pubdelete,
              'owner_may_act_as_owner', x.oid IS NULL OR pg_has_role(p.pubowner, r.relowner, 'USAGE'))
              ORDER BY p.pubname) AS list
       FROM relation r CROSS JOIN pg_publication p

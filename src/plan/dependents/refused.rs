@@ -1,9 +1,9 @@
 //! What hangs on a table and cannot be made again, or not by the one who would have to.
 
 use super::{ForeignKey, IncomingKey};
-use crate::plan::blockers::Blocker;
+use crate::plan::blockers::{Blocker, lacks};
 use crate::plan::capture::TRIGGERS;
-use crate::plan::facts::{Extra, Facts};
+use crate::plan::facts::{Extra, Facts, Index};
 use crate::plan::names::QualifiedName;
 
 /// All of it, in a fixed order.
@@ -231,6 +231,41 @@ fn unmakeable(facts: &Facts) -> Vec<Blocker> {
             ))
         });
     obstacles.chain(unreachable).collect()
+}
+
+/// What hangs on the table and stands in the way of partitioning it by the column with that attribute number, in a fixed order.
+///
+/// PostgreSQL refuses each update and deletion of rows whose identity a publication leaves out.
+pub fn refused_by_publications(facts: &Facts, key: i16) -> Vec<Blocker> {
+    let is_identity = |index: &Index| match facts.replica_identity.as_str() {
+        "d" => index.is_primary,
+        "i" => facts.replica_index.as_ref() == Some(&index.name),
+        _ => false,
+    };
+    let mut indexes = facts.indexes.iter();
+    if !indexes.any(|index| is_identity(index) && lacks(index, key)) {
+        return Vec::new();
+    }
+    let mut columns = facts.columns.iter();
+    let Some(key) = columns.find(|column| column.attnum == key) else {
+        return Vec::new();
+    };
+    let publications = facts.dependents.publications.iter();
+    let leaves_out = publications.filter(|publication| {
+        let columns = publication.columns.as_ref();
+        publication.sends_changes && columns.is_some_and(|columns| !columns.contains(&key.name))
+    });
+    leaves_out
+        .map(|publication| {
+            Blocker::with_hint(
+                format!(
+                    "Publication \"{}\" leaves out column \"{}\", which must become part of the replica identity: updates and deletions would be refused.",
+                    publication.name, key.name
+                ),
+                "ALTER PUBLICATION … SET TABLE …, with that column in the list, or SET (publish = 'insert, truncate').",
+            )
+        })
+        .collect()
 }
 
 /// What keeps a foreign key from being made again, by the owner of its table.

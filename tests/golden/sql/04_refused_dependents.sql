@@ -68,6 +68,8 @@ SELECT tests.with_it('CREATE AGGREGATE g (t) (SFUNC = array_append, STYPE = t[])
 SET client_min_messages = error;
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE t');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE t (id) WHERE (id > 0)');
+SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE t (id) WITH (publish_via_partition_root)');
+SELECT tests.with_it('CREATE PUBLICATION p FOR TABLE t (id) WITH (publish_via_partition_root, publish = ''insert, truncate'')');
 SELECT tests.with_it('CREATE PUBLICATION p FOR ALL TABLES');
 SELECT tests.with_it('CREATE PUBLICATION p FOR TABLES IN SCHEMA public');
 -- Those of the whole database or schema are no reason, and what the extension remembers is sent to nobody.
