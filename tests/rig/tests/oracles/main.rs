@@ -34,6 +34,7 @@ mod readers;
 mod routing;
 mod schedule;
 mod steering;
+mod subscriber;
 mod torture;
 mod tpcb;
 mod truncate;
