@@ -185,13 +185,14 @@ CREATE FUNCTION set_partition_policy(
     quiet_until text DEFAULT NULL,
     maintenance_interval text DEFAULT NULL,
     default_partition boolean DEFAULT NULL,
-    new_values boolean DEFAULT NULL
+    new_values boolean DEFAULT NULL,
+    default_partition_optional boolean DEFAULT NULL
 ) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS 'MODULE_PATHNAME', 'set_partition_policy_wrapper';
-COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text, text, text, text, boolean, text, text, text, text, boolean, boolean) IS
+COMMENT ON FUNCTION set_partition_policy(regclass, text, integer, text, integer, text, text, text, text, text, text, boolean, text, text, text, text, boolean, boolean, boolean) IS
     'says how a partitioned table is to be kept: what is left out stays as it is, or is read from its partitions';
 
 CREATE FUNCTION drop_partition_policy(parent regclass) RETURNS void

@@ -35,6 +35,7 @@ fn set_partition_policy(
     maintenance_interval: Option<String>,
     default_partition: Option<bool>,
     new_values: Option<bool>,
+    default_partition_optional: Option<bool>,
 ) -> Result<(), ErrorReport> {
     let was_there = partition_interval.is_some();
     let policy = adopt::set(
@@ -57,6 +58,7 @@ fn set_partition_policy(
             maintenance_interval,
             default_partition,
             new_values,
+            default_partition_optional,
         },
     )?;
     if let (false, Some(interval)) = (was_there, &policy.partition_interval) {

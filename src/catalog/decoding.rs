@@ -58,5 +58,5 @@ fn mark(tables: &[pg_sys::Oid], rewritten: pg_sys::Oid) -> Result<(), Error> {
 /// Leaves out the extension's own tables. They are from the beginning (see sql/install/tables.sql); but
 /// `pg_upgrade` makes them anew, without the mark.
 pub fn leave_out_own() -> Result<(), Error> {
-    as_bookkeeper(|| db::run("SELECT partman_rs.leave_out_of_decoding()", &[]).map(drop))
+    as_bookkeeper(|| db::kept_run("SELECT partman_rs.leave_out_of_decoding()", &[]))
 }

@@ -173,14 +173,13 @@ pub fn tidy() -> Result<(), Error> {
                 SELECT g.ctid FROM partman_rs.maintenance g WHERE NOT EXISTS (SELECT FROM partman_rs.policy p WHERE p.parent = g.parent) \
                    FOR UPDATE SKIP LOCKED))",
         ] {
-            db::run(sql, &[])?;
+            db::kept_run(sql, &[])?;
         }
-        db::run(
+        db::kept_run(
             "DELETE FROM partman_rs.run r WHERE r.ctid = ANY (ARRAY( \
                 SELECT g.ctid FROM partman_rs.run g WHERE g.ended_at < now() - make_interval(secs => $1) \
                    FOR UPDATE SKIP LOCKED))",
             &[guc::run_history().as_secs_f64().into()],
         )
-        .map(drop)
     })
 }

@@ -498,7 +498,7 @@ pub fn watch(relation: pg_sys::Oid) -> Result<Option<State>, Error> {
 pub fn due() -> Result<Vec<(JobId, pg_sys::Oid)>, Error> {
     as_bookkeeper(|| {
         // One that rests and whose table was dropped meanwhile can only be taken back.
-        db::run(
+        db::kept_run(
             "INSERT INTO partman_rs.request (job, action, requested_by) \
              SELECT j.id, 'cancel', j.requested_by FROM partman_rs.job j \
               WHERE j.phase IN ('paused', 'failed') \

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::pg::{settings, transaction};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use pgrx::spi::{OwnedPreparedStatement, Query, SpiClient, SpiHeapTupleData, SpiTupleTable};
+use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -35,30 +35,34 @@ pub fn rows<T>(
     mut decode: impl FnMut(&Row) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     in_transaction(sql)?;
-    Spi::connect_mut(|client| {
-        query(client, sql, args)?
+    Spi::connect(|client| {
+        query(client, sql, None, args)?
             .map(|tuple| decode(&Row(tuple)))
             .collect()
     })
 }
 
 /// With a snapshot of its own for each statement, so that what was committed before a lock was granted is
-/// seen. That takes a transaction id, of which there are none on a standby: but nobody locks there.
+/// seen. `update()` of pgrx would do so, too, but takes a transaction id, which one who only looks does not need,
+/// and of which there are none on a standby.
 fn query<'conn>(
-    client: &mut SpiClient<'conn>,
-    statement: impl Query<'conn>,
+    client: &SpiClient<'conn>,
+    sql: &str,
+    limit: Option<i64>,
     args: &[DatumWithOid],
 ) -> Result<SpiTupleTable<'conn>, Error> {
-    Ok(match transaction::is_in_recovery() {
-        true => client.select(statement, None, args)?,
-        false => client.update(statement, None, args)?,
-    })
+    let statement = client.prepare_mut(sql, &types_of(args))?;
+    Ok(client.select(statement, limit, args)?)
+}
+
+fn types_of(args: &[DatumWithOid]) -> Vec<PgOid> {
+    args.iter().map(|arg| PgOid::from(arg.oid())).collect()
 }
 
 /// Whether a query has a row. It is planned as if all were wanted, and ended at the first.
 pub fn has_rows(sql: &str) -> Result<bool, Error> {
     in_transaction(sql)?;
-    Spi::connect(|client| Ok(!client.select(sql, Some(1), &[])?.is_empty()))
+    Spi::connect(|client| Ok(!query(client, sql, Some(1), &[])?.is_empty()))
 }
 
 /// Runs a statement and decodes its first row, if there is one.
@@ -107,20 +111,20 @@ pub fn kept_rows<T>(
 ) -> Result<Vec<T>, Error> {
     in_transaction(sql)?;
     settings::within(&[(c"plan_cache_mode", c"force_generic_plan")], || {
-        Spi::connect_mut(|client| {
+        Spi::connect(|client| {
             let kept = KEPT.with_borrow(|kept| kept.get(sql).copied());
             let statement = match kept {
                 Some(statement) => statement,
                 None => {
-                    let types: Vec<PgOid> = args.iter().map(|arg| PgOid::from(arg.oid())).collect();
                     // Never freed: at the end of the process there is no server left to free it.
                     let statement: &'static OwnedPreparedStatement =
-                        Box::leak(Box::new(client.prepare_mut(sql, &types)?.keep()));
+                        Box::leak(Box::new(client.prepare_mut(sql, &types_of(args))?.keep()));
                     KEPT.with_borrow_mut(|kept| kept.insert(sql.to_owned(), statement));
                     statement
                 }
             };
-            query(client, statement, args)?
+            client
+                .select(statement, None, args)?
                 .map(|tuple| decode(&Row(tuple)))
                 .collect()
         })

@@ -32,6 +32,8 @@ pub struct Wish {
     pub maintenance_interval: Option<String>,
     pub default_partition: Option<bool>,
     pub new_values: Option<bool>,
+    /// Takes back what was said of a default partition.
+    pub default_partition_optional: Option<bool>,
 }
 
 /// Takes a limit away.
@@ -181,6 +183,16 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
             .as_ref()
             .map_or(Action::Detach, |policy| policy.retention_action),
     };
+    let default_partition = match (wish.default_partition, wish.default_partition_optional) {
+        (Some(_), Some(true)) => {
+            return Err(refuse(
+                "default_partition and default_partition_optional contradict each other".to_owned(),
+                "Pass one of them: the other one takes it back.",
+            ));
+        }
+        (None, Some(true)) => None,
+        (given, _) => given.or(before.as_ref().and_then(|policy| policy.default_partition)),
+    };
     let timing = timing::checked(&wish, before.as_ref())?;
     let (retention_schema, grace_period) =
         disposal::checked(&wish, before.as_ref(), retention_action, subject.owner)?;
@@ -201,8 +213,7 @@ pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
         quiet_from: timing.quiet_from,
         quiet_until: timing.quiet_until,
         maintenance_interval: timing.interval,
-        default_partition: (wish.default_partition)
-            .or(before.as_ref().and_then(|policy| policy.default_partition)),
+        default_partition,
         new_values: false,
     };
     policy::set(&policy)?;

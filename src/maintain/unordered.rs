@@ -72,7 +72,13 @@ fn refuse_without_meaning(strategy: Strategy, wish: &Wish) -> Result<(), Error> 
         "new_values",
         wish.new_values == Some(true) && strategy == Strategy::Hash,
     )];
-    let about_default = [("default_partition", wish.default_partition.is_some())];
+    let about_default = [
+        ("default_partition", wish.default_partition.is_some()),
+        (
+            "default_partition_optional",
+            wish.default_partition_optional.is_some(),
+        ),
+    ];
     let given = |all: &[(&'static str, bool)]| -> Vec<&'static str> {
         let given = all.iter().filter(|(_, is_given)| *is_given);
         given.map(|(name, _)| *name).collect()

@@ -127,6 +127,15 @@ SELECT format('ALTER TABLE w DETACH PARTITION %s', inhrelid::regclass) FROM pg_i
  WHERE inhparent = 'w'::regclass AND pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT' \gexec
 SELECT * FROM tests.made('w');
 SELECT verdict, reason FROM partman_rs.health WHERE parent = 'w'::regclass;
+-- Either will do again.
+SELECT set_partition_policy('w', default_partition_optional => true);
+SELECT default_partition FROM partman_rs.policies WHERE parent = 'w'::regclass;
+SELECT * FROM tests.made('w');
+CREATE TABLE w_anew PARTITION OF w DEFAULT;
+SELECT verdict, reason FROM partman_rs.health WHERE parent = 'w'::regclass;
+SELECT tests.refusal($$SELECT set_partition_policy('w', default_partition => true, default_partition_optional => true)$$);
+SELECT set_partition_policy('w', default_partition => true, default_partition_optional => false);
+SELECT default_partition FROM partman_rs.policies WHERE parent = 'w'::regclass;
 DROP TABLE w;
 
 DROP FUNCTION tests.made, tests.locks;

@@ -76,3 +76,35 @@ fn a_policy_may_be_looked_at_more_often_than_others() {
     });
     assert!(looked_at(&mut admin, "seldom", AT_NIGHT));
 }
+
+/// The worker looks every second whether anything is due. Nothing is: that takes no transaction id.
+#[test]
+fn looking_takes_no_transaction_id() {
+    let cluster = crate::maintained::builder("1h")
+        .setting("autovacuum", "off")
+        .start();
+    let mut session = cluster.connect();
+    must(
+        &mut session,
+        "CREATE EXTENSION pg_partman_rs;
+         CREATE TABLE t (id int) PARTITION BY RANGE (id);
+         CREATE TABLE t_p0 PARTITION OF t FOR VALUES FROM (0) TO (10);
+         SELECT set_partition_policy('t', '10', premake => 0)",
+    );
+    let runs = "SELECT count(*) FROM partman_rs.policies WHERE last_run_at IS NOT NULL";
+    poll::expect("the first run", Duration::from_secs(20), || {
+        number(&mut session, runs) == 1
+    });
+    // And its end.
+    std::thread::sleep(Duration::from_millis(1_500));
+    let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
+    let ended = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
+    let before = number(&mut session, next);
+    let looks = number(&mut session, ended);
+    // These are ours, too, but few.
+    poll::expect("more looks", Duration::from_secs(20), || {
+        std::thread::sleep(Duration::from_secs(3));
+        number(&mut session, ended) >= looks + 6
+    });
+    assert_eq!(number(&mut session, next), before);
+}
