@@ -7,7 +7,7 @@
 #[cfg(feature = "failpoints")]
 /// All points, in the order in which a conversion passes them; at last those of maintenance, and of foreign keys that point
 /// at the table.
-pub const NAMES: [&str; 28] = [
+pub const NAMES: [&str; 29] = [
     "prepare:before_commit",
     "prepare:after_commit",
     "capture:before_commit",
@@ -36,6 +36,7 @@ pub const NAMES: [&str; 28] = [
     "foreign_keys:made",
     "foreign_keys:named",
     "foreign_keys:validated",
+    "foreign_keys:of_itself",
 ];
 
 #[cfg(not(feature = "failpoints"))]

@@ -14,6 +14,7 @@ pub mod rates;
 pub mod recycled;
 pub mod request;
 pub mod retirement;
+pub mod self_key;
 pub mod size;
 pub mod subscription;
 pub mod table;

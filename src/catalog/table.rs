@@ -87,6 +87,8 @@ fn is_among(extra: &Extra, known: &Dependents) -> bool {
             known.foreign_keys.iter().any(|one| one.oid == object)
                 || (known.incoming_keys.iter())
                     .any(|one| one.oid == object || one.parts.contains(&object))
+                || (known.self_keys.iter())
+                    .any(|one| one.oid == object || one.parts.contains(&object))
         }
         "pg_publication_rel" => known.publications.iter().any(|one| one.oid == object),
         _ => false,

@@ -27,6 +27,7 @@ pub mod prepare;
 mod probe;
 mod routing;
 mod scan;
+mod self_keys;
 mod snapshot;
 pub mod statistics;
 mod swap;
@@ -52,7 +53,7 @@ use crate::plan::{blockers, dependents};
 use catch_up::{Pace, Round, Targets};
 use copy::Progress;
 use onlookers::Onlookers;
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
 use std::time::{Duration, Instant};
 
 /// What a worker keeps between steps. All of it can be lost: the next worker does without.
@@ -72,6 +73,8 @@ pub struct Memory {
     behind_since: Option<Instant>,
     /// Attempts of the current phase that found a lock taken.
     refused: u32,
+    /// How often rows of the twin have violated a foreign key to itself that was to be made.
+    violated: u32,
     /// The definition of the source whose privileges and comments the twin has.
     carried: Option<Facts>,
     /// When the definition was last compared, and whether it was another then.
@@ -91,6 +94,7 @@ impl Memory {
             tried_anyway_at: None,
             behind_since: None,
             refused: 0,
+            violated: 0,
             carried: None,
             definition_seen: None,
         }
@@ -330,6 +334,10 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
                     return Ok(Next::Go);
                 }
                 memory.behind_since = None;
+                // Nothing was left: this is the moment, see there.
+                if !make_self_keys(job, memory)? {
+                    return Ok(Next::Go);
+                }
             }
         }
     }
@@ -343,6 +351,9 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         return Ok(Next::Wait(FOR_OTHERS));
     }
     if carry::ahead(job, memory)? {
+        return Ok(Next::Go);
+    }
+    if !self_keys::are_there(job)? {
         return Ok(Next::Go);
     }
     if let Some(now) = &memory.carried {
@@ -376,6 +387,27 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         }
         swap::Attempt::Asked => Ok(Next::Wait(FOR_OTHERS)),
         swap::Attempt::StartAgain => start_again(job, memory),
+    }
+}
+
+/// So often a foreign key to the table itself may be violated, before the conversion fails.
+const SELF_KEY_TRIES: u32 = 3;
+
+/// Gives the twin its foreign keys to itself. `false`: rows violate one; after another round it is tried again.
+fn make_self_keys(job: &Job, memory: &mut Memory) -> Result<bool, Failure> {
+    match self_keys::make(job) {
+        Ok(()) => {
+            memory.violated = 0;
+            Ok(true)
+        }
+        Err(failure)
+            if failure.code == PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION
+                && memory.violated < SELF_KEY_TRIES =>
+        {
+            memory.violated += 1;
+            Ok(false)
+        }
+        Err(failure) => Err(failure),
     }
 }
 

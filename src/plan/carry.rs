@@ -16,6 +16,8 @@ pub fn steps(plan: &Plan, source: &Facts, twin: &Facts) -> Vec<Step> {
     let mut there = comments::of_table(twin, &plan.twin);
     wanted.extend(comments::of_foreign_keys(source, &plan.twin));
     there.extend(comments::of_foreign_keys(twin, &plan.twin));
+    wanted.extend(comments::of_self_keys(source, twin, &plan.twin));
+    there.extend(comments::of_self_keys(twin, twin, &plan.twin));
     for index in &source.indexes {
         let planned = plan.indexes.iter().find(|plan| plan.name == index.name);
         wanted.extend(

@@ -93,6 +93,18 @@ pub fn of_foreign_keys<'a>(facts: &'a Facts, table: &QualifiedName) -> Vec<Comme
         .collect()
 }
 
+/// On foreign keys to the table itself, of those that the twin has by now.
+pub fn of_self_keys<'a>(facts: &'a Facts, twin: &Facts, table: &QualifiedName) -> Vec<Comment<'a>> {
+    let is_there = |name: &String| {
+        let mut keys = twin.dependents.self_keys.iter();
+        keys.any(|key| key.name == *name)
+    };
+    let keys = facts.dependents.self_keys.iter();
+    keys.filter(|key| is_there(&key.name))
+        .map(|key| of_constraint(&key.name, table, &key.comment))
+        .collect()
+}
+
 /// On an index of that name, and on the constraint that it serves.
 pub fn of_index<'a>(
     index: &'a Index,

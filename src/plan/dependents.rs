@@ -10,6 +10,7 @@ mod foreign_keys;
 mod incoming_keys;
 mod manifest;
 mod refused;
+mod self_keys;
 
 pub use after::{after_renaming, before_renaming, locked_first, rebound, rebound_steps};
 pub use ahead::{ahead, changes, row_security_steps};
@@ -17,6 +18,7 @@ pub use foreign_keys::{at_the_swap, key_steps, locked_for_keys, make as make_key
 pub use incoming_keys::{Made, NAME_PREFIX, comparison, refused_by_key};
 pub use manifest::{hanging_on, manifest};
 pub use refused::{refused, refused_by_publications, refused_extra, refused_key};
+pub use self_keys::missing_self_keys;
 
 use super::facts::Grant;
 use super::names::QualifiedName;
@@ -50,6 +52,9 @@ pub struct Dependents {
     /// Foreign keys of other tables that point at the table, in the order in which they act.
     #[serde(default)]
     pub incoming_keys: Vec<IncomingKey>,
+    /// Foreign keys of the table that point at itself, in the order in which they act.
+    #[serde(default)]
+    pub self_keys: Vec<SelfKey>,
 }
 
 /// What the type of the table's rows has for itself.
@@ -293,6 +298,27 @@ pub struct ForeignKey {
     pub acts: bool,
     pub owner_may_reference: bool,
     pub comment: Option<String>,
+}
+
+/// A foreign key of the table, which points at itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SelfKey {
+    pub oid: u32,
+    pub name: String,
+    /// Of its definition, what stands before the name of the table that it points at.
+    pub head: String,
+    /// What stands behind it.
+    pub rest: String,
+    /// The columns that it points at, by number.
+    pub referenced: Vec<i16>,
+    /// Whether rows may violate it, and the server has no such key on a partitioned table.
+    pub needs_validation: bool,
+    /// Whether all its triggers fire as they do when just made.
+    pub acts: bool,
+    pub owner_may_reference: bool,
+    pub comment: Option<String>,
+    /// Those of partitions that come from it.
+    pub parts: Vec<u32>,
 }
 
 /// A foreign key of another table, which points at the table.

@@ -324,6 +324,9 @@ impl Facts {
         for key in &mut facts.dependents.incoming_keys {
             key.comment = None;
         }
+        for key in &mut facts.dependents.self_keys {
+            key.comment = None;
+        }
         for index in &mut facts.indexes {
             index.comment = None;
             if let Some(constraint) = &mut index.constraint {
@@ -486,6 +489,12 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             "foreign keys that point at it",
             &before.dependents.incoming_keys,
             &after.dependents.incoming_keys,
+            |one| &one.name,
+        ),
+        named(
+            "its foreign keys to itself",
+            &before.dependents.self_keys,
+            &after.dependents.self_keys,
             |one| &one.name,
         ),
         named(

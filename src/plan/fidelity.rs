@@ -58,6 +58,11 @@ fn expected(source: &Facts, result: &Facts, plan: &Plan) -> Facts {
             *attnum = moved(*attnum);
         }
     }
+    for key in &mut facts.dependents.self_keys {
+        for attnum in &mut key.referenced {
+            *attnum = moved(*attnum);
+        }
+    }
     facts
 }
 
@@ -96,6 +101,11 @@ fn without_oids(dependents: &mut Dependents) {
         .incoming_keys
         .iter_mut()
         .for_each(|one| one.oid = 0);
+    for key in &mut dependents.self_keys {
+        key.oid = 0;
+        // Those of the partitions.
+        key.parts.clear();
+    }
     // A replaced view has another rule.
     dependents.views.iter_mut().for_each(|one| one.oid = 0);
 }

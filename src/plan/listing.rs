@@ -168,7 +168,7 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
     };
     let keys = dependents::at_the_swap(facts, &plan.twin, &plan.retired);
     let make_keys = keys.ahead.into_iter().map(|step| Listed {
-        waits: true,
+        waits: step.locks.iter().any(|lock| !lock.is_new),
         ..Listed::from(step)
     });
     let lock_referenced = keys.first.into_iter().map(waiting);

@@ -106,6 +106,7 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
             publications: named,
             // Told below, with those that point at its table.
             incoming_keys: Vec::new(),
+            self_keys: Vec::new(),
             ..facts.dependents.clone()
         },
         ..facts.clone()

@@ -75,16 +75,18 @@ fn hint(arguments: &Arguments, facts: &Facts, column: &Column) -> Result<String,
 /// A column by which the table can be partitioned, and which all foreign keys contain that point at it: a number
 /// rather than a time, which hardly anything points at.
 fn what_all_point_at<'a>(arguments: &Arguments, facts: &'a Facts) -> Option<(&'a Column, KeyType)> {
-    let keys = &facts.dependents.incoming_keys;
+    let dependents = &facts.dependents;
+    let own = dependents.self_keys.iter().map(|key| &key.referenced);
+    let keys: Vec<&Vec<i16>> = (dependents.incoming_keys.iter())
+        .map(|key| &key.referenced)
+        .chain(own)
+        .collect();
     // What is in the way whatever the column, is told already.
     let known = blockers::of_table(facts);
     let mut all: Vec<(&Column, KeyType)> = facts
         .columns
         .iter()
-        .filter(|column| {
-            keys.iter()
-                .all(|key| key.referenced.contains(&column.attnum))
-        })
+        .filter(|column| keys.iter().all(|key| key.contains(&column.attnum)))
         .filter(|column| {
             let found = blockers::find(facts, column, arguments.default_partition);
             found.iter().all(|blocker| known.contains(blocker))

@@ -313,6 +313,8 @@ WITH
       JOIN pg_class e ON e.oid = k.confrelid
       JOIN pg_namespace n ON n.oid = e.relnamespace, relation r
      WHERE k.conrelid = wanted.oid AND k.contype = 'f' AND (k.conparentid = 0 OR r.relkind = 'p') AND k.confrelid <> k.conrelid
+       -- What a key of the table has for each partition of the table that it points at, which may be itself, is part of it.
+       AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.oid = k.conparentid AND p.conrelid = k.conrelid)
   ),
   -- Of other tables, and not those of a table that theirs is a partition of. Of the text, what stands before and behind the
   -- name of the table that they point at.
@@ -347,6 +349,29 @@ WITH
      CROSS JOIN LATERAL (SELECT pg_get_constraintdef(k.oid) OFFSET 0) AS written(text)
      WHERE k.confrelid = wanted.oid AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid
        AND starts_with(written.text, concat(head.text, r.name, '('))
+  ),
+  -- Of the table itself, that point at it.
+  self_keys AS (
+    SELECT json_agg(json_build_object(
+             'oid', k.oid::int8,
+             'name', k.conname,
+             'head', head.text,
+             'rest', substr(written.text, length(concat(head.text, r.name)) + 1),
+             'referenced', array_to_json(k.confkey),
+             'needs_validation', NOT k.convalidated AND current_setting('server_version_num')::int < 180000,
+             'acts', (SELECT coalesce(bool_and(t.tgenabled = 'O'), true) FROM pg_trigger t WHERE t.tgconstraint = k.oid),
+             'owner_may_reference', has_table_privilege(r.relowner, r.oid, 'REFERENCES')
+               OR (SELECT bool_and(has_column_privilege(r.relowner, r.oid, a, 'REFERENCES')) FROM unnest(k.confkey) a),
+             'comment', obj_description(k.oid, 'pg_constraint'),
+             'parts', coalesce((SELECT json_agg(p.oid::int8 ORDER BY p.oid) FROM pg_constraint p WHERE p.conparentid = k.oid), '[]'))
+             ORDER BY (SELECT min(t.tgname::text COLLATE "C") FROM pg_trigger t WHERE t.tgconstraint = k.oid), k.oid) AS list
+      FROM pg_constraint k, relation r
+     CROSS JOIN LATERAL (SELECT format('FOREIGN KEY (%s) REFERENCES ', string_agg(quote_ident(a.attname), ', ' ORDER BY c.place))
+                           FROM unnest(k.conkey) WITH ORDINALITY AS c(attnum, place)
+                           JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.attnum) AS head(text)
+     CROSS JOIN LATERAL (SELECT pg_get_constraintdef(k.oid) OFFSET 0) AS written(text)
+     WHERE k.conrelid = wanted.oid AND k.confrelid = wanted.oid AND k.contype = 'f' AND k.conparentid = 0
+       AND starts_with(written.text, concat(head.text, r.name, '('))
   )
 SELECT json_build_object(
          'triggers', coalesce(triggers.list, '[]'),
@@ -363,10 +388,11 @@ SELECT json_build_object(
          'foreign_keys', coalesce(foreign_keys.list, '[]'),
          -- Indexes and sequences have none.
          'row_type', coalesce((SELECT t.document FROM row_type t), '{"grants": [], "comment": null}'),
-         'incoming_keys', coalesce(incoming_keys.list, '[]')
+         'incoming_keys', coalesce(incoming_keys.list, '[]'),
+         'self_keys', coalesce(self_keys.list, '[]')
        ) AS dependents
   FROM relation
  CROSS JOIN triggers CROSS JOIN policies CROSS JOIN rules CROSS JOIN rules_elsewhere CROSS JOIN policies_elsewhere
  CROSS JOIN views CROSS JOIN functions CROSS JOIN row_functions CROSS JOIN statistics CROSS JOIN publications CROSS JOIN subscriptions
- CROSS JOIN foreign_keys CROSS JOIN incoming_keys
+ CROSS JOIN foreign_keys CROSS JOIN incoming_keys CROSS JOIN self_keys
 ) document

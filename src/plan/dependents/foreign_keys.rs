@@ -6,7 +6,7 @@
 //! pointed at. The swap enables them, and disables those of the source's. What the twin then holds are
 //! the rows of the source, which its key has seen: nothing is to be validated.
 
-use super::{Dependents, ForeignKey, incoming_keys};
+use super::{Dependents, ForeignKey, incoming_keys, self_keys};
 use crate::plan::comments;
 use crate::plan::facts::Facts;
 use crate::plan::lock::{Lock, Mode};
@@ -82,7 +82,10 @@ pub fn at_the_swap(facts: &Facts, twin: &QualifiedName, retired: &QualifiedName)
             .locks(Mode::AccessExclusive, &key.points_at())
     });
     AtTheSwap {
-        ahead: incoming_keys::ahead_of_the_swap(facts, twin),
+        ahead: self_keys::ahead_of_the_swap(facts, twin)
+            .into_iter()
+            .chain(incoming_keys::ahead_of_the_swap(facts, twin))
+            .collect(),
         first: first.collect(),
         exchange: exchange.collect(),
         afterwards: drop

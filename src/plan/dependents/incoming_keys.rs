@@ -124,14 +124,16 @@ pub fn refused_by_key(facts: &Facts, attnum: i16) -> Vec<Blocker> {
         let column = facts.column_at(attnum);
         column.map_or_else(String::new, |column| quote_ident(&column.name))
     };
-    let keys = facts.dependents.incoming_keys.iter();
-    keys.filter(|key| !key.referenced.contains(&attnum))
-        .map(|key| {
-            let columns: Vec<String> = key.referenced.iter().copied().map(column).collect();
+    let incoming = facts.dependents.incoming_keys.iter();
+    let own = facts.dependents.self_keys.iter();
+    let table = facts.qualified_name();
+    own.map(|key| (&key.name, table.clone(), &key.referenced))
+        .chain(incoming.map(|key| (&key.name, key.table(), &key.referenced)))
+        .filter(|(_, _, referenced)| !referenced.contains(&attnum))
+        .map(|(name, table, referenced)| {
+            let columns: Vec<String> = referenced.iter().copied().map(column).collect();
             Blocker::fact(format!(
-                "Foreign key \"{}\" of table {} points at ({}), which would be unique only together with partition column {}.",
-                key.name,
-                key.table(),
+                "Foreign key \"{name}\" of table {table} points at ({}), which would be unique only together with partition column {}.",
                 columns.join(", "),
                 column(attnum)
             ))

@@ -216,6 +216,17 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
             ),
         );
     }
+    for key in &dependents.self_keys {
+        items.add(
+            "foreign key",
+            &key.name,
+            Fate::Rebuilt,
+            Some(
+                "to the table itself: made, and validated, ahead of the swap; acts from then on"
+                    .to_owned(),
+            ),
+        );
+    }
     for key in &dependents.incoming_keys {
         items.add(
             "foreign key",

@@ -1,6 +1,6 @@
 //! What hangs on a table and cannot be made again, or not by the one who would have to.
 
-use super::{ForeignKey, IncomingKey};
+use super::{ForeignKey, IncomingKey, SelfKey};
 use crate::plan::blockers::{Blocker, lacks};
 use crate::plan::capture::TRIGGERS;
 use crate::plan::facts::{Extra, Facts, Index};
@@ -122,6 +122,9 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
     }
     for key in &dependents.foreign_keys {
         found.extend(refused_key(&facts.owner_name, key));
+    }
+    for key in &dependents.self_keys {
+        found.extend(refused_self_key(facts, key));
     }
     for key in &dependents.incoming_keys {
         found.extend(refused_incoming(key));
@@ -274,16 +277,10 @@ pub fn refused_key(owner: &str, key: &ForeignKey) -> Vec<Blocker> {
     let name = &key.name;
     let points_at = key.points_at();
     if key.needs_validation {
-        found.push(Blocker::with_hint(
-            format!("Foreign key \"{name}\" is NOT VALID, as that of a partitioned table can be since PostgreSQL 18 only."),
-            "ALTER TABLE … VALIDATE CONSTRAINT …, while readers and writers go on.",
-        ));
+        found.push(not_valid(name));
     }
     if !key.acts {
-        found.push(Blocker::with_hint(
-            format!("Triggers of foreign key \"{name}\" are disabled, or fire otherwise than when they were made."),
-            "ALTER TABLE … ENABLE TRIGGER ALL, on its table and on the one that it points at.",
-        ));
+        found.push(disabled(name));
     }
     if key.is_to_partitioned {
         found.push(Blocker::fact(format!(
@@ -307,6 +304,45 @@ pub fn refused_key(owner: &str, key: &ForeignKey) -> Vec<Blocker> {
         ));
     }
     found
+}
+
+fn refused_self_key(facts: &Facts, key: &SelfKey) -> Vec<Blocker> {
+    let mut found = Vec::new();
+    let name = &key.name;
+    if key.needs_validation {
+        found.push(not_valid(name));
+    }
+    if !key.acts {
+        found.push(disabled(name));
+    }
+    if !key.owner_may_reference {
+        found.push(Blocker::with_hint(
+            format!(
+                "The table's owner \"{}\" may not refer to the table, and so cannot make foreign key \"{name}\" again.",
+                facts.owner_name
+            ),
+            "GRANT REFERENCES ON TABLE … to the owner.",
+        ));
+    }
+    found
+}
+
+fn not_valid(name: &str) -> Blocker {
+    Blocker::with_hint(
+        format!(
+            "Foreign key \"{name}\" is NOT VALID, as that of a partitioned table can be since PostgreSQL 18 only."
+        ),
+        "ALTER TABLE … VALIDATE CONSTRAINT …, while readers and writers go on.",
+    )
+}
+
+fn disabled(name: &str) -> Blocker {
+    Blocker::with_hint(
+        format!(
+            "Triggers of foreign key \"{name}\" are disabled, or fire otherwise than when they were made."
+        ),
+        "ALTER TABLE … ENABLE TRIGGER ALL, on its table and on the one that it points at.",
+    )
 }
 
 fn refused_incoming(key: &IncomingKey) -> Vec<Blocker> {

@@ -3,17 +3,16 @@
 //! deletes what is pointed at, and what is to cascade does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use partman_rig::cluster::Cluster;
 use partman_rig::conversion::{self, Conversion};
 use partman_rig::failpoint::{Action, Failpoints};
-use partman_rig::fault::{self, Fault};
+use partman_rig::fault;
 use partman_rig::poll;
 use postgres::{Client, Error};
 
+use crate::key_load::{Load, Round, refused};
 use crate::maintained::{builder, must, number, texts};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -30,29 +29,6 @@ const TABLES: &str = "
     INSERT INTO orders SELECT i, repeat('x', 300) FROM generate_series(1, 20000) i;
     INSERT INTO items SELECT i FROM generate_series(1, 20000) i;
     INSERT INTO payments (order_id) SELECT i FROM generate_series(1, 1000) i;";
-
-/// What the clients share.
-struct Load {
-    stop: AtomicBool,
-    /// Rounds of each kind of client.
-    rounds: [AtomicI64; 5],
-}
-
-/// A round of one client; the error that ended it where the server was lost.
-type Round = fn(&mut Client) -> Result<(), Error>;
-
-/// One that must be refused.
-#[expect(
-    clippy::panic_in_result_fn,
-    reason = "an oracle's verdict is a panic; the error is that of a lost server"
-)]
-fn refused(client: &mut Client, sql: &str) -> Result<(), Error> {
-    match client.batch_execute(sql) {
-        Ok(()) => panic!("not refused: {sql}"),
-        Err(error) if fault::sqlstate(&error).as_deref() == Some("23503") => Ok(()),
-        Err(error) => Err(error),
-    }
-}
 
 fn points_at_nothing(client: &mut Client) -> Result<(), Error> {
     refused(client, "INSERT INTO items VALUES (-1)")?;
@@ -130,50 +106,6 @@ const KINDS: [Round; 5] = [
     joins,
 ];
 
-fn start(cluster: &Arc<Cluster>, load: &Arc<Load>) -> Vec<JoinHandle<()>> {
-    let client = |(kind, round): (usize, &Round)| {
-        let (cluster, load, round) = (Arc::clone(cluster), Arc::clone(load), *round);
-        std::thread::spawn(move || {
-            let mut client = cluster.connect();
-            while !load.stop.load(Ordering::Relaxed) {
-                match round(&mut client) {
-                    Ok(()) => {
-                        load.rounds[kind].fetch_add(1, Ordering::Relaxed);
-                    }
-                    // As when one of the server's processes is killed.
-                    Err(error) if fault::classify(&error) == Fault::Lost => {
-                        std::thread::sleep(Duration::from_millis(200));
-                        cluster.await_ready();
-                        client = cluster.connect();
-                    }
-                    Err(error) => panic!("{}", fault::describe(&error)),
-                }
-            }
-        })
-    };
-    KINDS.iter().enumerate().map(client).collect()
-}
-
-/// Waits until each kind of client has gone on for a while.
-fn await_more(load: &Load, clients: &[JoinHandle<()>], rounds: i64) {
-    let now = || {
-        load.rounds
-            .each_ref()
-            .map(|rounds| rounds.load(Ordering::Relaxed))
-    };
-    let before = now();
-    poll::expect("the clients to go on", PATIENCE, || {
-        assert!(
-            clients.iter().all(|client| !client.is_finished()),
-            "a client has failed"
-        );
-        now()
-            .iter()
-            .zip(before)
-            .all(|(now, before)| *now >= before + rounds)
-    });
-}
-
 const VIOLATIONS: &str = "SELECT
     (SELECT count(*) FROM items i WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = i.order_id))
   + (SELECT count(*) FROM payments p WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = p.order_id))";
@@ -189,8 +121,7 @@ struct Stage {
     cluster: Arc<Cluster>,
     admin: Client,
     keys: Vec<String>,
-    load: Arc<Load>,
-    clients: Vec<JoinHandle<()>>,
+    load: Load,
 }
 
 impl Stage {
@@ -199,18 +130,13 @@ impl Stage {
         let mut admin = cluster.connect();
         must(&mut admin, "CREATE EXTENSION pg_partman_rs");
         must(&mut admin, TABLES);
-        let load = Arc::new(Load {
-            stop: AtomicBool::new(false),
-            rounds: Default::default(),
-        });
-        let clients = start(&cluster, &load);
-        await_more(&load, &clients, 20);
+        let load = Load::start(&cluster, &KINDS);
+        load.await_more(20);
         Stage {
             keys: texts(&mut admin, KEYS, &[]),
             cluster,
             admin,
             load,
-            clients,
         }
     }
 
@@ -221,7 +147,7 @@ impl Stage {
     }
 
     fn await_more(&self) {
-        await_more(&self.load, &self.clients, 30);
+        self.load.await_more(30);
     }
 
     /// The worker, or the next one, gives the keys their names, and validates them.
@@ -233,10 +159,7 @@ impl Stage {
 
     fn end(mut self) {
         self.await_more();
-        self.load.stop.store(true, Ordering::Relaxed);
-        for client in self.clients {
-            client.join().expect("a client has failed");
-        }
+        self.load.stop();
         assert_eq!(number(&mut self.admin, VIOLATIONS), 0);
         assert_eq!(texts(&mut self.admin, KEYS, &[]), self.keys);
         assert_eq!(number(&mut self.admin, TRIGGERS), 4);

@@ -1,0 +1,105 @@
+//! Foreign keys of the table that point at itself: made on the twin, with its rows, ahead of the swap.
+//!
+//! PostgreSQL validates such a key when it is made: its rows must be without a false orphan then. They are
+//! right after a round of catching up that has left nothing, for then the twin holds the rows that the
+//! source held for the snapshot of that round, all of them of one moment:
+//!
+//! - A change that the snapshot sees has logged its key in the same transaction, so that the round saw the
+//!   entry, or one before it took it off the log. No other change of that row is seen by the snapshot, and
+//!   left out: its entry would be left.
+//! - So a row that this round has not touched is what the round that last did made of it, from an older
+//!   snapshot; the newer one sees no other change of it.
+//! - What the snapshot does not see, no round has applied: none had a newer one.
+//!
+//! The source's key holds in each snapshot: PostgreSQL checks it, and what it cascades to is done, before a
+//! transaction commits. Nobody else writes to the twin, and this worker applies nothing meanwhile: that waits
+//! in the log. Rows get into the twin below SQL: the triggers of its keys do not fire until the swap.
+
+use super::{as_owner, twin_altered};
+use crate::catalog::job::Job;
+use crate::catalog::self_key;
+use crate::convert::foreign_keys::drop_statement;
+use crate::db;
+use crate::error::Error;
+use crate::failpoint::failpoint;
+use crate::pg::transaction::{Failure, unit};
+use crate::plan::dependents::{SelfKey, missing_self_keys};
+use crate::plan::sql::Sql;
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+/// Whether the twin has the keys that the source has.
+pub fn are_there(job: &Job) -> Result<bool, Failure> {
+    let (there, wanted) = look(job)?;
+    let (dropped, made) = missing_self_keys(&there, &wanted);
+    Ok(dropped.is_empty() && made.is_empty())
+}
+
+/// Gives the twin the keys that the source has. Only right after a round that has left nothing. Each in a
+/// transaction of its own, which takes as long as comparing the table with itself.
+pub fn make(job: &Job) -> Result<(), Failure> {
+    let (there, wanted) = look(job)?;
+    let (dropped, missing) = missing_self_keys(&there, &wanted);
+    for key in dropped {
+        unit(|| as_owner(job, || run(&drop_statement(&job.plan.twin, &key.name))))?;
+    }
+    for key in missing {
+        unit(|| make_one(job, key)).map_err(|failure| explained(failure, key))?;
+        failpoint("foreign_keys:of_itself")?;
+    }
+    Ok(())
+}
+
+fn look(job: &Job) -> Result<(Vec<SelfKey>, Vec<SelfKey>), Failure> {
+    unit(
+        || match job.plan.default_of.is_none() && self_key::any(&[twin(job), job.source])? {
+            true => Ok((self_key::of(twin(job))?, self_key::of(job.source)?)),
+            false => Ok((Vec::new(), Vec::new())),
+        },
+    )
+}
+
+fn make_one(job: &Job, key: &SelfKey) -> Result<(), Error> {
+    // SHARE ROW EXCLUSIVE on the twin and its leaves, which nobody else uses, until the end of this
+    // transaction.
+    as_owner(job, || {
+        run(&key.make(&job.plan.twin))?;
+        let comment = key.comment.as_ref().map(|comment| {
+            Sql::template("COMMENT ON CONSTRAINT {name} ON {twin} IS {comment}")
+                .ident("name", &key.name)
+                .name("twin", &job.plan.twin)
+                .literal("comment", comment)
+                .build()
+        });
+        comment.map_or(Ok(()), |comment| run(&comment))
+    })?;
+    // The statement went by names, and no lock on a table keeps its schema from changing its name.
+    match self_key::of(twin(job))?
+        .iter()
+        .any(|made| made.name == key.name)
+    {
+        true => Ok(()),
+        false => Err(twin_altered(job)),
+    }
+}
+
+fn run(statement: &str) -> Result<(), Error> {
+    db::run(statement, &[]).map(drop)
+}
+
+/// Rows that violate a key which claims to be valid were written with its triggers out of action.
+fn explained(failure: Failure, key: &SelfKey) -> Failure {
+    match failure.code {
+        PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION => Failure {
+            hint: Some(format!(
+                "Rows of the table violate its foreign key \"{}\", though it is valid. Correct them, then call resume_conversion.",
+                key.name
+            )),
+            ..failure
+        },
+        _ => failure,
+    }
+}
+
+fn twin(job: &Job) -> pg_sys::Oid {
+    job.twin.unwrap_or(pg_sys::InvalidOid)
+}

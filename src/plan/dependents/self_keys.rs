@@ -1,0 +1,105 @@
+//! Foreign keys of the table that point at itself.
+//!
+//! Before 18 a partitioned table's key cannot be NOT VALID: it is made on the twin with all its rows, at a
+//! moment in which these are the source's rows of one snapshot, and is validated by that.
+
+use super::SelfKey;
+use crate::plan::facts::Facts;
+use crate::plan::lock::{Lock, Mode};
+use crate::plan::names::QualifiedName;
+use crate::plan::phase::Phase;
+use crate::plan::sql::Sql;
+use crate::plan::step::Step;
+
+impl SelfKey {
+    /// The statement that makes an equal one on another table.
+    pub fn make(&self, table: &QualifiedName) -> String {
+        Sql::template("ALTER TABLE {table} ADD CONSTRAINT {name} {head}{table}{rest}")
+            .name("table", table)
+            .ident("name", &self.name)
+            .trusted("head", &self.head)
+            .trusted("rest", &self.rest)
+            .build()
+    }
+
+    fn is_like(&self, other: &SelfKey) -> bool {
+        (&self.name, &self.head, &self.rest) == (&other.name, &other.head, &other.rest)
+    }
+}
+
+/// What is to be dropped of the keys that the twin has, and what is to be made, so that it has the source's in the
+/// order in which they act: what differs, and all behind it, is made anew.
+pub fn missing_self_keys<'a>(
+    there: &'a [SelfKey],
+    wanted: &'a [SelfKey],
+) -> (&'a [SelfKey], &'a [SelfKey]) {
+    let pairs = there.iter().zip(wanted);
+    let same = pairs.take_while(|(one, other)| one.is_like(other)).count();
+    (&there[same..], &wanted[same..])
+}
+
+/// What the worker runs for them, as told in the plan.
+pub(super) fn ahead_of_the_swap(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
+    let keys = facts.dependents.self_keys.iter();
+    keys.map(|key| {
+        Step::new(Phase::Swapping, key.make(twin))
+            .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions())
+            .note("compares the new table with itself, which nobody uses; changes go on being captured")
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> SelfKey {
+        SelfKey {
+            oid: 1,
+            name: name.to_owned(),
+            head: "FOREIGN KEY (parent) REFERENCES ".to_owned(),
+            rest: "(id) ON DELETE CASCADE".to_owned(),
+            referenced: vec![1],
+            needs_validation: false,
+            acts: true,
+            owner_may_reference: true,
+            comment: None,
+            parts: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_key_to_itself_points_at_the_twin_on_the_twin() {
+        let twin = QualifiedName {
+            schema: "public".to_owned(),
+            name: "T twin".to_owned(),
+        };
+        assert_eq!(
+            key("k").make(&twin),
+            "ALTER TABLE public.\"T twin\" ADD CONSTRAINT k FOREIGN KEY (parent) REFERENCES \
+             public.\"T twin\"(id) ON DELETE CASCADE"
+        );
+    }
+
+    #[test]
+    fn what_differs_is_made_anew_with_all_behind_it() {
+        let wanted = [key("a"), key("b"), key("c")];
+        let other = SelfKey {
+            rest: "(id)".to_owned(),
+            ..key("b")
+        };
+        let there = [key("a"), other, key("c")];
+        assert_eq!(
+            missing_self_keys(&there, &wanted),
+            (&there[1..], &wanted[1..])
+        );
+        // What only the source's has (its OID, its comment) is no difference.
+        let there = [SelfKey {
+            oid: 7,
+            comment: Some("c".to_owned()),
+            ..key("a")
+        }];
+        let (dropped, made) = missing_self_keys(&there, &wanted);
+        assert_eq!((dropped.len(), made), (0, &wanted[1..]));
+    }
+}

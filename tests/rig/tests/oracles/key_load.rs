@@ -1,0 +1,99 @@
+//! Clients that write, and are refused, what foreign keys are about: each kind goes on in rounds, whatever happens
+//! to the server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use partman_rig::cluster::Cluster;
+use partman_rig::fault::{self, Fault};
+use partman_rig::poll;
+use postgres::{Client, Error};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A round of one client; the error that ended it where the server was lost.
+pub type Round = fn(&mut Client) -> Result<(), Error>;
+
+/// The clients.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    clients: Vec<(Arc<AtomicI64>, JoinHandle<()>)>,
+}
+
+impl Load {
+    /// One client for each kind of round.
+    pub fn start(cluster: &Arc<Cluster>, kinds: &[Round]) -> Load {
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = |round: &Round| {
+            let rounds = Arc::new(AtomicI64::new(0));
+            let (cluster, round) = (Arc::clone(cluster), *round);
+            let (stop, counter) = (Arc::clone(&stop), Arc::clone(&rounds));
+            let run = move || {
+                let mut client = cluster.connect();
+                while !stop.load(Ordering::Relaxed) {
+                    match round(&mut client) {
+                        Ok(()) => {
+                            counter.fetch_add(1, Ordering::Relaxed);
+                        }
+                        // As when one of the server's processes is killed.
+                        Err(error) if fault::classify(&error) == Fault::Lost => {
+                            std::thread::sleep(Duration::from_millis(200));
+                            cluster.await_ready();
+                            client = cluster.connect();
+                        }
+                        Err(error) => panic!("{}", fault::describe(&error)),
+                    }
+                }
+            };
+            (rounds, std::thread::spawn(run))
+        };
+        Load {
+            clients: kinds.iter().map(client).collect(),
+            stop,
+        }
+    }
+
+    /// Waits until each kind of client has gone on for a while.
+    pub fn await_more(&self, rounds: i64) {
+        let now = || -> Vec<i64> {
+            let counters = self.clients.iter();
+            counters
+                .map(|(rounds, _)| rounds.load(Ordering::Relaxed))
+                .collect()
+        };
+        let before = now();
+        poll::expect("the clients to go on", PATIENCE, || {
+            assert!(
+                self.clients.iter().all(|(_, client)| !client.is_finished()),
+                "a client has failed"
+            );
+            now()
+                .iter()
+                .zip(&before)
+                .all(|(now, before)| *now >= before + rounds)
+        });
+    }
+
+    /// Ends them; none must have failed.
+    pub fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for (_, client) in self.clients {
+            client.join().expect("a client has failed");
+        }
+    }
+}
+
+/// One that must be refused.
+#[expect(
+    clippy::panic_in_result_fn,
+    reason = "an oracle's verdict is a panic; the error is that of a lost server"
+)]
+pub fn refused(client: &mut Client, sql: &str) -> Result<(), Error> {
+    match client.batch_execute(sql) {
+        Ok(()) => panic!("not refused: {sql}"),
+        Err(error) if fault::sqlstate(&error).as_deref() == Some("23503") => Ok(()),
+        Err(error) => Err(error),
+    }
+}
