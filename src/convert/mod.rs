@@ -77,6 +77,8 @@ pub struct Memory {
     violated: u32,
     /// The definition of the source whose privileges and comments the twin has.
     carried: Option<Facts>,
+    /// Functions that sessions are to compile anew after the swap.
+    compiled: Vec<pg_sys::Oid>,
     /// When the definition was last compared, and whether it was another then.
     definition_seen: Option<(Instant, bool)>,
 }
@@ -96,6 +98,7 @@ impl Memory {
             refused: 0,
             violated: 0,
             carried: None,
+            compiled: Vec::new(),
             definition_seen: None,
         }
     }
@@ -325,6 +328,8 @@ fn verify_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
 fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     // A round while onlookers are waited for would bring new ones.
     if memory.onlookers.is_none() {
+        // Before the round: all functions are read for it, and what is logged meanwhile is not to wait.
+        memory.compiled = swap::compiled(job)?;
         match one_round(job, memory)? {
             Round::StartAgain => return start_again(job, memory),
             Round::Applied { entries, left, .. } => {
@@ -366,7 +371,8 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     };
     let patience = swap::Patience::of_attempt(attempt);
     let carried = memory.carried.as_ref();
-    match swap::attempt(job, targets, &memory.pace, carried, &patience)? {
+    let compiled = &memory.compiled;
+    match swap::attempt(job, targets, &memory.pace, carried, compiled, &patience)? {
         swap::Attempt::Swapped => {
             failpoint("swap:after_commit")?;
             Ok(Next::Go)

@@ -70,19 +70,29 @@ impl Patience {
     }
 }
 
+/// What sessions may have compiled that speaks of the row type of the source, if its own place is taken.
+pub fn compiled(job: &Job) -> Result<Vec<pg_sys::Oid>, Failure> {
+    match &job.plan.default_of {
+        None => unit(|| function::naming(&job.plan.source.name)),
+        Some(_) => Ok(Vec::new()),
+    }
+}
+
 /// One attempt. Fails with 55P03 where the lock was not to be had in time. `carried` is the
-/// definition whose privileges and comments the twin has.
+/// definition whose privileges and comments the twin has; `compiled`, functions that sessions are to compile
+/// anew.
 pub fn attempt(
     job: &Job,
     targets: &Targets,
     pace: &Pace,
     carried: Option<&Facts>,
+    compiled: &[pg_sys::Oid],
     patience: &Patience,
 ) -> Result<Attempt, Failure> {
     // Where the twin has lost its partitions and the swap does not come about, it gets them back: all
     // is taken back, what was applied, too. The next round applies it again.
     unit_if(
-        || attempt_alone(job, targets, pace, carried, patience),
+        || attempt_alone(job, targets, pace, carried, compiled, patience),
         |attempt| *attempt == Attempt::Swapped || job.plan.loosening.is_empty(),
     )
 }
@@ -92,6 +102,7 @@ fn attempt_alone(
     targets: &Targets,
     pace: &Pace,
     carried: Option<&Facts>,
+    compiled: &[pg_sys::Oid],
     patience: &Patience,
 ) -> Result<Attempt, Error> {
     // ACCESS EXCLUSIVE on the twin, which nobody else uses, until the end of this transaction:
@@ -107,12 +118,6 @@ fn attempt_alone(
         // Each partition likewise. As long as nothing that others use is locked, nobody waits.
         as_owner(job, || job.plan.loosening.iter().try_for_each(run_step))?;
     }
-    // Looked for before anybody waits: all of them are read. One that is made later has no session's
-    // plans of the source.
-    let compiled = match &job.plan.default_of {
-        None => function::naming(&job.plan.source.name)?,
-        Some(_) => Vec::new(),
-    };
     // ACCESS EXCLUSIVE, until the end of this transaction (milliseconds), on what reads the source
     // and is bound to the twin in its stead: who reads a view locks it before what it reads. A
     // session that has the source already and now asks for the view would wait for us, and we for
@@ -203,7 +208,7 @@ fn attempt_alone(
     })?;
     // Variables of the row type are of that of the result then: a session that has compiled one of these
     // would mix both.
-    compiled.into_iter().for_each(renew);
+    renew(compiled);
     // The statements went by names, and no lock on a table keeps its schema from changing its
     // name: did they reach these tables?
     let is_named = |oid, name: &QualifiedName| {
