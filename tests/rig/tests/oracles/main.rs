@@ -42,4 +42,5 @@ mod tpcb;
 mod truncate;
 mod two_days;
 mod under_load;
+mod unlogged;
 mod upgrade;
