@@ -5,6 +5,7 @@
 //! | [`cluster`] | a throw-away PostgreSQL server with our extension, and the means to hurt it |
 //! | [`stage`] | one server, one database, one table under test: what most tests start from |
 //! | [`shape`], [`shapes`] | the tables: how a row is made, found, touched and moved |
+//! | [`random_schema`] | tables with all kinds of things on them, made up from a seed |
 //! | [`ledger`], [`workload`] | clients that write down, in the same transaction, what they did |
 //! | [`hand`] | the same by hand: chosen changes of chosen rows |
 //! | [`oracle`] | compares the table with the ledger, row for row, and looks for anything left over |
@@ -24,6 +25,7 @@ pub mod os;
 pub mod pgbench;
 pub mod poll;
 pub mod probe;
+pub mod random_schema;
 pub mod sampler;
 pub mod shape;
 pub mod shapes;

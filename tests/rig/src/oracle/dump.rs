@@ -50,6 +50,20 @@ impl Dump {
         Self { entries }
     }
 
+    /// All lines of all entries.
+    pub fn lines(&self) -> impl Iterator<Item = &String> {
+        self.entries.values().flatten()
+    }
+
+    /// The entries of that type, such as TABLE: name with schema, and lines.
+    pub fn of_type<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a [String])> {
+        self.entries.iter().filter_map(move |(title, lines)| {
+            let name = title.strip_prefix(kind)?.strip_prefix(' ')?;
+            let (name, _) = name.rsplit_once(" of ")?;
+            Some((name, lines.as_slice()))
+        })
+    }
+
     /// What has changed since, in a fixed order.
     pub fn differences(&self, now: &Self) -> Vec<String> {
         let none = Vec::new();

@@ -31,6 +31,7 @@ mod open_transactions;
 mod pains;
 mod partition_values;
 mod query_pruning;
+mod random_schemas;
 mod readers;
 mod routing;
 mod schedule;
