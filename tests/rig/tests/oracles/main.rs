@@ -36,6 +36,7 @@ mod readers;
 mod routing;
 mod schedule;
 mod self_references;
+mod sessions;
 mod steering;
 mod subscriber;
 mod torture;
