@@ -298,7 +298,7 @@ WITH
              'name', k.conname,
              'relation', e.oid::int8, 'schema', n.nspname, 'relation_name', e.relname,
              'is_to_partitioned', e.relkind = 'p',
-             'is_to_unlogged', e.relpersistence = 'u',
+             'is_to_unlogged', e.relpersistence = 'u' AND e.oid <> wanted.oid,
              'definition', pg_get_constraintdef(k.oid),
              'needs_validation', NOT k.convalidated AND current_setting('server_version_num')::int < 180000,
              'acts', (SELECT coalesce(bool_and(t.tgenabled = 'O'), true) FROM pg_trigger t WHERE t.tgconstraint = k.oid),

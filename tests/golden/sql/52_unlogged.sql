@@ -56,4 +56,15 @@ CALL wait_for_conversion('t', '30 s');
 SELECT cancel_conversion('t');
 CALL wait_for_conversion('t', '30 s');
 DROP TABLE t, also_unlogged, pointed_at;
+-- Foreign keys to the table itself, and of another unlogged table to it.
+CREATE UNLOGGED TABLE t (k int PRIMARY KEY, parent int REFERENCES t);
+INSERT INTO t SELECT i, nullif(i - 1, 0) FROM generate_series(1, 30) i;
+CREATE UNLOGGED TABLE child (k int REFERENCES t ON DELETE CASCADE);
+INSERT INTO child SELECT generate_series(1, 30);
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'k', 'range', '10', premake => 0);
+CALL wait_for_conversion('t', '30 s');
+DELETE FROM t WHERE k = 30;
+SELECT count(*) FROM child;
+SELECT finish_conversion('t');
+DROP TABLE t, child;
 TABLE tests.residue;
