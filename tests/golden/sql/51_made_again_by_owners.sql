@@ -13,17 +13,6 @@ CREATE TABLE other (id int PRIMARY KEY);
 CREATE DOMAIN own AS int;
 REVOKE USAGE ON TYPE own FROM PUBLIC;
 CREATE FUNCTION hidden.f(int) RETURNS int LANGUAGE sql AS 'SELECT $1';
-CREATE FUNCTION tests.with_it(ddl text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE answer text;
-BEGIN
-    BEGIN
-        EXECUTE ddl;
-        answer := tests.refusal($q$SELECT convert_to_partitioned('t', 'k', 'range', '10')$q$);
-        RAISE EXCEPTION USING ERRCODE = 'P0098';
-    EXCEPTION WHEN SQLSTATE 'P0098' THEN
-        RETURN answer;
-    END;
-END $$;
 SELECT tests.with_it('CREATE FUNCTION f(t) RETURNS int LANGUAGE internal AS ''hash_record''');
 SELECT tests.with_it('CREATE FUNCTION f(t) RETURNS int LANGUAGE internal AS ''hash_record''; ALTER FUNCTION f OWNER TO regress_lowly');
 SELECT tests.with_it('CREATE FUNCTION f(t) RETURNS int LANGUAGE plpgsql AS ''BEGIN RETURN 1; END''; ALTER FUNCTION f OWNER TO regress_lowly; REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC');
@@ -52,7 +41,6 @@ SELECT hashed(t) = hash_record(t) AS hashed, (lowly(t)) FROM t WHERE id = 7;
 SELECT count(*) FROM lowly_view;
 SELECT finish_conversion('t');
 DROP TABLE t, other CASCADE;
-DROP FUNCTION tests.with_it(text);
 DROP SCHEMA hidden CASCADE;
 DROP DOMAIN own;
 

@@ -11,6 +11,8 @@ use partman_rig::poll;
 use partman_rig::stage::{OWNER, PATIENCE, create_database};
 use postgres::Client;
 
+use crate::maintained::{must, number};
+
 const ROWS: i64 = 20_000;
 
 /// Values out of line are among the rows: those have a table of their own.
@@ -26,18 +28,6 @@ UPDATE parcels SET weight = weight + 1, label = label || 'y' WHERE id = 20001 - 
 INSERT INTO changes VALUES (currval('changes_id_seq'));
 COMMIT;
 ";
-
-fn must(client: &mut Client, sql: &str) {
-    client
-        .batch_execute(sql)
-        .unwrap_or_else(|e| panic!("{}: {sql}", fault::describe(&e)));
-}
-
-fn number(client: &mut Client, sql: &str) -> i64 {
-    let row = client.query_one(sql, &[]);
-    row.unwrap_or_else(|e| panic!("{}: {sql}", fault::describe(&e)))
-        .get(0)
-}
 
 fn post_office() -> Cluster {
     let cluster = Cluster::builder().setting("wal_level", "logical").start();

@@ -3,17 +3,15 @@
 //! kept from deleting what is not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use partman_rig::cluster::Cluster;
 use partman_rig::conversion::{self, Conversion};
 use partman_rig::failpoint::{Action, Failpoints};
-use partman_rig::fault::{self, Fault};
+use partman_rig::fault;
 use partman_rig::poll;
 use postgres::{Client, Error};
 
+use crate::key_load::{Load, Round, refused};
 use crate::maintained::{builder, must, number};
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -32,29 +30,6 @@ const TABLES: &str = "
     CREATE INDEX ON orders (payer);
     CREATE SEQUENCE fresh START 1000;
     INSERT INTO orders (customer, payer, note) SELECT 1 + i % 100, 1 + i % 100, repeat('x', 300) FROM generate_series(1, 20000) i;";
-
-/// What the clients share.
-struct Load {
-    stop: AtomicBool,
-    /// Rounds of each kind of client.
-    rounds: [AtomicI64; 4],
-}
-
-/// A round of one client; the error that ended it where the server was lost.
-type Round = fn(&mut Client) -> Result<(), Error>;
-
-/// One that must be refused.
-#[expect(
-    clippy::panic_in_result_fn,
-    reason = "an oracle's verdict is a panic; the error is that of a lost server"
-)]
-fn refused(client: &mut Client, sql: &str) -> Result<(), Error> {
-    match client.batch_execute(sql) {
-        Ok(()) => panic!("not refused: {sql}"),
-        Err(error) if fault::sqlstate(&error).as_deref() == Some("23503") => Ok(()),
-        Err(error) => Err(error),
-    }
-}
 
 fn points_at_nothing(client: &mut Client) -> Result<(), Error> {
     refused(client, "INSERT INTO orders (customer) VALUES (-1)")?;
@@ -103,50 +78,6 @@ const KINDS: [Round; 4] = [
     joins,
 ];
 
-fn start(cluster: &Arc<Cluster>, load: &Arc<Load>) -> Vec<JoinHandle<()>> {
-    let client = |(kind, round): (usize, &Round)| {
-        let (cluster, load, round) = (Arc::clone(cluster), Arc::clone(load), *round);
-        std::thread::spawn(move || {
-            let mut client = cluster.connect();
-            while !load.stop.load(Ordering::Relaxed) {
-                match round(&mut client) {
-                    Ok(()) => {
-                        load.rounds[kind].fetch_add(1, Ordering::Relaxed);
-                    }
-                    // As when one of the server's processes is killed.
-                    Err(error) if fault::classify(&error) == Fault::Lost => {
-                        std::thread::sleep(Duration::from_millis(200));
-                        cluster.await_ready();
-                        client = cluster.connect();
-                    }
-                    Err(error) => panic!("{}", fault::describe(&error)),
-                }
-            }
-        })
-    };
-    KINDS.iter().enumerate().map(client).collect()
-}
-
-/// Waits until each kind of client has gone on for a while.
-fn await_more(load: &Load, clients: &[JoinHandle<()>], rounds: i64) {
-    let now = || {
-        load.rounds
-            .each_ref()
-            .map(|rounds| rounds.load(Ordering::Relaxed))
-    };
-    let before = now();
-    poll::expect("the clients to go on", PATIENCE, || {
-        assert!(
-            clients.iter().all(|client| !client.is_finished()),
-            "a client has failed"
-        );
-        now()
-            .iter()
-            .zip(before)
-            .all(|(now, before)| *now >= before + rounds)
-    });
-}
-
 const VIOLATIONS: &str = "SELECT count(*) FROM orders o
     WHERE NOT EXISTS (SELECT FROM customers c WHERE c.id = o.customer)
        OR o.payer IS NOT NULL AND NOT EXISTS (SELECT FROM payers p WHERE p.id = o.payer)";
@@ -194,12 +125,8 @@ fn hold_under_load(deed: Deed, killed_at: Option<&str>) {
     if deed == Deed::Drained {
         must(&mut admin, IN_DEFAULT);
     }
-    let load = Arc::new(Load {
-        stop: AtomicBool::new(false),
-        rounds: Default::default(),
-    });
-    let clients = start(&cluster, &load);
-    await_more(&load, &clients, 20);
+    let load = Load::start(&cluster, &KINDS);
+    load.await_more(20);
     let before = cluster.incarnation().expect("the server runs");
     if let Some(point) = killed_at {
         Failpoints::of(&cluster).set(point, Action::Kill);
@@ -222,16 +149,13 @@ fn hold_under_load(deed: Deed, killed_at: Option<&str>) {
             number(&mut admin, DRAINED) == 1
         }),
     }
-    await_more(&load, &clients, 50);
+    load.await_more(50);
     // The worker, or the next one, drops those of the retired table.
     poll::expect("the other keys to go", PATIENCE, || {
         number(&mut admin, OTHERS) == 0
     });
-    await_more(&load, &clients, 20);
-    load.stop.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.join().expect("a client has failed");
-    }
+    load.await_more(20);
+    load.stop();
     assert_eq!(number(&mut admin, VIOLATIONS), 0);
     assert_eq!(number(&mut admin, ACTING), 4);
     assert_eq!(number(&mut admin, TRIGGERS), 4);
