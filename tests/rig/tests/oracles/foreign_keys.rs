@@ -106,8 +106,11 @@ const IN_DEFAULT: &str = "
         FOREIGN KEY (customer) REFERENCES customers,
         FOREIGN KEY (payer) REFERENCES payers ON DELETE CASCADE ON UPDATE CASCADE) PARTITION BY RANGE (id);
     ALTER TABLE orders ATTACH PARTITION orders_default DEFAULT;
-    ALTER SEQUENCE orders_id_seq OWNED BY orders.id;
-    SELECT set_partition_policy('orders', '5000', premake => 4);";
+    ALTER SEQUENCE orders_id_seq OWNED BY orders.id;";
+/// In one transaction: a policy that the worker sees, it acts upon.
+const DRAIN: &str = "
+    SELECT set_partition_policy('orders', '5000', premake => 4);
+    SELECT ensure_partitions('orders');";
 
 /// What is done to the table while clients use it.
 #[derive(Clone, Copy, PartialEq)]
@@ -137,7 +140,7 @@ fn hold_under_load(deed: Deed, killed_at: Option<&str>) {
                 .start(&mut admin)
                 .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
         }
-        Deed::Drained => must(&mut admin, "SELECT ensure_partitions('orders')"),
+        Deed::Drained => must(&mut admin, DRAIN),
     }
     if killed_at.is_some() {
         cluster.await_crash_restart(&before);
