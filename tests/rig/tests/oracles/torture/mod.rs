@@ -199,7 +199,7 @@ fn everything_that_hangs_on_a_table_hangs_on_the_result() {
     let behaved = behaviour(&cluster);
     assert!(behaved.len() > 150, "the script ran to its end");
 
-    let mut run = Pgbench::new(&cluster, DATABASE, 8, 12)
+    let mut run = Pgbench::new(&cluster, DATABASE, 8, 25)
         .arg("--username=app")
         // Rows that move to another partition while somebody waits for them.
         .arg("--max-tries=100")
@@ -222,6 +222,14 @@ fn everything_that_hangs_on_a_table_hangs_on_the_result() {
         "the conversions should have ended before pgbench, or this shows nothing"
     );
     run.finish().assert_no_errors();
+    poll::expect(
+        "keys that point at the tables to be valid",
+        PATIENCE,
+        || {
+            let sql = "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND NOT convalidated AND conparentid = 0";
+            number(&mut admin, sql) == 0
+        },
+    );
     for table in [A, B] {
         finish(&cluster, table);
     }

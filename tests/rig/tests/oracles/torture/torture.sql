@@ -162,6 +162,19 @@ ALTER TABLE :B
     ADD CONSTRAINT "to default" FOREIGN KEY (customer) REFERENCES "Customer" ON DELETE SET DEFAULT ON UPDATE NO ACTION,
     ADD CONSTRAINT "again" FOREIGN KEY (customer) REFERENCES "Customer" ON DELETE NO ACTION DEFERRABLE INITIALLY DEFERRED;
 
+-- And those that point at the second, its own among them.
+ALTER TABLE :B ADD parent bigint, ADD "pre vious" bigint;
+UPDATE mirror SET image = to_jsonb(b) FROM :B b WHERE b.id = mirror.id AND tab = 'B';
+UPDATE :B SET parent = id - 1, "pre vious" = id - 2 WHERE id BETWEEN 300 AND 320;
+ALTER TABLE :B
+    ADD CONSTRAINT "to it self" FOREIGN KEY (parent) REFERENCES :B ON DELETE SET NULL ON UPDATE CASCADE,
+    ADD CONSTRAINT "self 😀" FOREIGN KEY ("pre vious") REFERENCES :B DEFERRABLE INITIALLY DEFERRED;
+CREATE TABLE "points at B" (nr int PRIMARY KEY, b bigint CONSTRAINT "in 😀" REFERENCES :B ON DELETE CASCADE ON UPDATE CASCADE,
+                            b2 bigint CONSTRAINT "in, too" REFERENCES :B DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO "points at B" SELECT i, 10 + i, 200 + i FROM generate_series(1, 50) i;
+COMMENT ON CONSTRAINT "to it self" ON :B IS 'a key to itself';
+COMMENT ON CONSTRAINT "in 😀" ON "points at B" IS 'a key that points at it';
+
 -- Triggers of each kind and state.
 CREATE TRIGGER " ON " BEFORE INSERT OR UPDATE OF "Ünï ""text""", tags ON :A FOR EACH ROW
     WHEN (NEW."Ünï ""text""" <> ' ON "Sch""ema 😀"."B.b" ') EXECUTE FUNCTION note('an arg''ument', '\');
