@@ -22,10 +22,17 @@ use crate::convert::foreign_keys::drop_statement;
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
+use crate::pg::settings;
 use crate::pg::transaction::{Failure, unit};
 use crate::plan::dependents::{SelfKey, missing_self_keys};
 use crate::plan::sql::Sql;
 use pgrx::{PgSqlErrorCode, pg_sys};
+use std::ffi::CStr;
+
+/// So many scans of a table take as long as looking up each of its rows.
+const SCANS_AT_MOST: usize = 10;
+
+const BY_INDEX: [(&CStr, &CStr); 2] = [(c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off")];
 
 /// Whether the twin has the keys that the source has.
 pub fn are_there(job: &Job) -> Result<bool, Failure> {
@@ -62,7 +69,13 @@ fn make_one(job: &Job, key: &SelfKey) -> Result<(), Error> {
     // SHARE ROW EXCLUSIVE on the twin and its leaves, which nobody else uses, until the end of this
     // transaction.
     as_owner(job, || {
-        run(&key.make(&job.plan.twin))?;
+        // Each partition is compared with the whole table by itself: where there are many, a look at an index for
+        // each row takes less than as many scans of the table.
+        let how: &[_] = match job.plan.partitions.len() > SCANS_AT_MOST {
+            true => &BY_INDEX,
+            false => &[],
+        };
+        settings::within(how, || run(&key.make(&job.plan.twin)))?;
         let comment = key.comment.as_ref().map(|comment| {
             Sql::template("COMMENT ON CONSTRAINT {name} ON {twin} IS {comment}")
                 .ident("name", &key.name)
