@@ -30,17 +30,6 @@ struct Case {
 
 impl Case {
     fn new(bytes: i64, rows: f64) -> Case {
-        let facts = serde_json::from_value(json!({
-            "oid": 16384, "schema": "public", "name": "t", "kind": "r", "persistence": "p",
-            "access_method": "heap", "owner": 10, "owner_name": "owner", "is_partition": false,
-            "is_system": false, "is_typed": false, "inherits": false, "is_inherited": false,
-            "row_security": false, "force_row_security": false, "replica_identity": "d", "replica_index": null, "options": [], "tablespace": null,
-            "grants": [], "comment": null, "has_dropped_columns": false, "columns": [],
-            "checks": [], "not_nulls": [], "indexes": [], "extras": [],
-            "owner_may_read_and_capture": true, "owner_may_set_sequences": true,
-            "owner_may_create": true, "owner_may_use_tablespaces": true
-        }))
-        .unwrap();
         Case {
             table: TableFacts {
                 is_readable: true,
@@ -51,7 +40,7 @@ impl Case {
                 index_bytes: Some(bytes / 4),
                 ..TableFacts::default()
             },
-            facts,
+            facts: Facts::of_a_plain_table(),
             columns: Vec::new(),
             server: ServerFacts {
                 cache_bytes: 64 * GB,
@@ -93,6 +82,7 @@ impl Case {
             "oid": 1, "name": name, "method": "btree", "is_unique": true, "is_primary": true,
             "is_exclusion": false, "is_valid": true, "is_clustered": false,
             "nulls_not_distinct": false, "immediate": true, "has_expressions": false,
+            "has_whole_row": false, "extensions": [], "exclusion": null,
             "predicate": null, "key_attnums": attnums, "constraint": null, "columns": columns,
             "include": [], "statistics": [], "options": null, "tablespace": null, "comment": null
         }))

@@ -42,18 +42,13 @@ pub struct Dependents {
     pub row_functions: Vec<RowFunction>,
     pub statistics: Vec<Statistics>,
     pub publications: Vec<Publication>,
-    #[serde(default)]
     pub subscriptions: Vec<Subscription>,
     /// Foreign keys of the table that point at other tables, in the order in which they act.
-    #[serde(default)]
     pub foreign_keys: Vec<ForeignKey>,
-    #[serde(default)]
     pub row_type: RowType,
     /// Foreign keys of other tables that point at the table, in the order in which they act.
-    #[serde(default)]
     pub incoming_keys: Vec<IncomingKey>,
     /// Foreign keys of the table that point at itself, in the order in which they act.
-    #[serde(default)]
     pub self_keys: Vec<SelfKey>,
 }
 
@@ -140,7 +135,6 @@ pub struct RuleElsewhere {
     pub name: String,
     pub definition: String,
     /// A schema that it names and its owner may not use, if there is one.
-    #[serde(default)]
     pub unreachable: Option<String>,
 }
 
@@ -156,7 +150,6 @@ pub struct PolicyElsewhere {
     pub using: Option<String>,
     pub check: Option<String>,
     /// A schema that it names and its owner may not use, if there is one.
-    #[serde(default)]
     pub unreachable: Option<String>,
 }
 
@@ -177,7 +170,6 @@ pub struct View {
     pub is_temporary: bool,
     pub owner_may_create: bool,
     /// A schema that it names and its owner may not use, if there is one.
-    #[serde(default)]
     pub unreachable: Option<String>,
 }
 
@@ -194,10 +186,8 @@ pub struct Function {
     pub definition: String,
     pub owner_may_create: bool,
     /// Why its owner cannot make it, if so.
-    #[serde(default)]
     pub obstacle: Option<String>,
     /// A schema that it names and its owner may not use, if there is one.
-    #[serde(default)]
     pub unreachable: Option<String>,
 }
 
@@ -215,10 +205,8 @@ pub struct RowFunction {
     pub definition: String,
     pub owner_may_create: bool,
     /// Why its owner cannot make it, if so.
-    #[serde(default)]
     pub obstacle: Option<String>,
     /// A schema that it names and its owner may not use, if there is one.
-    #[serde(default)]
     pub unreachable: Option<String>,
     pub grants: Vec<Grant>,
     /// Who may execute a function of this owner that was just made; `None` is PUBLIC.
@@ -258,7 +246,6 @@ pub struct Publication {
     pub columns: Option<Vec<String>>,
     pub filter: Option<String>,
     /// Whether it sends updates, or deletions.
-    #[serde(default)]
     pub sends_changes: bool,
     pub owner_may_act_as_owner: bool,
 }
@@ -288,7 +275,6 @@ pub struct ForeignKey {
     pub schema: String,
     pub relation_name: String,
     pub is_to_partitioned: bool,
-    #[serde(default)]
     pub is_to_unlogged: bool,
     /// As `pg_get_constraintdef` writes it: with actions, MATCH, deferrability and NOT VALID.
     pub definition: String,

@@ -42,7 +42,7 @@ pub struct Facts {
     /// Since PostgreSQL 18; before, NOT NULL is a property of the column and nothing else.
     pub not_nulls: Vec<NotNull>,
     pub indexes: Vec<Index>,
-    /// What hangs on the table, and can be made again on another one.
+    /// What hangs on the table, and can be made again on another one. Read by itself.
     #[serde(default)]
     pub dependents: Dependents,
     /// Everything else found on the table, which a conversion cannot carry.
@@ -129,7 +129,6 @@ pub struct Check {
     pub definition: String,
     pub no_inherit: bool,
     /// Whether it speaks of the row as a whole.
-    #[serde(default)]
     pub has_whole_row: bool,
     pub comment: Option<String>,
 }
@@ -155,7 +154,6 @@ pub struct Index {
     pub is_unique: bool,
     pub is_primary: bool,
     pub is_exclusion: bool,
-    #[serde(default)]
     pub exclusion: Option<Exclusion>,
     pub is_valid: bool,
     pub is_clustered: bool,
@@ -163,10 +161,8 @@ pub struct Index {
     pub immediate: bool,
     pub has_expressions: bool,
     /// Whether an expression, or its predicate, speaks of the row as a whole.
-    #[serde(default)]
     pub has_whole_row: bool,
     /// Extensions that it depends on.
-    #[serde(default)]
     pub extensions: Vec<String>,
     pub predicate: Option<String>,
     /// Attribute numbers of the key columns; 0 is an expression.
@@ -211,7 +207,6 @@ pub struct IndexConstraint {
     pub deferred: bool,
     pub without_overlaps: bool,
     /// What relies on its columns telling all others, as GROUP BY of a primary key alone does.
-    #[serde(default)]
     pub grouped_by: Vec<String>,
     pub comment: Option<String>,
 }
@@ -533,4 +528,23 @@ fn named<T: PartialEq>(
         true => part.to_owned(),
         false => format!("{part} ({})", names.join(", ")),
     })
+}
+
+#[cfg(test)]
+impl Facts {
+    /// Those of a plain table without columns, on which nothing hangs.
+    pub fn of_a_plain_table() -> Facts {
+        serde_json::from_value(serde_json::json!({
+            "oid": 16384, "schema": "public", "name": "t", "kind": "r", "persistence": "p",
+            "access_method": "heap", "owner": 10, "owner_name": "owner", "is_partition": false,
+            "is_system": false, "is_typed": false, "inherits": false, "is_inherited": false,
+            "row_security": false, "force_row_security": false, "replica_identity": "d",
+            "replica_index": null, "options": [], "tablespace": null,
+            "grants": [], "comment": null, "has_dropped_columns": false, "columns": [],
+            "checks": [], "not_nulls": [], "indexes": [], "extras": [],
+            "owner_may_read_and_capture": true, "owner_may_set_sequences": true,
+            "owner_may_create": true, "owner_may_use_tablespaces": true
+        }))
+        .unwrap()
+    }
 }

@@ -76,13 +76,11 @@ pub struct Plan {
     pub partitions: Vec<Partition>,
     pub prepare: Vec<Step>,
     /// What gives the twin its foreign keys, while it is empty.
-    #[serde(default)]
     pub foreign_keys: Vec<Step>,
     /// The statement that makes the change log.
     pub create_log: String,
     pub indexes: Vec<IndexPlan>,
     /// What is run in the transaction of the swap before anybody has to wait.
-    #[serde(default)]
     pub loosening: Vec<Step>,
     /// What is run while source and twin are locked.
     pub swap: Vec<Step>,
@@ -99,15 +97,11 @@ pub struct Parent {
     /// other as one.
     pub taken: Vec<Taken>,
     /// What they take where it is partitioned by list.
-    #[serde(default)]
     pub listed: Option<Listed>,
-    #[serde(default)]
     pub security: RowSecurity,
     /// To other tables; its partitions have them, too.
-    #[serde(default)]
     pub foreign_keys: Vec<ForeignKey>,
     /// What holds for all rows of a table that is a partition itself.
-    #[serde(default)]
     pub constraint: Option<String>,
 }
 
@@ -147,7 +141,6 @@ pub struct Partition {
     /// Half-open.
     pub range: Option<(RangeBound, RangeBound)>,
     /// The value that it takes, as it is written in SQL, without quotes; of a table that is partitioned by list.
-    #[serde(default)]
     pub value: Option<String>,
 }
 

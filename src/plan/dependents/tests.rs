@@ -16,20 +16,10 @@ fn name(name: &str) -> QualifiedName {
 }
 
 fn facts(dependents: Dependents) -> Facts {
-    let mut facts: Facts = serde_json::from_value(json!({
-        "oid": 16384, "schema": "public", "name": "t", "kind": "r", "persistence": "p",
-        "access_method": "heap", "owner": 10, "owner_name": "owner", "is_partition": false,
-        "is_system": false, "is_typed": false, "inherits": false, "is_inherited": false,
-        "row_security": false, "force_row_security": false, "replica_identity": "d",
-        "replica_index": null, "options": [], "tablespace": null,
-        "grants": [], "comment": null, "has_dropped_columns": false, "columns": [],
-        "checks": [], "not_nulls": [], "indexes": [], "extras": [],
-        "owner_may_read_and_capture": true, "owner_may_set_sequences": true,
-        "owner_may_create": true, "owner_may_use_tablespaces": true
-    }))
-    .unwrap();
-    facts.dependents = dependents;
-    facts
+    Facts {
+        dependents,
+        ..Facts::of_a_plain_table()
+    }
 }
 
 fn trigger(name: &str) -> Trigger {
@@ -70,7 +60,7 @@ fn plan() -> Plan {
         "identity": null, "interval": {"Width": 10}, "time_zone": null, "premake": 0, "copy_workers": 1,
         "undo_window_seconds": null, "settings": [],
         "partitions": [{"name": {"schema": "public", "name": "t_p0"}, "range": null}],
-        "prepare": [], "create_log": "",
+        "prepare": [], "create_log": "", "foreign_keys": [], "loosening": [],
         "indexes": [{"name": "t_key", "twin_name": {"schema": "public", "name": "t_key_twin"},
                      "leaves": [{"name": {"schema": "public", "name": "t_p0_key"}, "statement": ""}], "is_identity": true}],
         "swap": [], "notices": []
