@@ -67,6 +67,12 @@ pub fn arrange(
     if !subject.default_has_rows_within(&from, &to)? {
         return Ok(false);
     }
+    let left = keep_nearest(&mut all.spans, &subject.set);
+    if left > 0 {
+        all.skipped.push(format!(
+            "{left} more ranges of rows of the default partition are left to the next run: everybody waits while partitions are attached"
+        ));
+    }
     match plan(subject, &all.spans) {
         Ok(_) => {
             *premade = all;
@@ -79,6 +85,25 @@ pub fn arrange(
         }
         Err(error) => Err(error),
     }
+}
+
+/// So many partitions are attached under one lock: tens of milliseconds.
+pub const MOST_TOGETHER: usize = 100;
+
+/// Leaves those that lie next to the partitions that there are, so that each run goes on where the one
+/// before has ended, whatever the rows; tells how many are left out. Of ranges in ascending order. Pure.
+fn keep_nearest(spans: &mut Vec<Span>, set: &PartitionSet) -> usize {
+    let first = set.leaves.iter().map(|leaf| leaf.lower).min().flatten();
+    let below = first.map_or(0, |first| {
+        spans.partition_point(|span| span.lower.key < first)
+    });
+    let above = spans.len() - below;
+    let kept_above = above.min(MOST_TOGETHER);
+    let kept_below = below.min(MOST_TOGETHER - kept_above);
+    let before = spans.len();
+    spans.truncate(below + kept_above);
+    spans.drain(..below - kept_below);
+    before - spans.len()
 }
 
 /// How far from the partitions rows are looked for: so far that no more than the most partitions
@@ -349,9 +374,9 @@ mod tests {
         }
     }
 
-    /// One partition, from 1000 to 2000; hundreds are wanted, two ahead, and no more than ten.
-    fn ranges(found: (i64, i64), keep_from: Option<i64>) -> (Vec<(i64, i64)>, usize) {
-        let set = PartitionSet {
+    /// One partition, from 1000 to 2000.
+    fn one_partition() -> PartitionSet {
+        PartitionSet {
             key: KeyType::BigInt,
             leaves: vec![Leaf {
                 oid: 1,
@@ -362,7 +387,12 @@ mod tests {
                 is_pinned: false,
                 obstacle: None,
             }],
-        };
+        }
+    }
+
+    /// Hundreds are wanted, two ahead, and no more than ten.
+    fn ranges(found: (i64, i64), keep_from: Option<i64>) -> (Vec<(i64, i64)>, usize) {
+        let set = one_partition();
         let wish = Wish {
             lattice: PartitionInterval::Width(100).into(),
             premake: 2,
@@ -404,6 +434,35 @@ mod tests {
             (ranges.len(), ranges.last(), skipped),
             (10, Some(&(2900, 3000)), 0)
         );
+    }
+
+    #[test]
+    fn many_are_left_to_further_runs_the_far_ones_first() {
+        let kept = |first: i64, count: i64| {
+            let bound = |key| RangeBound::at(KeyType::BigInt, key).unwrap();
+            let mut spans: Vec<Span> = (0..count)
+                .map(|place| Span {
+                    label: String::new(),
+                    lower: bound(first + place * 10),
+                    upper: bound(first + place * 10 + 10),
+                })
+                // Where the partition is.
+                .filter(|span| span.lower.key < 1000 || span.lower.key >= 2000)
+                .collect();
+            let left = keep_nearest(&mut spans, &one_partition());
+            let keys: Vec<i64> = spans.iter().map(|span| span.lower.key).collect();
+            (
+                keys.first().copied(),
+                keys.last().copied(),
+                keys.len(),
+                left,
+            )
+        };
+        assert_eq!(kept(2000, 100), (Some(2000), Some(2990), 100, 0));
+        assert_eq!(kept(2000, 101), (Some(2000), Some(2990), 100, 1));
+        assert_eq!(kept(-500, 150), (Some(0), Some(990), 100, 50));
+        // Those above come first.
+        assert_eq!(kept(0, 210), (Some(100), Some(2090), 100, 10));
     }
 
     #[test]

@@ -351,7 +351,7 @@ impl Way {
             return Ok(Way::OneByOne);
         }
         // The next run makes more: all are attached under one lock.
-        let all: Vec<NewValue> = all.into_iter().take(moving::MOST_TOGETHER).collect();
+        let all: Vec<NewValue> = all.into_iter().take(drain::MOST_TOGETHER).collect();
         Ok(match moving::obstacle(found, &all)? {
             None => Way::Together(all),
             Some(large) => Way::AsFarAs { small, large },

@@ -17,9 +17,6 @@ use crate::request;
 use pgrx::pg_sys;
 use std::rc::Rc;
 
-/// So many partitions are attached under one lock: tens of milliseconds.
-pub const MOST_TOGETHER: usize = 100;
-
 /// Of more values PostgreSQL understands what excludes them only in its own words.
 const MOST_UNDERSTOOD: usize = 100;
 
