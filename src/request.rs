@@ -25,11 +25,13 @@ use crate::plan::estimate::Estimate;
 use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::{KeyType, PartitionInterval};
 use crate::plan::names::quote_ident;
+use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use crate::plan::{self, Plan, Request, Wanted};
 use choice::Chosen;
 use hash::{Circumstances, PlanHash};
 use pgrx::pg_sys;
+use std::collections::BTreeSet;
 
 /// The arguments of `convert_to_partitioned`, as they came.
 pub struct Arguments {
@@ -130,6 +132,7 @@ fn key_column(
 ) -> Result<(Column, KeyType), Error> {
     let column = column(facts, name)?;
     let mut found = blockers::find(facts, column, default_partition);
+    found.extend(converted_beside(facts)?);
     let key_type = key_type(column.type_oid);
     if key_type.is_none() {
         found.insert(0, blockers::unsupported_type(column));
@@ -141,6 +144,32 @@ fn key_column(
             blockers: found,
         }),
     }
+}
+
+/// Tables that foreign keys link with this one, while they are converted: each conversion gives the other
+/// table keys that its own does not know.
+fn converted_beside(facts: &Facts) -> Result<Vec<Blocker>, Error> {
+    let dependents = &facts.dependents;
+    let out = dependents.foreign_keys.iter().map(|key| key.relation);
+    let linked: BTreeSet<u32> = out
+        .chain(dependents.incoming_keys.iter().map(|key| key.relation))
+        .collect();
+    let mut found = Vec::new();
+    for relation in linked {
+        let job = job::find(pg_sys::Oid::from(relation))?;
+        let unfinished = job.filter(|job| !job.phase.is_over() && job.phase != Phase::Reversible);
+        found.extend(unfinished.map(|job| {
+            Blocker::with_hint(
+                format!(
+                    "Table \"{}\", which a foreign key links with it, is being converted (phase {}).",
+                    job.source_name,
+                    job.phase.name()
+                ),
+                "Wait for that conversion, or cancel it.",
+            )
+        }));
+    }
+    Ok(found)
 }
 
 fn refuse_if_any(facts: &Facts, blockers: Vec<Blocker>) -> Result<(), Error> {

@@ -44,8 +44,10 @@ pub fn set_clock(admin: &mut Client, moment: &str) {
     });
 }
 
-/// The process that maintains, or converts.
-pub const WORKER: &str = "SELECT coalesce(max(pid), 0)::bigint FROM pg_stat_activity WHERE backend_type = 'pg_partman_rs'";
+/// The process that maintains, or converts: the oldest, since others come, look, and go again.
+pub const WORKER: &str =
+    "SELECT coalesce((SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_partman_rs'
+    ORDER BY backend_start LIMIT 1), 0)::bigint";
 
 /// Kills the worker where it stands, and waits for the server to be back; a new session. What the worker has
 /// committed is on disk by then: it does not wait for that itself, and the crash would take it back.

@@ -7,10 +7,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use partman_rig::cluster::{Cluster, Login};
+use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::{fault, poll};
 use postgres::Client;
 
-use crate::maintained::{must, number};
+use crate::maintained::{kill_worker, must, number};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -229,22 +230,19 @@ fn a_killed_worker_leaves_nothing_half_done() {
             &mut admin,
             &format!("SELECT set_partition_policy('flow', premake => {wanted})"),
         );
-        let worker = "SELECT coalesce(max(pid), 0)::bigint FROM pg_stat_activity WHERE backend_type = 'pg_partman_rs'";
         let made = |admin: &mut Client| {
             number(
                 admin,
                 "SELECT count(*) FROM pg_inherits WHERE inhparent = 'flow'::regclass",
             )
         };
-        let before = cluster.incarnation().expect("the server runs");
-        let pid = poll::until(PATIENCE, || {
-            let is_making = made(&mut admin) > wanted - MANY + 20;
-            Some(number(&mut admin, worker)).filter(|pid| is_making && *pid > 0)
+        poll::expect("the worker to be at work", PATIENCE, || {
+            made(&mut admin) > wanted - MANY + 20
         });
-        let pid = pid.expect("the worker is at work");
-        cluster.sigkill(i32::try_from(pid).expect("a process number"));
-        cluster.await_crash_restart(&before);
-        admin = cluster.connect();
+        let points = Failpoints::of(&cluster);
+        points.set("maintain:before_commit", Action::Wait);
+        points.await_parked("maintain:before_commit");
+        admin = kill_worker(&cluster, &mut admin);
         let left = wanted + 1 - made(&mut admin);
         assert!(left > 0, "it was killed too late");
         poll::expect("the rest", Duration::from_secs(40), || {

@@ -309,8 +309,7 @@ fn pain_12_no_function_of_a_user_runs_with_more_rights() {
         ensure(&mut admin, "shop.t"),
         [
             "create t_p10 created",
-            "create skipped: rows cannot be moved out of the default partition: Row-level security is enabled on it. \
-             This is bound to it: policy p."
+            "create skipped: rows cannot be moved out of the default partition: This is bound to it: policy p."
         ]
     );
     let seen =
