@@ -71,12 +71,18 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
     let facts = readable_facts(arguments.source)?;
     check_simple(arguments)?;
     // What is given is judged before anything is chosen.
-    match &arguments.partition_column {
-        Some(name) => drop(key_of(arguments, &facts, name)?),
-        None => refuse_if_any(&facts, blockers::of_table(&facts))?,
-    }
+    let given = match &arguments.partition_column {
+        Some(name) => Some(key_of(arguments, &facts, name)?),
+        None => {
+            refuse_if_any(&facts, blockers::of_table(&facts))?;
+            None
+        }
+    };
     let chosen = choice::complete(arguments, &facts)?;
-    let (column, key_type) = key_of(arguments, &facts, &chosen.column)?;
+    let (column, key_type) = match given {
+        Some(key) => key,
+        None => key_of(arguments, &facts, &chosen.column)?,
+    };
     let interval = interval(&chosen.interval, key_type)?;
     let zone = zone(arguments, key_type)?;
     let spans = spans(arguments, &facts, &column, key_type, interval, &zone)?;

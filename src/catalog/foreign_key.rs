@@ -26,34 +26,31 @@ pub struct Trigger {
 
 /// Those of a table, but for what comes from a table that it is a partition of.
 pub fn of(table: pg_sys::Oid) -> Result<Vec<ForeignKey>, Error> {
-    db::rows(
-        "SELECT k.oid, k.conname::text, k.confrelid FROM pg_constraint k \
-          WHERE k.conrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid \
-          ORDER BY k.oid",
-        &[table.into()],
-        read,
-    )
+    all(table, false)
 }
 
 /// Those among them whose triggers on other tables are disabled.
 pub fn at_rest(table: pg_sys::Oid) -> Result<Vec<ForeignKey>, Error> {
+    all(table, true)
+}
+
+fn all(table: pg_sys::Oid, only_at_rest: bool) -> Result<Vec<ForeignKey>, Error> {
     db::rows(
         "SELECT k.oid, k.conname::text, k.confrelid FROM pg_constraint k \
           WHERE k.conrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid \
-            AND EXISTS (SELECT FROM pg_trigger t \
-                         WHERE t.tgconstraint = k.oid AND t.tgrelid = k.confrelid AND t.tgenabled = 'D') \
+            AND (NOT $2 OR EXISTS ( \
+                  SELECT FROM pg_trigger t \
+                   WHERE t.tgconstraint = k.oid AND t.tgrelid = k.confrelid AND t.tgenabled = 'D')) \
           ORDER BY k.oid",
-        &[table.into()],
-        read,
+        &[table.into(), only_at_rest.into()],
+        |row| {
+            Ok(ForeignKey {
+                oid: row.get(1)?,
+                name: row.get(2)?,
+                referenced: row.get(3)?,
+            })
+        },
     )
-}
-
-fn read(row: &db::Row) -> Result<ForeignKey, Error> {
-    Ok(ForeignKey {
-        oid: row.get(1)?,
-        name: row.get(2)?,
-        referenced: row.get(3)?,
-    })
 }
 
 /// Those that point at a partition, by itself or because they point at its table: names, and the tables that
@@ -69,10 +66,7 @@ pub fn pointing_at(partition: pg_sys::Oid) -> Result<Vec<(String, QualifiedName)
           WHERE p.conparentid = 0 ORDER BY p.conname, p.conrelid::regclass::text",
         &[partition.into()],
         |row| {
-            let table = QualifiedName {
-                schema: row.get(2)?,
-                name: row.get(3)?,
-            };
+            let table = row.qualified_name(2)?;
             Ok((row.get(1)?, table))
         },
     )
@@ -100,10 +94,7 @@ pub fn read_trigger(row: &db::Row) -> Result<Trigger, Error> {
     Ok(Trigger {
         oid: row.get(1)?,
         table: row.get(2)?,
-        relation: QualifiedName {
-            schema: row.get(3)?,
-            name: row.get(4)?,
-        },
+        relation: row.qualified_name(3)?,
         name: row.get(5)?,
     })
 }

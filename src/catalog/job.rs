@@ -111,10 +111,7 @@ fn outline(row: &db::Row) -> Result<Outline, Error> {
         resume_phase: row.find(8)?.map(phase).transpose()?,
         has_horizon: row.get(9)?,
         document_version: row.get(10)?,
-        retired: QualifiedName {
-            schema: row.get(11)?,
-            name: row.get(12)?,
-        },
+        retired: row.qualified_name(11)?,
         cluster: row.get(13)?,
     })
 }
@@ -515,14 +512,10 @@ pub fn due() -> Result<Vec<(JobId, pg_sys::Oid)>, Error> {
                  OR (phase = 'reversible' AND keys_to_validate <> '{}') \
                  OR (phase = 'reversible' AND EXISTS ( \
                        SELECT FROM pg_constraint k \
-                         JOIN pg_class c ON c.oid = k.confrelid AND c.relname = job.plan #>> '{retired,name}' \
-                         JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgrelid = k.conrelid AND t.tgenabled = 'D' \
-                        WHERE k.confrelid = job.source AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid)) \
-                 OR (phase = 'reversible' AND EXISTS ( \
-                       SELECT FROM pg_constraint k \
-                         JOIN pg_class c ON c.oid = k.conrelid AND c.relname = job.plan #>> '{retired,name}' \
-                         JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgrelid = k.confrelid AND t.tgenabled = 'D' \
-                        WHERE k.conrelid = job.source AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid)) \
+                         JOIN pg_class c ON c.oid = job.source AND c.relname = job.plan #>> '{retired,name}' \
+                         JOIN pg_trigger t ON t.tgconstraint = k.oid AND t.tgrelid <> job.source AND t.tgenabled = 'D' \
+                        WHERE job.source IN (k.conrelid, k.confrelid) AND k.contype = 'f' AND k.conparentid = 0 \
+                          AND k.confrelid <> k.conrelid)) \
               ORDER BY id",
             &[],
             |row| Ok((JobId(row.get(1)?), row.get(2)?)),

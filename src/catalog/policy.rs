@@ -259,12 +259,7 @@ pub fn unkept(parent: pg_sys::Oid) -> Result<Vec<QualifiedName>, Error> {
                 AND EXISTS (SELECT FROM partman_rs.policy p JOIN pg_inherits o ON o.inhrelid = p.parent WHERE o.inhparent = $1) \
               ORDER BY n.nspname, c.relname COLLATE \"C\"",
             &[parent.into()],
-            |row| {
-                Ok(QualifiedName {
-                    schema: row.get(1)?,
-                    name: row.get(2)?,
-                })
-            },
+            |row| row.qualified_name(1),
         )
     })
 }

@@ -39,10 +39,7 @@ fn decode(row: &db::Row) -> Result<Retirement, Error> {
         },
         condition: row.get(7)?,
         checks: row.get(8)?,
-        name: QualifiedName {
-            schema: row.get(9)?,
-            name: row.get(10)?,
-        },
+        name: row.qualified_name(9)?,
         action: Action::from_name(&action)
             .ok_or_else(|| Error::Internal(format!("unknown retention action {action}")))?,
         schema: row.find(12)?,
@@ -128,10 +125,7 @@ pub fn look(partition: pg_sys::Oid) -> Result<Option<Seen>, Error> {
                 let parent: Option<pg_sys::Oid> = row.find(1)?;
                 Ok(Seen {
                     parent: parent.zip(row.find(2)?),
-                    name: QualifiedName {
-                        schema: row.get(3)?,
-                        name: row.get(4)?,
-                    },
+                    name: row.qualified_name(3)?,
                     owner: row.get(5)?,
                     is_pinned: row.get(6)?,
                 })

@@ -343,12 +343,7 @@ pub fn qualified_name(relation: pg_sys::Oid) -> Result<Option<QualifiedName>, Er
     db::kept_row(
         "SELECT n.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1",
         &[relation.into()],
-        |row| {
-            Ok(QualifiedName {
-                schema: row.get(1)?,
-                name: row.get(2)?,
-            })
-        },
+        |row| row.qualified_name(1),
     )
 }
 

@@ -21,6 +21,7 @@ use crate::plan::dependents::referenced;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Gives the twin, which is empty, the foreign keys of the source, at rest. Where rows are moved out of a
@@ -104,19 +105,15 @@ pub fn set_firing(triggers: &[Trigger], fires: bool) -> Result<(), Error> {
 
 /// Locks what the foreign keys of a table point at, which is to be dropped.
 pub fn lock_referenced(table: pg_sys::Oid) -> Result<(), Error> {
-    for relation in referenced_by(&foreign_key::of(table)?) {
+    let keys = foreign_key::of(table)?;
+    let referenced: BTreeSet<_> = keys.iter().map(|key| key.referenced.to_u32()).collect();
+    for relation in referenced {
         // ACCESS EXCLUSIVE, until the end of this transaction (milliseconds): dropping a key drops
         // triggers there. Everybody queues behind the wait for it, hence the time-out.
+        let relation = pg_sys::Oid::from(relation);
         lock::relation(relation, Mode::AccessExclusive, guc::swap_lock_timeout());
     }
     Ok(())
-}
-
-fn referenced_by(keys: &[ForeignKey]) -> Vec<pg_sys::Oid> {
-    let mut all: Vec<pg_sys::Oid> = keys.iter().map(|key| key.referenced).collect();
-    all.sort_unstable_by_key(|relation| relation.to_u32());
-    all.dedup();
-    all
 }
 
 /// Drops the foreign keys of the twin, one by one. Fails with 55P03 where others are in the way.

@@ -16,7 +16,7 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
-use crate::plan::dependents::{IncomingKey, comparison};
+use crate::plan::dependents::{IncomingKey, Made, from_first_difference};
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
@@ -32,7 +32,7 @@ pub fn make_at_rest(job: &Job, now: &Facts) -> Result<(), Failure> {
     let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
     let wanted = &now.dependents.incoming_keys;
     let there = unit(|| incoming_key::made(twin))?;
-    let (others, missing) = comparison(&there, wanted);
+    let (others, missing) = from_first_difference(&there, wanted, Made::is_for);
     for made in others {
         let key = Key {
             oid: pg_sys::Oid::from(made.oid),

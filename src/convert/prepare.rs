@@ -78,10 +78,7 @@ fn forget_default_privileges(job: &Job) -> Result<(), Error> {
             AND d.refobjid = $1 AND d.deptype = 'i'",
         &[relation_oid(&job.plan.twin)?.into()],
         |row| {
-            let name = QualifiedName {
-                schema: row.get(2)?,
-                name: row.get(3)?,
-            };
+            let name = row.qualified_name(2)?;
             Ok((row.get::<pg_sys::Oid>(1)?, name))
         },
     )?;

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, unit};
-use crate::plan::dependents::{SelfKey, missing_self_keys};
+use crate::plan::dependents::{SelfKey, from_first_difference};
 use crate::plan::sql::Sql;
 use pgrx::{PgSqlErrorCode, pg_sys};
 use std::ffi::CStr;
@@ -37,7 +37,7 @@ const BY_INDEX: [(&CStr, &CStr); 2] = [(c"enable_hashjoin", c"off"), (c"enable_m
 /// Whether the twin has the keys that the source has.
 pub fn are_there(job: &Job) -> Result<bool, Failure> {
     let (there, wanted) = look(job)?;
-    let (dropped, made) = missing_self_keys(&there, &wanted);
+    let (dropped, made) = from_first_difference(&there, &wanted, SelfKey::is_like);
     Ok(dropped.is_empty() && made.is_empty())
 }
 
@@ -45,7 +45,7 @@ pub fn are_there(job: &Job) -> Result<bool, Failure> {
 /// transaction of its own, which takes as long as comparing the table with itself.
 pub fn make(job: &Job) -> Result<(), Failure> {
     let (there, wanted) = look(job)?;
-    let (dropped, missing) = missing_self_keys(&there, &wanted);
+    let (dropped, missing) = from_first_difference(&there, &wanted, SelfKey::is_like);
     for key in dropped {
         unit(|| as_owner(job, || run(&drop_statement(&job.plan.twin, &key.name))))?;
     }

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::pg::{settings, transaction};
+use crate::plan::names::QualifiedName;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData, SpiTupleTable};
@@ -92,6 +93,14 @@ impl Row<'_> {
     /// A column, counted from 1.
     pub fn find<T: FromDatum + IntoDatum>(&self, column: usize) -> Result<Option<T>, Error> {
         Ok(self.0.get::<T>(column)?)
+    }
+
+    /// A name: its schema in that column, and itself in the one behind it. Neither may be null.
+    pub fn qualified_name(&self, schema_column: usize) -> Result<QualifiedName, Error> {
+        Ok(QualifiedName::new(
+            self.get::<String>(schema_column)?,
+            self.get::<String>(schema_column + 1)?,
+        ))
     }
 }
 

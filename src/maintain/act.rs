@@ -254,10 +254,7 @@ fn free_name(
     loop {
         let name = next(&mut names);
         if !table::is_taken(schema, &name)? {
-            return Ok(QualifiedName {
-                schema: schema.to_owned(),
-                name,
-            });
+            return Ok(QualifiedName::new(schema, name));
         }
     }
 }

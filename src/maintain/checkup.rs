@@ -328,10 +328,10 @@ fn next_command(table: &Table, finding: &Finding) -> String {
         ),
         Next::LookAtRetention => call("SELECT * FROM ensure_partitions({name}, dry_run => true);"),
         Next::MakeDefault => {
-            let default = QualifiedName {
-                schema: table.name.schema.clone(),
-                name: Names::new([]).derive(&table.name.name, "default"),
-            };
+            let default = QualifiedName::new(
+                &table.name.schema,
+                Names::new([]).derive(&table.name.name, "default"),
+            );
             Sql::template("CREATE TABLE {default} PARTITION OF {name} DEFAULT;")
                 .name("default", &default)
                 .name("name", &table.name)

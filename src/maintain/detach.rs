@@ -167,7 +167,7 @@ fn put(oid: pg_sys::Oid, name: QualifiedName, schema: &str) -> Result<(), Error>
     for index in table::indexes(oid)? {
         if table::is_taken(schema, &index)? {
             run(Sql::template("ALTER INDEX {index} RENAME TO {free}")
-                .name("index", &in_schema(&name.schema, &index))
+                .name("index", &QualifiedName::new(&name.schema, &index))
                 .ident("free", &free_in_both(&name.schema, schema, &index)?))?;
         }
     }
@@ -179,15 +179,8 @@ fn put(oid: pg_sys::Oid, name: QualifiedName, schema: &str) -> Result<(), Error>
             .ident("free", &free))?;
     }
     run(Sql::template("ALTER TABLE {name} SET SCHEMA {schema}")
-        .name("name", &in_schema(&name.schema, &free))
+        .name("name", &QualifiedName::new(&name.schema, &free))
         .ident("schema", schema))
-}
-
-fn in_schema(schema: &str, name: &str) -> QualifiedName {
-    QualifiedName {
-        schema: schema.to_owned(),
-        name: name.to_owned(),
-    }
 }
 
 /// A name with a number that neither schema has: it is renamed in the one, and then put into the other.

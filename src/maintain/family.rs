@@ -64,10 +64,7 @@ mod tests {
     use super::*;
 
     fn unkept(count: u32) -> Unkept {
-        let name = |number| QualifiedName {
-            schema: "s".to_owned(),
-            name: format!("O'Neill {number}"),
-        };
+        let name = |number| QualifiedName::new("s", format!("O'Neill {number}"));
         Unkept((1..=count).map(name).collect())
     }
 

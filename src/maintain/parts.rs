@@ -53,10 +53,10 @@ impl Part {
     /// The name under which it is built. It says whose it is: whatever has it, and is invalid, was
     /// left by a build that did not end.
     pub fn working_name(&self) -> QualifiedName {
-        QualifiedName {
-            schema: self.leaf.schema.clone(),
-            name: format!("partman_rs_build_{}_{}", self.leaf.oid, self.index.oid),
-        }
+        QualifiedName::new(
+            &self.leaf.schema,
+            format!("partman_rs_build_{}_{}", self.leaf.oid, self.index.oid),
+        )
     }
 
     /// What a build that did not end has left.
@@ -82,10 +82,7 @@ impl Part {
     /// The statement that makes it on the partition alone, which is partitioned.
     fn outline(&self) -> Result<String, Error> {
         let relation = self.leaf.qualified_name();
-        let name = QualifiedName {
-            schema: self.leaf.schema.clone(),
-            name: self.free_name()?,
-        };
+        let name = QualifiedName::new(&self.leaf.schema, self.free_name()?);
         Ok(indexes::outline(
             &self.parent,
             &self.index,
@@ -143,10 +140,7 @@ impl Part {
                 lock::relation(above, Mode::AccessExclusive, guc::swap_lock_timeout());
             }
         }
-        let in_schema = |name: &str| QualifiedName {
-            schema: self.leaf.schema.clone(),
-            name: name.to_owned(),
-        };
+        let in_schema = |name: &str| QualifiedName::new(&self.leaf.schema, name);
         let leaf = self.leaf.qualified_name();
         let mut name = in_schema(&ready.name);
         if let (Some(constraint), None) = (&self.index.constraint, &ready.constraint) {
@@ -161,10 +155,7 @@ impl Part {
             db::run(&indexes::rename(&name, &wanted), &[])?;
             name = in_schema(&wanted);
         }
-        let of_table = QualifiedName {
-            schema: self.parent.schema.clone(),
-            name: self.index.name.clone(),
-        };
+        let of_table = QualifiedName::new(&self.parent.schema, &self.index.name);
         db::run(&indexes::attach(&of_table, &name), &[])?;
         Ok(true)
     }

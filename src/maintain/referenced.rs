@@ -101,10 +101,7 @@ fn keys_to(parent: pg_sys::Oid) -> Result<Vec<Key>, Error> {
             Ok(Key {
                 name: row.get(1)?,
                 target: row.get(2)?,
-                of: QualifiedName {
-                    schema: row.get(3)?,
-                    name: row.get(4)?,
-                },
+                of: row.qualified_name(3)?,
                 is_partitioned: row.get(5)?,
                 joined_by: row.get(6)?,
             })

@@ -55,10 +55,7 @@ fn differences(parent: pg_sys::Oid) -> Result<Vec<Difference>, Error> {
             parent: parent.to_u32(),
             kind: row.get(1)?,
             partition: row.get::<pg_sys::Oid>(2)?.to_u32(),
-            name: QualifiedName {
-                schema: row.get(3)?,
-                name: row.get(4)?,
-            },
+            name: row.qualified_name(3)?,
             has: row.find(5)?,
             wanted: row.find(6)?,
             object: row.find(7)?,
@@ -174,7 +171,7 @@ pub fn mark_indexes(table: &Facts, partition: &QualifiedName) -> Result<(), Erro
     {
         if let Some(name) = part_of(act::oid_of(partition)?, pg_sys::Oid::from(index.oid))? {
             let schema = partition.schema.clone();
-            for statement in indexes::targets(index, &QualifiedName { schema, name }) {
+            for statement in indexes::targets(index, &QualifiedName::new(schema, name)) {
                 db::run(&statement, &[])?;
             }
         }

@@ -295,10 +295,7 @@ mod tests {
     }
 
     fn named(name: &str) -> QualifiedName {
-        QualifiedName {
-            schema: "s".to_owned(),
-            name: name.to_owned(),
-        }
+        QualifiedName::new("s", name)
     }
 
     fn retirement() -> Retirement {

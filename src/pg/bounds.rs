@@ -5,6 +5,7 @@ use super::tuple::{self, Value};
 use crate::error::Error;
 use pgrx::pg_sys;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 /// How a table is partitioned by one column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +72,11 @@ impl Bounds {
                 return Ok(found);
             }
             let bounds = &*desc.boundinfo;
+            let places = partitions.iter().enumerate();
+            let places: HashMap<_, _> = places.map(|(place, oid)| (*oid, place)).collect();
             let place = |index: i32| {
                 let index = usize::try_from(index).ok()?;
-                let oid = *desc.oids.add(index);
-                partitions.iter().position(|other| *other == oid)
+                places.get(&*desc.oids.add(index)).copied()
             };
             let count = usize::try_from(bounds.ndatums).unwrap_or(0);
             found.bounds = (0..count)

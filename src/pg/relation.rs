@@ -53,14 +53,14 @@ impl Relation {
             let text =
                 |name: *const std::ffi::c_char| CStr::from_ptr(name).to_string_lossy().into_owned();
             let schema = pg_sys::get_namespace_name(form.relnamespace);
-            QualifiedName {
-                schema: if schema.is_null() {
+            QualifiedName::new(
+                if schema.is_null() {
                     String::new()
                 } else {
                     text(schema)
                 },
-                name: text(form.relname.data.as_ptr()),
-            }
+                text(form.relname.data.as_ptr()),
+            )
         }
     }
 

@@ -10,10 +10,7 @@ use super::twin;
 /// The name of a table's change log. It follows from the table, so that a trigger on one table can
 /// never write into the log of another.
 pub fn log_name(source: u32) -> QualifiedName {
-    QualifiedName {
-        schema: "partman_rs".to_owned(),
-        name: format!("change_log_{source}"),
-    }
+    QualifiedName::new("partman_rs", format!("change_log_{source}"))
 }
 
 /// The statement that makes the change log, empty; `identity` is the key that rows are known by.

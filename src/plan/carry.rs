@@ -27,14 +27,14 @@ pub fn steps(plan: &Plan, source: &Facts, twin: &Facts) -> Vec<Step> {
         );
     }
     for index in &twin.indexes {
-        let name = in_schema(&twin.schema, &index.name);
+        let name = QualifiedName::new(&twin.schema, &index.name);
         there.extend(comments::of_index(index, &name, &plan.twin));
     }
     for (column, twin_column) in source.columns.iter().zip(&twin.columns) {
         if let (Some(sequence), Some(own)) =
             (column.identity_sequence(), twin_column.identity_sequence())
         {
-            let name = in_schema(&own.schema, &own.name);
+            let name = QualifiedName::new(&own.schema, &own.name);
             wanted.push(comments::of_sequence(&sequence.comment, &name));
             there.push(comments::of_sequence(&own.comment, &name));
         }
@@ -44,11 +44,4 @@ pub fn steps(plan: &Plan, source: &Facts, twin: &Facts) -> Vec<Step> {
         steps.extend(dependents::changes(source, twin, plan));
     }
     steps
-}
-
-fn in_schema(schema: &str, name: &str) -> QualifiedName {
-    QualifiedName {
-        schema: schema.to_owned(),
-        name: name.to_owned(),
-    }
 }

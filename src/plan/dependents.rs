@@ -14,11 +14,12 @@ mod self_keys;
 
 pub use after::{after_renaming, before_renaming, locked_first, rebound, rebound_steps};
 pub use ahead::{ahead, changes, row_security_steps};
-pub use foreign_keys::{at_the_swap, key_steps, locked_for_keys, make as make_key, referenced};
-pub use incoming_keys::{Made, NAME_PREFIX, comparison, refused_by_key};
+pub use foreign_keys::{
+    at_the_swap, from_first_difference, key_steps, locked_for_keys, make as make_key, referenced,
+};
+pub use incoming_keys::{Made, NAME_PREFIX, refused_by_key};
 pub use manifest::{hanging_on, manifest};
 pub use refused::{refused, refused_by_publications, refused_extra, refused_key};
-pub use self_keys::missing_self_keys;
 
 use super::facts::Grant;
 use super::names::QualifiedName;
@@ -336,19 +337,13 @@ pub struct IncomingKey {
 
 impl ForeignKey {
     fn points_at(&self) -> QualifiedName {
-        QualifiedName {
-            schema: self.schema.clone(),
-            name: self.relation_name.clone(),
-        }
+        QualifiedName::new(&self.schema, &self.relation_name)
     }
 }
 
 impl View {
     fn qualified_name(&self) -> QualifiedName {
-        QualifiedName {
-            schema: self.schema.clone(),
-            name: self.name.clone(),
-        }
+        QualifiedName::new(&self.schema, &self.name)
     }
 }
 

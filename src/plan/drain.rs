@@ -192,10 +192,7 @@ pub fn swap_steps(
         "ALTER TABLE {from} RENAME TO {to}",
         "ALTER INDEX {from} RENAME TO {to}",
     );
-    let beside = |name: &str| QualifiedName {
-        schema: source.schema.clone(),
-        name: name.to_owned(),
-    };
+    let beside = |name: &str| QualifiedName::new(&source.schema, name);
     let mut steps = vec![
         step(detach(&parent.name, source))
             .locks(Mode::AccessExclusive, &parent.name)

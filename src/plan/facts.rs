@@ -121,6 +121,13 @@ pub struct Sequence {
     pub comment: Option<String>,
 }
 
+impl Sequence {
+    /// Its name, with its schema.
+    pub fn qualified_name(&self) -> QualifiedName {
+        QualifiedName::new(&self.schema, &self.name)
+    }
+}
+
 /// A CHECK constraint.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
@@ -238,10 +245,7 @@ impl Facts {
 
     /// Its name, with its schema.
     pub fn qualified_name(&self) -> QualifiedName {
-        QualifiedName {
-            schema: self.schema.clone(),
-            name: self.name.clone(),
-        }
+        QualifiedName::new(&self.schema, &self.name)
     }
 
     /// What it says of row-level security.

@@ -144,10 +144,7 @@ fn objects<'a>(facts: &'a Facts, tables: &'a str) -> Vec<(Object<'a>, &'a [Grant
     for column in &facts.columns {
         objects.push((Object::Column(tables, column), &column.grants));
         objects.extend(column.identity_sequence().map(|sequence| {
-            let name = QualifiedName {
-                schema: sequence.schema.clone(),
-                name: sequence.name.clone(),
-            };
+            let name = sequence.qualified_name();
             (Object::Sequence(name), sequence.grants.as_slice())
         }));
     }

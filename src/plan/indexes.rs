@@ -27,10 +27,7 @@ pub fn plan(
         .indexes
         .iter()
         .map(|index| {
-            let in_schema = |name: String| QualifiedName {
-                schema: twin.schema.clone(),
-                name,
-            };
+            let in_schema = |name: String| QualifiedName::new(&twin.schema, name);
             let twin_name = in_schema(names.derive(&index.name, "twin"));
             let leaves = partitions
                 .iter()

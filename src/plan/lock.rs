@@ -131,10 +131,7 @@ mod tests {
 
     #[test]
     fn locks_are_named_as_postgresql_names_them() {
-        let name = |name: &str| QualifiedName {
-            schema: "public".to_owned(),
-            name: name.to_owned(),
-        };
+        let name = |name: &str| QualifiedName::new("public", name);
         let locks = [
             Lock::on(Mode::AccessShare, &name("trades")),
             Lock::on_new(Mode::AccessExclusive, &name("trades_twin")).with_partitions(),

@@ -215,14 +215,10 @@ pub fn make(
     default_of: Option<Parent>,
 ) -> Plan {
     let mut names = Names::new(taken);
-    let in_schema = |names: &mut Names, base: &str, suffix: &str| QualifiedName {
-        schema: facts.schema.clone(),
-        name: names.derive(base, suffix),
+    let in_schema = |names: &mut Names, base: &str, suffix: &str| {
+        QualifiedName::new(&facts.schema, names.derive(base, suffix))
     };
-    let source = QualifiedName {
-        schema: facts.schema.clone(),
-        name: facts.name.clone(),
-    };
+    let source = facts.qualified_name();
     let twin = in_schema(&mut names, &facts.name, "twin");
     let retired = in_schema(&mut names, &facts.name, "retired");
 

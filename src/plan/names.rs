@@ -176,6 +176,16 @@ pub struct QualifiedName {
     pub name: String,
 }
 
+impl QualifiedName {
+    /// The name of an object in a schema, both as the catalog has them.
+    pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            schema: schema.into(),
+            name: name.into(),
+        }
+    }
+}
+
 impl fmt::Display for QualifiedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -65,10 +65,7 @@ mod tests {
             literal: key.to_string(),
         };
         Partition {
-            name: QualifiedName {
-                schema: "s".into(),
-                name: "p".into(),
-            },
+            name: QualifiedName::new("s", "p"),
             range: range.map(|(lower, upper)| (bound(lower), bound(upper))),
             value: None,
         }

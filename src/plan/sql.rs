@@ -82,10 +82,7 @@ mod tests {
 
     #[test]
     fn names_are_quoted_whatever_they_hold() {
-        let name = QualifiedName {
-            schema: "we\"ird. Näme".into(),
-            name: "x; DROP TABLE y--".into(),
-        };
+        let name = QualifiedName::new("we\"ird. Näme", "x; DROP TABLE y--");
         let sql = Sql::template("ALTER TABLE {table} RENAME TO {name}")
             .name("table", &name)
             .ident("name", "{table}")

@@ -31,17 +31,13 @@ pub fn plan_sequences(facts: &Facts, names: &mut Names) -> Vec<SequencePlan> {
     for column in &facts.columns {
         for sequence in &column.sequences {
             let mut derived = |suffix: &str| {
-                sequence.is_identity.then(|| QualifiedName {
-                    schema: sequence.schema.clone(),
-                    name: names.derive(&sequence.name, suffix),
+                sequence.is_identity.then(|| {
+                    QualifiedName::new(&sequence.schema, names.derive(&sequence.name, suffix))
                 })
             };
             plans.push(SequencePlan {
                 column: column.name.clone(),
-                name: QualifiedName {
-                    schema: sequence.schema.clone(),
-                    name: sequence.name.clone(),
-                },
+                name: sequence.qualified_name(),
                 twin_name: derived("twin"),
                 retired_name: derived("retired"),
                 parameters: sequence.parameters.clone(),
@@ -108,10 +104,7 @@ pub fn steps(
     let mut steps = Vec::new();
     for index in indexes {
         let template = "ALTER INDEX {from} RENAME TO {to}";
-        let old = QualifiedName {
-            schema: facts.schema.clone(),
-            name: index.name.clone(),
-        };
+        let old = QualifiedName::new(&facts.schema, &index.name);
         let aside = names.derive(&index.name, "retired");
         steps.push(rename(template, &old, &aside).locks(Mode::ShareUpdateExclusive, &old));
         steps.push(

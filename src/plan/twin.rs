@@ -3,7 +3,7 @@
 
 use super::Partition;
 use super::comments;
-use super::facts::{Column, Facts, NotNull};
+use super::facts::{Column, Facts, NotNull, Sequence};
 use super::lock::{Lock, Mode};
 use super::names::QualifiedName;
 use super::phase::Phase;
@@ -66,10 +66,7 @@ fn family(mode: Mode, twin: &QualifiedName) -> Lock {
 }
 
 fn create_twin(facts: &Facts, key: &Column, twin: &QualifiedName, strategy: &str) -> Step {
-    let source = QualifiedName {
-        schema: facts.schema.clone(),
-        name: facts.name.clone(),
-    };
+    let source = facts.qualified_name();
     // CHECK constraints, identity and indexes follow by statements of their own: LIKE would
     // forget that a constraint is NOT VALID, and would choose the names of sequences itself.
     let step = made(
@@ -99,10 +96,7 @@ fn drawn_from(facts: &Facts) -> Vec<QualifiedName> {
         .filter(|column| column.has_default)
         .flat_map(|column| &column.sequences)
         .filter(|sequence| !sequence.is_identity)
-        .map(|sequence| QualifiedName {
-            schema: sequence.schema.clone(),
-            name: sequence.name.clone(),
-        })
+        .map(Sequence::qualified_name)
         .collect()
 }
 

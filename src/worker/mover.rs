@@ -38,8 +38,7 @@ pub fn run(id: JobId) {
             Err(failure) => return fail(&outline, &failure),
         };
         if outline.phase == Phase::Reversible {
-            drop_retired_keys(&outline);
-            settle_incoming_keys(&outline);
+            tend_foreign_keys(&outline);
             if just_swapped {
                 gather_statistics(&outline);
             }
@@ -302,54 +301,42 @@ fn finish_if_due(job: &Outline) {
     }
 }
 
-/// So often the foreign keys of the retired table are tried to be dropped, before the next look at all
-/// jobs brings another worker.
-const KEY_TRIES: u32 = 20;
-
-/// Drops the foreign keys of the retired table, which do nothing any more. What they point at must be
-/// free for a moment.
-fn drop_retired_keys(job: &Outline) {
-    let mut memory = Memory::new();
-    let mut last = None;
-    for _ in 0..KEY_TRIES {
-        match foreign_keys::drop_retired(job.source, &job.retired.name) {
-            Ok(true) => return note(job, None),
-            Ok(false) => return,
-            Err(failure) if failure.is_transient() => {
-                last = Some(failure);
-                interrupts::nap(memory.back_off());
-            }
-            Err(failure) => {
-                report(job.id, &failure);
-                return note(job, Some(&failure));
-            }
+/// After the swap: drops the foreign keys of the retired table, which do nothing any more, and gives those that
+/// point at the result the names of those that pointed at the source, and validates them. What keeps it from doing
+/// so is told; the next look at all jobs brings another worker.
+fn tend_foreign_keys(job: &Outline) {
+    let outcomes = [
+        patiently(job, || {
+            foreign_keys::drop_retired(job.source, &job.retired.name)
+        }),
+        patiently(job, || incoming_keys::settle(job)),
+    ];
+    if let Some(failure) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
+        if !failure.is_transient() {
+            report(job.id, failure);
         }
+        note(job, Some(failure));
+    } else if outcomes.iter().any(|outcome| matches!(outcome, Ok(true))) {
+        // What kept this worker, or one before it, keeps nobody any more.
+        note(job, None);
     }
-    // What they point at is in use: the next worker that looks tries again.
-    note(job, last.as_ref());
 }
 
-/// Gives the foreign keys that point at the result the names of those that pointed at the source, and validates
-/// them. What keeps it from doing so is told; the next look at all jobs brings another worker.
-fn settle_incoming_keys(job: &Outline) {
+/// So often something that needs tables to be free for a moment is tried.
+const KEY_TRIES: u32 = 20;
+
+fn patiently(job: &Outline, step: impl Fn() -> Result<bool, Failure>) -> Result<bool, Failure> {
     let mut memory = Memory::new();
-    for attempt in 1..=KEY_TRIES {
-        match incoming_keys::settle(job) {
-            // What kept this worker, or one before it, keeps nobody any more.
-            Ok(true) => return note(job, None),
-            Ok(false) => return,
+    for _ in 1..KEY_TRIES {
+        match step() {
             Err(failure) if failure.is_transient() => {
                 note(job, Some(&failure));
-                if attempt < KEY_TRIES {
-                    interrupts::nap(memory.back_off());
-                }
+                interrupts::nap(memory.back_off());
             }
-            Err(failure) => {
-                note(job, Some(&failure));
-                return report(job.id, &failure);
-            }
+            outcome => return outcome,
         }
     }
+    step()
 }
 
 /// Completes the planner's statistics on the new table; without, those of the sample remain.

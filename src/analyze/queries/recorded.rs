@@ -56,10 +56,7 @@ pub fn read(names: &[String]) -> Result<Result<Vec<Recorded>, Unknown>, Error> {
         Some((_, Some(_), false)) => return Ok(Err(Unknown::NotReadable)),
         _ => return Ok(Err(Unknown::NotInstalled)),
     };
-    let view = QualifiedName {
-        schema,
-        name: "pg_stat_statements".to_owned(),
-    };
+    let view = QualifiedName::new(schema, "pg_stat_statements");
     let sql = Sql::template(RECORDED)
         .name("view", &view)
         .ident("time", &time)

@@ -118,10 +118,7 @@ impl Names {
     }
 
     fn named(&self, suffix: &str) -> QualifiedName {
-        QualifiedName {
-            schema: self.schema.clone(),
-            name: format!("{}{suffix}", self.stem),
-        }
+        QualifiedName::new(&self.schema, format!("{}{suffix}", self.stem))
     }
 
     fn twin(&self) -> QualifiedName {

@@ -6,10 +6,7 @@ fn leaf(kind: &str, number: u32, has: &str) -> Difference {
     Difference {
         kind: kind.to_owned(),
         partition: number,
-        name: QualifiedName {
-            schema: "s".to_owned(),
-            name: format!("we\"ird {number}"),
-        },
+        name: QualifiedName::new("s", format!("we\"ird {number}")),
         has: Some(has.to_owned()),
         ..Difference::default()
     }

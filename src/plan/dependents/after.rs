@@ -11,6 +11,7 @@ use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use crate::plan::step::Step;
 use crate::plan::twin::with_clause;
+use std::collections::BTreeSet;
 
 /// What goes before the names are exchanged, since its own name speaks of the table's.
 pub fn before_renaming(dependents: &Dependents) -> Vec<Step> {
@@ -168,17 +169,14 @@ pub fn rebound_steps(dependents: &Dependents) -> impl Iterator<Item = Step> {
 
 /// Relations that these statements lock, beside the table: who reads a view locks it first, and
 /// then the table.
-pub fn locked_first(dependents: &Dependents) -> Vec<u32> {
+pub fn locked_first(dependents: &Dependents) -> BTreeSet<u32> {
     let views = dependents.views.iter().map(|view| view.relation);
     let rules = dependents.rules_elsewhere.iter().map(|rule| rule.relation);
     let policies = dependents.policies_elsewhere.iter();
-    let mut all: Vec<u32> = views
+    views
         .chain(rules)
         .chain(policies.map(|policy| policy.relation))
-        .collect();
-    all.sort_unstable();
-    all.dedup();
-    all
+        .collect()
 }
 
 fn step(statement: Sql) -> Step {
@@ -279,22 +277,18 @@ fn replace_view(view: &View) -> Step {
 
 /// Rules and policies on other relations, which read or write the table.
 fn elsewhere(dependents: &Dependents) -> impl Iterator<Item = Step> {
-    let name = |schema: &String, name: &String| QualifiedName {
-        schema: schema.clone(),
-        name: name.clone(),
-    };
     let rules = dependents.rules_elsewhere.iter().map(move |rule| {
         let definition = rule.definition.strip_prefix("CREATE RULE");
         let definition = definition.unwrap_or(&rule.definition);
         step(Sql::template("CREATE OR REPLACE RULE{definition}").trusted("definition", definition))
             .locks(
                 Mode::AccessExclusive,
-                &name(&rule.schema, &rule.relation_name),
+                &QualifiedName::new(&rule.schema, &rule.relation_name),
             )
             .run_as(rule.owner)
     });
     let policies = dependents.policies_elsewhere.iter().map(move |policy| {
-        let relation = name(&policy.schema, &policy.relation_name);
+        let relation = QualifiedName::new(&policy.schema, &policy.relation_name);
         step(
             Sql::template("ALTER POLICY {name} ON {relation}{expressions}")
                 .ident("name", &policy.name)

@@ -208,10 +208,7 @@ impl Statistics {
     }
 
     fn in_schema(&self, name: String) -> QualifiedName {
-        QualifiedName {
-            schema: self.schema.clone(),
-            name,
-        }
+        QualifiedName::new(&self.schema, name)
     }
 
     /// The kinds, where they are not all: a single expression has none that could be named.

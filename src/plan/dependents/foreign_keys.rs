@@ -14,6 +14,7 @@ use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use crate::plan::step::Step;
+use std::collections::{BTreeMap, BTreeSet};
 
 const AT_REST: &str = "reads no row; what has to be done where it points at rests until the swap";
 
@@ -54,19 +55,17 @@ pub struct AtTheSwap {
 pub fn at_the_swap(facts: &Facts, twin: &QualifiedName, retired: &QualifiedName) -> AtTheSwap {
     let keys = &facts.dependents.foreign_keys;
     let incoming = &facts.dependents.incoming_keys;
-    let mut tables: Vec<(u32, QualifiedName)> = keys
+    let tables: BTreeMap<u32, QualifiedName> = keys
         .iter()
         .map(|key| (key.relation, key.points_at()))
         .chain(incoming.iter().map(|key| (key.relation, key.table())))
         .collect();
-    tables.sort_by_key(|(relation, _)| *relation);
-    tables.dedup();
-    let first = tables.iter().map(|(_, table)| {
+    let first = tables.values().map(|table| {
         let lock = Sql::template("LOCK TABLE ONLY {table} IN SHARE ROW EXCLUSIVE MODE");
         Step::new(Phase::Swapping, lock.name("table", table).build())
             .locks(Mode::ShareRowExclusive, table)
     });
-    let exchange = tables.iter().map(|(_, table)| {
+    let exchange = tables.values().map(|table| {
         let told = format!(
             "-- on {table}, disable the triggers of the foreign keys of {retired}, and enable those of {}",
             facts.qualified_name()
@@ -94,21 +93,29 @@ pub fn at_the_swap(facts: &Facts, twin: &QualifiedName, retired: &QualifiedName)
     }
 }
 
+/// What is to be dropped of the foreign keys that there are, and what is to be made, so that there are those that
+/// are wanted, in the order in which they act, which is that in which they were made: what differs, and all
+/// behind it, is made anew.
+pub fn from_first_difference<'a, There, Wanted>(
+    there: &'a [There],
+    wanted: &'a [Wanted],
+    is_same: impl Fn(&There, &Wanted) -> bool,
+) -> (&'a [There], &'a [Wanted]) {
+    let pairs = there.iter().zip(wanted);
+    let same = pairs.take_while(|(one, other)| is_same(one, other)).count();
+    (&there[same..], &wanted[same..])
+}
+
 /// The tables that the keys point at, in the order in which they are locked.
-pub fn referenced(keys: &[ForeignKey]) -> Vec<u32> {
-    let mut all: Vec<u32> = keys.iter().map(|key| key.relation).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
+pub fn referenced(keys: &[ForeignKey]) -> BTreeSet<u32> {
+    keys.iter().map(|key| key.relation).collect()
 }
 
 /// The tables whose triggers the swap enables and disables, in the order in which they are locked: those that
 /// the keys point at, and those whose keys point at the table.
-pub fn locked_for_keys(dependents: &Dependents) -> Vec<u32> {
+pub fn locked_for_keys(dependents: &Dependents) -> BTreeSet<u32> {
     let incoming = dependents.incoming_keys.iter();
     let mut all = referenced(&dependents.foreign_keys);
     all.extend(incoming.map(|key| key.relation));
-    all.sort_unstable();
-    all.dedup();
     all
 }

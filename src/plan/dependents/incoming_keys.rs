@@ -19,10 +19,7 @@ pub const NAME_PREFIX: &str = "partman_rs_key_";
 impl IncomingKey {
     /// The table that it belongs to.
     pub fn table(&self) -> QualifiedName {
-        QualifiedName {
-            schema: self.schema.clone(),
-            name: self.relation_name.clone(),
-        }
+        QualifiedName::new(&self.schema, &self.relation_name)
     }
 
     /// The name of its successor, until that one gets its own: it tells whose successor it is.
@@ -57,23 +54,13 @@ pub struct Made {
     pub rest: String,
 }
 
-/// What is to be dropped of the keys that there are, and what is to be made. Both lists are in the order in
-/// which they act, and so will be the result: what differs, and all behind it, is made anew.
-pub fn comparison<'a>(
-    there: &'a [Made],
-    wanted: &'a [IncomingKey],
-) -> (&'a [Made], &'a [IncomingKey]) {
-    let is_for = |made: &Made, key: &IncomingKey| {
-        made.relation == key.relation
-            && made.name == key.name_until_settled()
-            && made.rest == key.rest
-    };
-    let same = there
-        .iter()
-        .zip(wanted)
-        .take_while(|(made, key)| is_for(made, key))
-        .count();
-    (&there[same..], &wanted[same..])
+impl Made {
+    /// Whether it is the successor of that key, as that is now.
+    pub fn is_for(&self, key: &IncomingKey) -> bool {
+        self.relation == key.relation
+            && self.name == key.name_until_settled()
+            && self.rest == key.rest
+    }
 }
 
 /// What the worker itself runs for them, as told in the plan: ahead of the swap, and when all is done.
@@ -144,6 +131,7 @@ pub fn refused_by_key(facts: &Facts, attnum: i16) -> Vec<Blocker> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::dependents::from_first_difference;
     use proptest::prelude::*;
 
     fn key(oid: u32) -> IncomingKey {
@@ -178,10 +166,7 @@ mod tests {
 
     #[test]
     fn a_key_is_made_not_valid_and_for_the_twin() {
-        let twin = QualifiedName {
-            schema: "public".to_owned(),
-            name: "T twin".to_owned(),
-        };
+        let twin = QualifiedName::new("public", "T twin");
         assert_eq!(
             key(7).make(&key(7).table(), &twin),
             "ALTER TABLE public.items ADD CONSTRAINT partman_rs_key_7 FOREIGN KEY (a) REFERENCES \
@@ -199,9 +184,15 @@ mod tests {
     fn what_has_become_another_is_made_anew() {
         let wanted = [key(1), key(2)];
         let mut there = [made(&key(1)), made(&key(2))];
-        assert_eq!(comparison(&there, &wanted), (&[][..], &[][..]));
+        assert_eq!(
+            from_first_difference(&there, &wanted, Made::is_for),
+            (&[][..], &[][..])
+        );
         there[0].rest.push_str(" DEFERRABLE");
-        assert_eq!(comparison(&there, &wanted), (&there[..], &wanted[..]));
+        assert_eq!(
+            from_first_difference(&there, &wanted, Made::is_for),
+            (&there[..], &wanted[..])
+        );
     }
 
     proptest! {
@@ -213,7 +204,7 @@ mod tests {
         ) {
             let there: Vec<Made> = there[..has.min(6)].iter().map(|oid| made(&key(*oid))).collect();
             let wanted: Vec<IncomingKey> = wanted[..wants.min(6)].iter().map(|oid| key(*oid)).collect();
-            let (dropped, to_make) = comparison(&there, &wanted);
+            let (dropped, to_make) = from_first_difference(&there, &wanted, Made::is_for);
             let left = there.iter().filter(|one| !dropped.contains(one)).cloned();
             let result: Vec<Made> = left.chain(to_make.iter().map(made)).collect();
             prop_assert_eq!(result, wanted.iter().map(made).collect::<Vec<_>>());

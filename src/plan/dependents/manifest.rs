@@ -118,11 +118,7 @@ fn own_parts(facts: &Facts, key: Option<&Column>, items: &mut Items) {
     items.rebuilt("column", facts.columns.iter().map(|column| &column.name));
     for column in &facts.columns {
         for sequence in &column.sequences {
-            let name = QualifiedName {
-                schema: sequence.schema.clone(),
-                name: sequence.name.clone(),
-            }
-            .to_string();
+            let name = sequence.qualified_name().to_string();
             match sequence.is_identity {
                 true => items.add(
                     "sequence",
@@ -298,10 +294,7 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
         );
     }
     let on = |schema: &str, relation: &str, name: &str| {
-        let relation = QualifiedName {
-            schema: schema.to_owned(),
-            name: relation.to_owned(),
-        };
+        let relation = QualifiedName::new(schema, relation);
         format!("{name} on {relation}")
     };
     items.kept(

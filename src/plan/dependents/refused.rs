@@ -202,10 +202,7 @@ fn unmakeable(facts: &Facts) -> Vec<Blocker> {
             ))
         });
     let on = |schema: &String, relation: &String, name: &String| {
-        let relation = QualifiedName {
-            schema: schema.clone(),
-            name: relation.clone(),
-        };
+        let relation = QualifiedName::new(schema, relation);
         format!("{name} on {relation}")
     };
     let views = dependents.views.iter();

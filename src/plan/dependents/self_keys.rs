@@ -22,20 +22,10 @@ impl SelfKey {
             .build()
     }
 
-    fn is_like(&self, other: &SelfKey) -> bool {
+    /// Whether it is the same of another table, or of this one at another time.
+    pub fn is_like(&self, other: &SelfKey) -> bool {
         (&self.name, &self.head, &self.rest) == (&other.name, &other.head, &other.rest)
     }
-}
-
-/// What is to be dropped of the keys that the twin has, and what is to be made, so that it has the source's in the
-/// order in which they act: what differs, and all behind it, is made anew.
-pub fn missing_self_keys<'a>(
-    there: &'a [SelfKey],
-    wanted: &'a [SelfKey],
-) -> (&'a [SelfKey], &'a [SelfKey]) {
-    let pairs = there.iter().zip(wanted);
-    let same = pairs.take_while(|(one, other)| one.is_like(other)).count();
-    (&there[same..], &wanted[same..])
 }
 
 /// What the worker runs for them, as told in the plan.
@@ -52,6 +42,7 @@ pub(super) fn ahead_of_the_swap(facts: &Facts, twin: &QualifiedName) -> Vec<Step
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::dependents::from_first_difference;
 
     fn key(name: &str) -> SelfKey {
         SelfKey {
@@ -70,10 +61,7 @@ mod tests {
 
     #[test]
     fn a_key_to_itself_points_at_the_twin_on_the_twin() {
-        let twin = QualifiedName {
-            schema: "public".to_owned(),
-            name: "T twin".to_owned(),
-        };
+        let twin = QualifiedName::new("public", "T twin");
         assert_eq!(
             key("k").make(&twin),
             "ALTER TABLE public.\"T twin\" ADD CONSTRAINT k FOREIGN KEY (parent) REFERENCES \
@@ -90,7 +78,7 @@ mod tests {
         };
         let there = [key("a"), other, key("c")];
         assert_eq!(
-            missing_self_keys(&there, &wanted),
+            from_first_difference(&there, &wanted, SelfKey::is_like),
             (&there[1..], &wanted[1..])
         );
         // What only the source's has (its OID, its comment) is no difference.
@@ -99,7 +87,7 @@ mod tests {
             comment: Some("c".to_owned()),
             ..key("a")
         }];
-        let (dropped, made) = missing_self_keys(&there, &wanted);
+        let (dropped, made) = from_first_difference(&there, &wanted, SelfKey::is_like);
         assert_eq!((dropped.len(), made), (0, &wanted[1..]));
     }
 }

@@ -7,12 +7,10 @@ use crate::plan::fidelity::difference;
 use crate::plan::names::QualifiedName;
 use crate::plan::{Partition, Plan};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 fn name(name: &str) -> QualifiedName {
-    QualifiedName {
-        schema: "public".to_owned(),
-        name: name.to_owned(),
-    }
+    QualifiedName::new("public", name)
 }
 
 fn facts(dependents: Dependents) -> Facts {
@@ -282,7 +280,10 @@ fn foreign_keys_are_made_in_the_order_in_which_they_act() {
 #[test]
 fn what_foreign_keys_point_at_is_locked_once_and_in_one_order() {
     let source = with_keys(vec![key("c", 9), key("b", 7), key("a", 9)]);
-    assert_eq!(referenced(&source.dependents.foreign_keys), [7, 9]);
+    assert_eq!(
+        referenced(&source.dependents.foreign_keys),
+        BTreeSet::from([7, 9])
+    );
     let told = at_the_swap(&source, &name("t_twin"), &name("t_retired"));
     assert_eq!(
         statements(told.first),

@@ -174,10 +174,7 @@ fn literals_follow_postgresql() {
 
 #[test]
 fn qualified_names_display_quoted() {
-    let name = |schema: &str, name: &str| QualifiedName {
-        schema: schema.to_owned(),
-        name: name.to_owned(),
-    };
+    let name = |schema: &str, name: &str| QualifiedName::new(schema, name);
     assert_eq!(name("public", "trades").to_string(), "public.trades");
     assert_eq!(
         name("My Schema", WEIRD).to_string(),
