@@ -1,6 +1,7 @@
 //! Beginning and ending the capture of changes.
 
-use super::{as_owner, change_log, open_source, snapshot};
+use super::definition::{check_definition, open_source};
+use super::{as_owner, change_log, snapshot};
 use crate::catalog::copy_range;
 use crate::catalog::job::{self, Job};
 use crate::catalog::table;
@@ -51,7 +52,7 @@ pub fn begin(job: &Job) -> Result<(), Failure> {
         let (file, blocks) = (source.file_number(), source.blocks());
         // DDL wants the table closed; the lock stays.
         drop(source);
-        super::check_definition(job)?;
+        check_definition(job)?;
         // After a fresh start the capture may be there already. What its log says is all older
         // than the lock. The triggers stay: dropping them would want a harder lock than is held.
         change_log::drop_log(job.source)?;

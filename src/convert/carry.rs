@@ -1,9 +1,8 @@
 //! Carrying over to the twin what may change on the source while it is converted: privileges and
 //! comments.
 
-use super::{
-    Memory, as_owner, check_twin, compare_definitions, definition_now, run_step, twin_altered,
-};
+use super::definition::{check_twin, compare_definitions, definition_now, twin_altered};
+use super::{Memory, as_owner, run_step};
 use crate::catalog::job::{self, Job};
 use crate::catalog::table;
 use crate::error::Error;

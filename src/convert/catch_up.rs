@@ -4,9 +4,10 @@
 use super::apply_rows::{self, Applied, Time};
 use super::change_log::ChangeLog;
 use super::copy::lost_log;
+use super::definition::open_source;
 use super::routing::Routing;
 use super::snapshot::Snapshot;
-use super::{apply_keys, as_owner, batch, open_source};
+use super::{apply_keys, as_owner, batch};
 use crate::catalog::job::{self, Job};
 use crate::catalog::{copy_range, leaf};
 use crate::error::Error;

@@ -2,12 +2,13 @@
 //! the range done. Any number of workers may copy at once, in any order.
 #![allow(unsafe_code, reason = "reads heap tuples")]
 
+use super::as_owner;
 use super::change_log::ChangeLog;
+use super::definition::open_source;
 use super::layout::Layout;
 use super::leaves::LeafWriters;
 use super::routing::Routing;
 use super::scan::HeapScan;
-use super::{as_owner, open_source};
 use crate::catalog::copy_range::{self, BlockRange, Copied, Share};
 use crate::catalog::job::Job;
 use crate::catalog::leaf;

@@ -1,5 +1,6 @@
 //! What hung on the source, made again on the result under the lock of the swap, and compared.
 
+use super::definition::twin_altered;
 use super::{as_owner, run_step};
 use crate::catalog::job::Job;
 use crate::catalog::table;
@@ -44,7 +45,7 @@ pub fn check(job: &Job, result: pg_sys::Oid, source: &Facts) -> Result<(), Error
         return Ok(());
     }
     let Some(now) = as_owner(job, || table::whole(result))? else {
-        return Err(super::twin_altered(job));
+        return Err(twin_altered(job));
     };
     match fidelity::difference(source, &now, &job.plan) {
         None => Ok(()),

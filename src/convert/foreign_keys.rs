@@ -5,6 +5,7 @@
 //! its rows below SQL, and they do not fire. The triggers on the table that it points at see to it that
 //! what is pointed at stays, or follows: these are what is put to rest.
 
+use super::definition::twin_altered;
 use super::{as_owner, relation_oid, run_step};
 use crate::catalog::as_bookkeeper;
 use crate::catalog::foreign_key::{self, ForeignKey, Trigger};
@@ -55,13 +56,13 @@ pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
         Ok::<bool, Error>(made == wanted)
     };
     match job.plan.default_of {
-        None if !has_them(twin)? => Err(super::twin_altered(job)),
+        None if !has_them(twin)? => Err(twin_altered(job)),
         None => fire(twin, false),
         Some(_) => job.plan.partitions.iter().try_for_each(|partition| {
             let leaf = relation_oid(&partition.name)?;
             match has_them(leaf)? {
                 true => leave_to_the_table(leaf),
-                false => Err(super::twin_altered(job)),
+                false => Err(twin_altered(job)),
             }
         }),
     }

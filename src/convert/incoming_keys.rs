@@ -5,6 +5,7 @@
 //! the twin is not complete. Those on the twin need not be: rows get into it, and out of it, below SQL.
 //! The swap exchanges which of the two acts, under a lock on the key's table that keeps writers out.
 
+use super::definition::twin_altered;
 use crate::catalog::incoming_key::{self, Key, Superseded};
 use crate::catalog::job::{self, Job, Outline};
 use crate::catalog::{foreign_key, table};
@@ -80,7 +81,7 @@ fn make_one(job: &Job, twin: pg_sys::Oid, key: &IncomingKey) -> Result<(), Error
     // The statement went by names, and no lock on a table keeps its schema from changing its name.
     match incoming_key::find(relation, &key.name_until_settled(), twin)? {
         Some(oid) => set_firing(&incoming_key::checks_of(Key { oid, relation })?, false),
-        None => Err(super::twin_altered(job)),
+        None => Err(twin_altered(job)),
     }
 }
 

@@ -15,6 +15,7 @@ mod carry;
 pub mod catch_up;
 mod change_log;
 pub mod copy;
+pub mod definition;
 mod fidelity;
 pub mod foreign_keys;
 pub mod incoming_keys;
@@ -34,7 +35,7 @@ mod swap;
 mod verify;
 
 use crate::catalog::job::{self, Job, Outline};
-use crate::catalog::{copy_range, decoding, leaf, table};
+use crate::catalog::{copy_range, decoding, leaf};
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
@@ -44,14 +45,14 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
-use crate::plan::facts::{Facts, describe_change};
+use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use crate::plan::step::Step;
-use crate::plan::{blockers, dependents};
 use catch_up::{Pace, Round, Targets};
 use copy::Progress;
+use definition::{check_capture, check_twin, compare_definitions, definition_now};
 use onlookers::Onlookers;
 use pgrx::{PgSqlErrorCode, pg_sys};
 use std::time::{Duration, Instant};
@@ -500,31 +501,6 @@ fn is_time_to_try_anyway(memory: &mut Memory) -> bool {
     is_time
 }
 
-/// Opens the source of a job in this mode. It must still exist, belong to the same owner, and
-/// have the columns that the twin was made with: all that handles its rows relies on that.
-fn open_source(job: &Job, mode: Mode) -> Result<Relation, Error> {
-    let source = Relation::try_open(job.source, mode).ok_or_else(|| Error::SourceGone {
-        relation: job.source_name.clone(),
-    })?;
-    let altered = |what: &str| Error::SourceAltered {
-        relation: job.source_name.clone(),
-        detail: format!("What changed: {what}."),
-    };
-    if source.owner() != job.owner {
-        return Err(altered("its owner"));
-    }
-    let columns = source.columns();
-    let expected = &job.definition.columns;
-    let same = columns.len() == expected.len()
-        && columns.iter().zip(expected).all(|(column, expected)| {
-            (column.number, column.type_oid.to_u32()) == (expected.attnum, expected.type_oid)
-        });
-    if !same {
-        return Err(altered("its columns"));
-    }
-    Ok(source)
-}
-
 /// Runs work as the table's owner, who can gain nothing by it, whatever policies it forces upon itself: a
 /// foreign key that is made looks at rows of both tables.
 fn as_owner<T>(job: &Outline, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
@@ -566,86 +542,6 @@ pub fn drop_tables(tables: &[(pg_sys::Oid, QualifiedName)]) -> Result<(), Error>
             purpose: "dropping it: its schema has just got another name",
         }),
     }
-}
-
-/// Refuses to go on where the source is not any more what the plan was made for, but for what is
-/// carried over at the swap.
-pub fn check_definition(job: &Job) -> Result<(), Error> {
-    compare_definitions(job, &definition_now(job)?)
-}
-
-fn definition_now(job: &Job) -> Result<Facts, Error> {
-    let facts = acting_as(job.owner, Restriction::SecurityRestricted, || {
-        table::whole(job.source)
-    })?;
-    facts
-        .map(|facts| facts.definition())
-        .ok_or_else(|| Error::SourceGone {
-            relation: job.source_name.clone(),
-        })
-}
-
-fn compare_definitions(job: &Job, now: &Facts) -> Result<(), Error> {
-    let comparable = |facts: &Facts| match job.plan.default_of {
-        None => facts.without_carried().without_dependents(),
-        // Of a default partition nothing is made again.
-        Some(_) => facts.without_carried(),
-    };
-    let changed = |detail| {
-        Err(Error::DefinitionChanged {
-            relation: job.source_name.clone(),
-            detail,
-        })
-    };
-    let (before, after) = (comparable(&job.definition), comparable(now));
-    if before != after {
-        return changed(describe_change(&before, &after));
-    }
-    // Something may hang on it by now that nobody can make again.
-    let mut refused = dependents::refused(now);
-    refused.extend(blockers::undetermined(now, job.plan.key.attnum));
-    refused.extend(dependents::refused_by_key(now, job.plan.key.attnum));
-    refused.extend(dependents::refused_by_publications(
-        now,
-        job.plan.key.attnum,
-    ));
-    match refused.is_empty() {
-        true => Ok(()),
-        false => {
-            let facts: Vec<String> = refused.into_iter().map(|blocker| blocker.fact).collect();
-            changed(facts.join("\n"))
-        }
-    }
-}
-
-/// Refuses to go on where somebody touched the twin or its leaves.
-pub fn check_twin(job: &Job) -> Result<(), Error> {
-    let Some(twin) = job.twin else {
-        return Ok(());
-    };
-    match job.twin_shape == Some(table::twin_shape(twin)?) {
-        true => Ok(()),
-        false => Err(twin_altered(job)),
-    }
-}
-
-fn twin_altered(job: &Job) -> Error {
-    Error::TwinAltered {
-        relation: job.source_name.clone(),
-        twin: job.plan.twin.name.clone(),
-    }
-}
-
-/// Refuses to go on where somebody touched the capture triggers: changes may have been missed.
-fn check_capture(job: &Job) -> Result<(), Error> {
-    let now = table::capture_triggers(job.source)?;
-    if job.capture_triggers.as_deref() == Some(now.as_str()) {
-        return Ok(());
-    }
-    Err(Error::SourceAltered {
-        relation: job.source_name.clone(),
-        detail: "The triggers that capture its changes were altered or dropped.".to_owned(),
-    })
 }
 
 /// The OID of a relation that must exist.

@@ -1,6 +1,7 @@
 //! Making the twin: partitioned, empty, inert.
 
-use super::{as_owner, foreign_keys, incoming_keys, open_source, relation_oid, run_step};
+use super::definition::{check_definition, open_source};
+use super::{as_owner, foreign_keys, incoming_keys, relation_oid, run_step};
 use crate::catalog::job::{self, Job, Outline};
 use crate::catalog::{decoding, leaf, table};
 use crate::db;
@@ -21,7 +22,7 @@ pub fn make_twin(job: &Job) -> Result<(), Failure> {
     unit(|| {
         // ACCESS SHARE on the source, while the twin is made after its image.
         let _source = open_source(job, Mode::AccessShare)?;
-        super::check_definition(job)?;
+        check_definition(job)?;
         as_owner(job, || {
             job.plan
                 .prepare

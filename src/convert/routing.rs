@@ -1,6 +1,6 @@
 //! Which partition of the twin takes a row.
 
-use super::twin_altered;
+use super::definition::twin_altered;
 use crate::catalog::job::Job;
 use crate::catalog::table;
 use crate::error::Error;

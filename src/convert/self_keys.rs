@@ -15,7 +15,8 @@
 //! transaction commits. Nobody else writes to the twin, and this worker applies nothing meanwhile: that waits
 //! in the log. Rows get into the twin below SQL: the triggers of its keys do not fire until the swap.
 
-use super::{as_owner, twin_altered};
+use super::as_owner;
+use super::definition::twin_altered;
 use crate::catalog::job::Job;
 use crate::catalog::self_key;
 use crate::convert::foreign_keys::drop_statement;

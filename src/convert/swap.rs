@@ -2,11 +2,11 @@
 
 use super::apply_rows::Time;
 use super::catch_up::{Drained, Pace, Targets, drain};
-use super::routing::Routing;
-use super::{
-    as_owner, capture, compare_definitions, definition_now, fidelity, foreign_keys, incoming_keys,
-    open_source, run_step,
+use super::definition::{
+    check_capture, compare_definitions, definition_now, open_source, twin_altered,
 };
+use super::routing::Routing;
+use super::{as_owner, capture, fidelity, foreign_keys, incoming_keys, run_step};
 use crate::catalog::decoding;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
@@ -113,7 +113,7 @@ fn attempt_alone(
     if !job.plan.loosening.is_empty() {
         lock::relation(twin, Mode::AccessExclusive, patience.lock);
         if !table::is_twin_whole(twin, &job.plan.twin, &targets.leaves)? {
-            return Err(super::twin_altered(job));
+            return Err(twin_altered(job));
         }
         // Each partition likewise. As long as nothing that others use is locked, nobody waits.
         as_owner(job, || job.plan.loosening.iter().try_for_each(run_step))?;
@@ -167,7 +167,7 @@ fn attempt_alone(
     if job.plan.loosening.is_empty()
         && !table::is_twin_whole(twin, &job.plan.twin, &targets.leaves)?
     {
-        return Err(super::twin_altered(job));
+        return Err(twin_altered(job));
     }
     let limit = (patience.drain.as_secs_f64() / pace.seconds_per_entry) as usize;
     match drain(
@@ -192,7 +192,7 @@ fn attempt_alone(
     }
     let now = definition_now(job)?;
     compare_definitions(job, &now)?;
-    super::check_capture(job)?;
+    check_capture(job)?;
     if carried != Some(&now) {
         return Ok(Attempt::TooMuchWaits {
             transaction: current_id(),
@@ -219,7 +219,7 @@ fn attempt_alone(
         Some(parent) => is_named(pg_sys::Oid::from(parent.oid), &parent.name),
     };
     if !reached || !is_named(job.source, &job.plan.retired) {
-        return Err(super::twin_altered(job));
+        return Err(twin_altered(job));
     }
     foreign_keys::exchange(job.source, twin)?;
     incoming_keys::exchange(job, twin)?;

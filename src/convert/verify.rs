@@ -7,13 +7,14 @@
 //! be equal. `docs/internals/verify.md` has the argument.
 #![allow(unsafe_code, reason = "reads heap tuples")]
 
+use super::batch;
 use super::catch_up::Targets;
 use super::change_log::ChangeLog;
 use super::copy::lost_log;
+use super::definition::open_source;
 use super::layout::Layout;
 use super::routing::{self, Routing};
 use super::scan::HeapScan;
-use super::{batch, open_source};
 use crate::catalog::job::Job;
 use crate::error::Error;
 use crate::failpoint::failpoint;

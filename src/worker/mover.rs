@@ -5,9 +5,9 @@ use crate::catalog::job::{self, Job, JobId, Outline};
 use crate::catalog::request::{self, Action};
 use crate::catalog::table;
 use crate::convert::copy::{Progress, copy_next};
+use crate::convert::definition::{check_definition, check_twin};
 use crate::convert::{
-    Memory, Next, advance, cancel, check_definition, check_twin, foreign_keys, incoming_keys,
-    index, statistics, take_over,
+    Memory, Next, advance, cancel, foreign_keys, incoming_keys, index, statistics, take_over,
 };
 use crate::error::Error;
 use crate::pg::transaction::{Failure, unit};
