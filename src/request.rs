@@ -7,7 +7,7 @@ mod key;
 mod offer;
 mod prospect;
 
-pub use drain::{Drain, drain};
+pub use drain::{Drain, drain, pointing};
 pub use key::{
     SessionZone, as_key, earlier, interval, key_type, lattice, now, zone_without_meaning,
 };
@@ -160,6 +160,11 @@ fn converted_beside(facts: &Facts) -> Result<Vec<Blocker>, Error> {
     let linked: BTreeSet<u32> = out
         .chain(dependents.incoming_keys.iter().map(|key| key.relation))
         .collect();
+    converted(linked)
+}
+
+/// Of tables that foreign keys link with one, those that are being converted.
+fn converted(linked: BTreeSet<u32>) -> Result<Vec<Blocker>, Error> {
     let mut found = Vec::new();
     for relation in linked {
         let job = job::find(pg_sys::Oid::from(relation))?;

@@ -53,21 +53,34 @@ fn all(table: pg_sys::Oid, only_at_rest: bool) -> Result<Vec<ForeignKey>, Error>
     )
 }
 
-/// Those that point at a partition, by itself or because they point at its table: names, and the tables that
-/// have them.
-pub fn pointing_at(partition: pg_sys::Oid) -> Result<Vec<(String, QualifiedName)>, Error> {
+/// A foreign key that points at a partition, by itself or because it points at its table.
+pub struct Pointing {
+    pub key: pg_sys::Oid,
+    pub name: String,
+    /// The table that has it.
+    pub table: QualifiedName,
+    /// At what it points by itself.
+    pub target: pg_sys::Oid,
+}
+
+/// Those that point at a partition.
+pub fn pointing_at(partition: pg_sys::Oid) -> Result<Vec<Pointing>, Error> {
     db::rows(
         "WITH RECURSIVE pointing AS ( \
-           SELECT k.oid, k.conname, k.conrelid, k.conparentid FROM pg_constraint k \
+           SELECT k.oid, k.conname, k.conrelid, k.confrelid, k.conparentid FROM pg_constraint k \
             WHERE k.contype = 'f' AND k.confrelid = $1 \
-            UNION SELECT k.oid, k.conname, k.conrelid, k.conparentid FROM pg_constraint k JOIN pointing p ON k.oid = p.conparentid) \
-         SELECT p.conname::text, n.nspname::text, c.relname::text FROM pointing p \
+            UNION SELECT k.oid, k.conname, k.conrelid, k.confrelid, k.conparentid FROM pg_constraint k JOIN pointing p ON k.oid = p.conparentid) \
+         SELECT p.conname::text, n.nspname::text, c.relname::text, p.oid, p.confrelid FROM pointing p \
            JOIN pg_class c ON c.oid = p.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
           WHERE p.conparentid = 0 ORDER BY p.conname, p.conrelid::regclass::text",
         &[partition.into()],
         |row| {
-            let table = row.qualified_name(2)?;
-            Ok((row.get(1)?, table))
+            Ok(Pointing {
+                key: row.get(4)?,
+                name: row.get(1)?,
+                table: row.qualified_name(2)?,
+                target: row.get(5)?,
+            })
         },
     )
 }

@@ -265,6 +265,8 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
 }
 
 /// Moves a job to another phase. Every other move than a legal one is refused.
+///
+/// What it waited for is of no interest any more, but for rows that violate a foreign key: they go on to do so.
 pub fn transition(job: &Outline, next: Phase) -> Result<(), Error> {
     if !job.phase.may_become(next) {
         return Err(Error::Internal(format!(
@@ -282,7 +284,8 @@ pub fn transition(job: &Outline, next: Phase) -> Result<(), Error> {
                                                                  + extract(epoch FROM clock_timestamp() - phase_at)), \
                     (last_error, last_error_detail, last_error_hint, last_sqlstate) = ( \
                         SELECT last_error, last_error_detail, last_error_hint, last_sqlstate \
-                         WHERE $2 IN ('failed', 'cancelling', 'cancelled')), \
+                         WHERE $2 IN ('failed', 'cancelling', 'cancelled') \
+                            OR $2 = 'finished' AND last_sqlstate = '23503'), \
                     resume_phase = CASE WHEN $2 IN ('paused', 'failed') THEN coalesce(resume_phase, phase) END, \
                     copy_started_at = CASE WHEN $2 = 'copying' AND phase = 'capturing' \
                                            THEN clock_timestamp() ELSE copy_started_at END, \
@@ -586,6 +589,27 @@ pub fn note_keys_to_validate(
             &[id.0.into(), source.into(), twin.into(), NAME_PREFIX.into()],
         )
         .map(drop)
+    })
+}
+
+/// Notes foreign keys that are to be validated.
+pub fn set_keys_to_validate(id: JobId, keys: &[pg_sys::Oid]) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET keys_to_validate = $2 WHERE id = $1",
+            &[id.0.into(), keys.to_vec().into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Whether a foreign key is to be validated after some conversion.
+pub fn is_to_be_validated(key: pg_sys::Oid) -> Result<bool, Error> {
+    as_bookkeeper(|| {
+        db::value(
+            "SELECT EXISTS (SELECT FROM partman_rs.job WHERE $1 = ANY (keys_to_validate))",
+            &[key.into()],
+        )
     })
 }
 

@@ -257,12 +257,12 @@ fn drop_one(key: Key, patience: Duration) -> Result<(), Error> {
 
 /// What a relation that is locked is called, and whose it is; `None` where it is gone. Closed again: DDL wants
 /// it closed.
-fn named(relation: pg_sys::Oid, mode: Mode) -> Option<(QualifiedName, pg_sys::Oid)> {
+pub fn named(relation: pg_sys::Oid, mode: Mode) -> Option<(QualifiedName, pg_sys::Oid)> {
     Relation::try_open(relation, mode).map(|open| (open.name(), open.owner()))
 }
 
-/// Whatever policies the tables force upon their owners: validating a key looks at rows of both.
-fn as_its_owner(owner: pg_sys::Oid, statement: &str) -> Result<(), Error> {
+/// Runs a statement about a key, whatever policies the tables force upon their owners: validating a key looks at rows of both.
+pub fn as_its_owner(owner: pg_sys::Oid, statement: &str) -> Result<(), Error> {
     acting_as(owner, Restriction::SecurityRestrictedAllRows, || {
         db::run(statement, &[]).map(drop)
     })

@@ -16,6 +16,7 @@ pub mod catch_up;
 mod change_log;
 pub mod copy;
 pub mod definition;
+mod exchanged_keys;
 mod fidelity;
 pub mod foreign_keys;
 pub mod incoming_keys;

@@ -5,6 +5,7 @@ use super::catch_up::{Drained, Pace, Targets, drain};
 use super::definition::{
     check_capture, compare_definitions, definition_now, open_source, twin_altered,
 };
+use super::exchanged_keys::Exchanged;
 use super::routing::Routing;
 use super::{as_owner, capture, fidelity, foreign_keys, incoming_keys, run_step};
 use crate::catalog::decoding;
@@ -24,7 +25,7 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit, unit_if};
-use crate::plan::dependents::{locked_first, locked_for_keys, referenced};
+use crate::plan::dependents::{locked_first, locked_for_keys};
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
@@ -108,6 +109,7 @@ fn attempt_alone(
     // ACCESS EXCLUSIVE on the twin, which nobody else uses, until the end of this transaction:
     // leaves neither come nor go.
     let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
+    let exchanged = Exchanged::of(job)?;
     // Before it loses its partitions.
     let mut routing = Routing::of(job, &targets.leaves)?;
     if !job.plan.loosening.is_empty() {
@@ -137,21 +139,25 @@ fn attempt_alone(
     // too. Who deletes from the source what other rows point at asks the other way around only where that
     // cascades (else for ROW SHARE): such a one, met between its two locks, waits for us, and we for it;
     // then our time is up long before its deadlock_timeout, and the next attempt meets another moment.
-    // Of a table whose default partition the source is, likewise what its keys point at: attaching and
-    // detaching its partitions makes triggers there.
-    let locked = match &job.plan.default_of {
-        None => carried.map(|facts| locked_for_keys(&facts.dependents)),
-        Some(parent) => Some(referenced(&parent.foreign_keys)),
+    // Of a table whose default partition the source is, likewise what foreign keys link it with.
+    let locked: Vec<(pg_sys::Oid, Mode)> = match (&exchanged, carried) {
+        (Some(exchanged), _) => exchanged.tables(),
+        (None, Some(facts)) => (locked_for_keys(&facts.dependents).into_iter())
+            .map(|relation| (pg_sys::Oid::from(relation), Mode::ShareRowExclusive))
+            .collect(),
+        (None, None) => Vec::new(),
     };
-    for relation in locked.unwrap_or_default() {
-        let relation = pg_sys::Oid::from(relation);
-        lock::relation(relation, Mode::ShareRowExclusive, patience.lock);
+    for (relation, mode) in locked {
+        lock::relation(relation, mode, patience.lock);
     }
     if let Some(parent) = &job.plan.default_of {
         // ACCESS EXCLUSIVE on the table whose default partition the source is, likewise:
         // exchanging one wants it. Parent before partition, as queries ask.
         let parent = pg_sys::Oid::from(parent.oid);
         lock::relation(parent, Mode::AccessExclusive, patience.lock);
+    }
+    if let Some(exchanged) = &exchanged {
+        exchanged.lock_partitions(patience.lock)?;
     }
     // ACCESS EXCLUSIVE on the source, until the end of this transaction (milliseconds): from
     // here on nobody reads or writes it, so that what is applied below is the end of the
@@ -193,7 +199,11 @@ fn attempt_alone(
     let now = definition_now(job)?;
     compare_definitions(job, &now)?;
     check_capture(job)?;
-    if carried != Some(&now) {
+    let are_the_same = match &exchanged {
+        Some(exchanged) => exchanged.are_the_same()?,
+        None => true,
+    };
+    if carried != Some(&now) || !are_the_same {
         return Ok(Attempt::TooMuchWaits {
             transaction: current_id(),
         });
@@ -201,6 +211,9 @@ fn attempt_alone(
     drop(source);
     failpoint("swap:before_rename")?;
     depend::not_on_extension(twin)?;
+    if let Some(exchanged) = &exchanged {
+        exchanged.drop_all()?;
+    }
     as_owner(job, || {
         fidelity::clear(job, &now)?;
         job.plan.swap.iter().try_for_each(run_step)?;
@@ -221,8 +234,13 @@ fn attempt_alone(
     if !reached || !is_named(job.source, &job.plan.retired) {
         return Err(twin_altered(job));
     }
+    if let Some(exchanged) = &exchanged {
+        exchanged.make_again()?;
+    }
     foreign_keys::exchange(job.source, twin)?;
-    incoming_keys::exchange(job, twin)?;
+    if job.plan.default_of.is_none() {
+        incoming_keys::exchange(job, twin)?;
+    }
     subscription::hand_over(job.source, twin)?;
     // The last of the log is applied: what is written from here on is new to subscribers.
     decoding::take_in(&targets.leaves)?;
@@ -268,12 +286,16 @@ pub fn long_holders(job: &Job) -> Result<Vec<String>, Failure> {
     let parent = job.plan.default_of.as_ref();
     let parent = parent.map_or(pg_sys::InvalidOid, |parent| pg_sys::Oid::from(parent.oid));
     unit(|| {
+        let exchanged = Exchanged::of(job)?;
+        let fully = exchanged.map(|exchanged| exchanged.locked_fully());
+        let mut fully = fully.transpose()?.unwrap_or_default();
+        fully.extend([job.source, parent]);
         as_bookkeeper(|| {
             db::rows(
                 "SELECT DISTINCT format('process %s (%s, transaction open since %s)', a.pid, a.application_name, a.xact_start) \
                    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
                   WHERE l.locktype = 'relation' AND l.granted \
-                    AND (l.relation IN ($1, $2) \
+                    AND (l.relation = ANY ($2) \
                          OR (l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.relation IN ( \
                                SELECT k.confrelid FROM pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'f' \
                                 UNION ALL \
@@ -281,7 +303,7 @@ pub fn long_holders(job: &Job) -> Result<Vec<String>, Failure> {
                     AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
                     AND a.pid <> pg_backend_pid() \
                     AND a.xact_start < clock_timestamp() - interval '500 milliseconds'",
-                &[job.source.into(), parent.into()],
+                &[job.source.into(), fully.into()],
                 |row| row.get(1),
             )
         })

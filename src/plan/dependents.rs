@@ -19,7 +19,9 @@ pub use foreign_keys::{
 };
 pub use incoming_keys::{Made, NAME_PREFIX, refused_by_key};
 pub use manifest::{hanging_on, manifest};
-pub use refused::{refused, refused_by_publications, refused_extra, refused_key};
+pub use refused::{
+    refused, refused_by_publications, refused_extra, refused_incoming_key, refused_key,
+};
 
 use super::facts::Grant;
 use super::names::QualifiedName;

@@ -5,7 +5,7 @@ use crate::catalog::{foreign_key, table};
 use crate::error::Error;
 use crate::guc;
 use crate::plan::blockers::{self, Blocker};
-use crate::plan::dependents::{self, Dependents, Publication};
+use crate::plan::dependents::{self, Dependents, IncomingKey, Publication};
 use crate::plan::estimate::Estimate;
 use crate::plan::facts::Facts;
 use crate::plan::interval::KeyType;
@@ -133,13 +133,7 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
     for key in &parent.foreign_keys {
         found.extend(dependents::refused_key(&facts.owner_name, key));
     }
-    let pointing = foreign_key::pointing_at(default)?;
-    found.extend(pointing.into_iter().map(|(name, table)| {
-        Blocker::fact(format!(
-            "Foreign key \"{name}\" of table {table} points at table \"{}\", and would be violated while the default partition is exchanged.",
-            parent.name.name
-        ))
-    }));
+    found.extend(pointing(pg_sys::Oid::from(parent.oid), default)?.1);
     let owner = table::name_and_owner(pg_sys::Oid::from(parent.oid))?.map(|(_, owner)| owner);
     if owner != Some(pg_sys::Oid::from(facts.owner)) {
         found.push(Blocker::with_hint(
@@ -151,4 +145,64 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
         ));
     }
     Ok(found)
+}
+
+/// Of the foreign keys that point at a table by itself, each is made for each of its partitions under the lock:
+/// with 500 of them 0.4 s for one key. It grows with their square, since PostgreSQL gives each part of a key the next
+/// name that is free, and begins with the first.
+const MOST_PARTS: usize = 500;
+
+/// The foreign keys of other tables that point at a table whose default partition is to be exchanged, in the order
+/// in which they act, and what keeps them from being dropped and made again.
+pub fn pointing(
+    parent: pg_sys::Oid,
+    default: pg_sys::Oid,
+) -> Result<(Vec<IncomingKey>, Vec<Blocker>), Error> {
+    let pointing = foreign_key::pointing_at(default)?;
+    if pointing.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let facts = table::facts(parent)?.ok_or_else(|| Error::NoRelation {
+        oid: parent.to_u32(),
+    })?;
+    let keys = facts.dependents.incoming_keys;
+    let relations: Vec<pg_sys::Oid> = table::tree(parent)?;
+    let mut found = Vec::new();
+    for key in pointing {
+        let known = keys.iter().find(|one| one.oid == key.key.to_u32());
+        let what = format!("Foreign key \"{}\" of table {}", key.name, key.table);
+        match known {
+            Some(known) if relations.contains(&pg_sys::Oid::from(known.relation)) => {
+                found.push(Blocker::fact(format!(
+                    "{what}, which is a partition of table \"{}\", points at that table.",
+                    facts.name
+                )));
+            }
+            Some(known) => found.extend(dependents::refused_incoming_key(known)),
+            None if key.target == default => found.push(Blocker::fact(format!(
+                "{what} points at the default partition itself."
+            ))),
+            None if key.target == parent => found.push(Blocker::fact(format!(
+                "{what} points at the table that it belongs to: PostgreSQL would look through all of it while nobody can use it."
+            ))),
+            None => found.push(Blocker::fact(format!(
+                "{what} points at a table of which table \"{}\" is a partition, and PostgreSQL would not let go of the default partition.",
+                facts.name
+            ))),
+        }
+    }
+    let partitions = relations.len() - 1;
+    if keys.len() * partitions > MOST_PARTS {
+        found.push(Blocker::with_hint(
+            format!(
+                "Table \"{}\" has {partitions} partitions, and foreign keys of other tables that point at it: {}. They would be made again for each partition while nobody can use the table, and no more than {MOST_PARTS} in all are.",
+                facts.name,
+                keys.len()
+            ),
+            "ALTER TABLE … DROP CONSTRAINT …, until rows are moved; then ADD CONSTRAINT … NOT VALID, and VALIDATE CONSTRAINT ….",
+        ));
+    }
+    let linked = keys.iter().map(|key| key.relation).collect();
+    found.extend(super::converted(linked)?);
+    Ok((keys, found))
 }

@@ -329,7 +329,10 @@ WITH
              'rest', regexp_replace(substr(written.text, length(concat(head.text, r.name)) + 1), ' NOT VALID$', ''),
              'referenced', array_to_json(k.confkey),
              'is_valid', k.convalidated,
-             'acts', (SELECT coalesce(bool_and(t.tgenabled = 'O'), true) FROM pg_trigger t WHERE t.tgconstraint = k.oid),
+             -- Also on the partitions of either table.
+             'acts', (WITH RECURSIVE part AS (
+                          SELECT k.oid UNION ALL SELECT p.oid FROM pg_constraint p JOIN part ON p.conparentid = part.oid)
+                      SELECT coalesce(bool_and(t.tgenabled = 'O'), true) FROM pg_trigger t JOIN part ON t.tgconstraint = part.oid),
              'owner_may_reference', has_schema_privilege(e.relowner, r.relnamespace, 'USAGE')
                AND has_schema_privilege(e.relowner, n.oid, 'USAGE')
                AND (has_table_privilege(e.relowner, r.oid, 'REFERENCES')

@@ -27,20 +27,32 @@ impl IncomingKey {
         format!("{NAME_PREFIX}{}", self.oid)
     }
 
-    /// The statement that makes its successor. NOT ENFORCED, which there is since 18, is never valid.
+    /// The statement that makes its successor.
     pub fn make(&self, table: &QualifiedName, twin: &QualifiedName) -> String {
+        self.make_as(&self.name_until_settled(), table, twin)
+    }
+
+    /// The statement that makes it again, as it was.
+    pub fn make_again(&self, table: &QualifiedName, points_at: &QualifiedName) -> String {
+        self.make_as(&self.name, table, points_at)
+    }
+
+    /// NOT ENFORCED, which there is since 18, is never valid.
+    fn make_as(&self, name: &str, table: &QualifiedName, points_at: &QualifiedName) -> String {
         let not_valid = match self.rest.ends_with("NOT ENFORCED") {
             true => "",
             false => " NOT VALID",
         };
-        Sql::template("ALTER TABLE {table} ADD CONSTRAINT {name} {head}{twin}{rest}{not_valid}")
-            .name("table", table)
-            .ident("name", &self.name_until_settled())
-            .trusted("head", &self.head)
-            .name("twin", twin)
-            .trusted("rest", &self.rest)
-            .trusted("not_valid", not_valid)
-            .build()
+        Sql::template(
+            "ALTER TABLE {table} ADD CONSTRAINT {name} {head}{points_at}{rest}{not_valid}",
+        )
+        .name("table", table)
+        .ident("name", name)
+        .trusted("head", &self.head)
+        .name("points_at", points_at)
+        .trusted("rest", &self.rest)
+        .trusted("not_valid", not_valid)
+        .build()
     }
 }
 

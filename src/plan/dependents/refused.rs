@@ -127,7 +127,7 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
         found.extend(refused_self_key(facts, key));
     }
     for key in &dependents.incoming_keys {
-        found.extend(refused_incoming(key));
+        found.extend(refused_incoming_key(key));
     }
     for publication in &dependents.publications {
         if facts.is_unlogged() {
@@ -342,7 +342,8 @@ fn disabled(name: &str) -> Blocker {
     )
 }
 
-fn refused_incoming(key: &IncomingKey) -> Vec<Blocker> {
+/// What keeps a foreign key of another table from being made again, by that table's owner.
+pub fn refused_incoming_key(key: &IncomingKey) -> Vec<Blocker> {
     let mut found = Vec::new();
     let (name, table) = (&key.name, key.table());
     if key.is_of_partitioned {

@@ -116,6 +116,24 @@ const KEYS: &str = "SELECT format('%s: %s %s %s %s', k.conrelid::regclass, k.con
 const TRIGGERS: &str =
     "SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('items'::regclass, 'payments'::regclass)";
 
+/// With all rows in the default partition of a table that has no other.
+const IN_DEFAULT: &str = "
+    ALTER TABLE items DROP CONSTRAINT items_order_id_fkey;
+    ALTER TABLE payments DROP CONSTRAINT payments_order_id_fkey;
+    ALTER TABLE orders RENAME TO orders_default;
+    ALTER INDEX orders_pkey RENAME TO orders_default_pkey;
+    CREATE TABLE orders (LIKE orders_default INCLUDING ALL) PARTITION BY RANGE (id);
+    ALTER TABLE orders ATTACH PARTITION orders_default DEFAULT;
+    ALTER TABLE items ADD CONSTRAINT items_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE ON UPDATE CASCADE;
+    ALTER TABLE payments ADD CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders DEFERRABLE INITIALLY DEFERRED;
+    COMMENT ON CONSTRAINT items_order_id_fkey ON items IS 'of an order';";
+const DRAINED: &str =
+    "SELECT count(*) FROM partman_rs.run WHERE action = 'drain' AND outcome = 'drained'";
+const COMMENTED: &str = "SELECT count(*) FROM pg_description d JOIN pg_constraint k ON k.oid = d.objoid
+    WHERE d.classoid = 'pg_constraint'::regclass AND k.conname = 'items_order_id_fkey' AND d.description = 'of an order'";
+/// Rows in the default partition that have a partition of their own by now.
+const MISPLACED: &str = "SELECT count(*) FROM orders_default WHERE id BETWEEN 0 AND 20000";
+
 /// A server under load.
 struct Stage {
     cluster: Arc<Cluster>,
@@ -126,10 +144,18 @@ struct Stage {
 
 impl Stage {
     fn new() -> Stage {
+        Stage::of(&[TABLES])
+    }
+
+    fn in_default() -> Stage {
+        Stage::of(&[TABLES, IN_DEFAULT])
+    }
+
+    fn of(tables: &[&str]) -> Stage {
         let cluster = Arc::new(builder("1h").start());
         let mut admin = cluster.connect();
         must(&mut admin, "CREATE EXTENSION pg_partman_rs");
-        must(&mut admin, TABLES);
+        tables.iter().for_each(|sql| must(&mut admin, sql));
         let load = Load::start(&cluster, &KINDS);
         load.await_more(20);
         Stage {
@@ -144,6 +170,16 @@ impl Stage {
         Conversion::of("orders", "id", "5000")
             .start(&mut self.admin)
             .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    }
+
+    /// All rows lie in the default partition of a table that has no other, and those that need not stay there are
+    /// moved out of it. In one transaction: a policy that the worker sees, it acts upon.
+    fn drain(&mut self) {
+        must(
+            &mut self.admin,
+            "SELECT set_partition_policy('orders', '5000', premake => 1);
+             SELECT ensure_partitions('orders');",
+        );
     }
 
     fn await_more(&self) {
@@ -233,6 +269,74 @@ fn incoming_keys_hold_when_the_conversion_is_taken_back() {
         let job = conversion::job(&mut stage.admin, "orders");
         job.is_none_or(|job| job.phase == "cancelled")
     });
+    stage.end();
+}
+
+fn hold_while_rows_move(killed_at: Option<&str>) {
+    let mut stage = Stage::in_default();
+    let before = stage.cluster.incarnation().expect("the server runs");
+    if let Some(point) = killed_at {
+        Failpoints::of(&stage.cluster).set(point, Action::Kill);
+    }
+    stage.drain();
+    if killed_at.is_some() {
+        stage.cluster.await_crash_restart(&before);
+        stage.admin = stage.cluster.connect();
+    }
+    poll::expect("the default partition to be drained", PATIENCE, || {
+        number(&mut stage.admin, DRAINED) == 1
+    });
+    stage.await_more();
+    stage.await_keys();
+    let unfinished = "SELECT count(*) FROM partman_rs.conversions WHERE phase <> 'finished'";
+    poll::expect("the end of it", PATIENCE, || {
+        number(&mut stage.admin, unfinished) == 0
+    });
+    assert_eq!(number(&mut stage.admin, COMMENTED), 1);
+    assert_eq!(number(&mut stage.admin, MISPLACED), 0);
+    stage.end();
+}
+
+#[test]
+fn incoming_keys_hold_while_rows_move_out_of_a_default_partition() {
+    hold_while_rows_move(None);
+}
+
+#[test]
+fn incoming_keys_hold_when_the_worker_is_killed_while_it_exchanges_the_default_partition() {
+    hold_while_rows_move(Some("swap:before_commit"));
+}
+
+#[test]
+fn incoming_keys_hold_when_the_worker_is_killed_after_it_exchanged_the_default_partition() {
+    hold_while_rows_move(Some("swap:after_commit"));
+}
+
+#[test]
+fn incoming_keys_hold_when_the_worker_is_killed_between_two_that_it_validates_after_the_exchange() {
+    hold_while_rows_move(Some("foreign_keys:validated"));
+}
+
+/// Who reads a table that has a key is waited for, and named; who comes after him is not held up for longer than the
+/// lock is tried.
+#[test]
+fn a_long_reader_of_what_points_at_the_table_is_named_and_waited_for() {
+    let mut stage = Stage::in_default();
+    let mut reader = stage.cluster.connect();
+    must(&mut reader, "BEGIN; SELECT count(*) FROM items");
+    stage.drain();
+    let told = "SELECT count(*) FROM partman_rs.conversions WHERE last_error_detail LIKE 'The swap waits for process %'";
+    poll::expect("the reader to be named", PATIENCE, || {
+        number(&mut stage.admin, told) == 1
+    });
+    stage.await_more();
+    assert_eq!(number(&mut stage.admin, DRAINED), 0);
+    assert_eq!(texts(&mut stage.admin, KEYS, &[]), stage.keys);
+    must(&mut reader, "COMMIT");
+    poll::expect("the default partition to be drained", PATIENCE, || {
+        number(&mut stage.admin, DRAINED) == 1
+    });
+    stage.await_keys();
     stage.end();
 }
 
