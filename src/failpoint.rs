@@ -7,7 +7,7 @@
 #[cfg(feature = "failpoints")]
 /// All points, in the order in which a conversion passes them; at last those of maintenance, and of foreign keys that point
 /// at the table.
-pub const NAMES: [&str; 29] = [
+pub const NAMES: [&str; 30] = [
     "prepare:before_commit",
     "prepare:after_commit",
     "capture:before_commit",
@@ -37,6 +37,7 @@ pub const NAMES: [&str; 29] = [
     "foreign_keys:named",
     "foreign_keys:validated",
     "foreign_keys:of_itself",
+    "foreign_keys:in_the_swap",
 ];
 
 #[cfg(not(feature = "failpoints"))]

@@ -99,6 +99,34 @@ pub fn triggers_elsewhere(table: pg_sys::Oid) -> Result<Vec<Trigger>, Error> {
     db::rows(&sql, &[table.into()], read_trigger)
 }
 
+/// Likewise, with those on the partitions of these, which belong to parts of the keys.
+pub fn all_triggers_elsewhere(table: pg_sys::Oid) -> Result<Vec<Trigger>, Error> {
+    let sql = format!(
+        "WITH RECURSIVE parts AS ( \
+           SELECT k.oid FROM pg_constraint k \
+            WHERE k.conrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid \
+            UNION ALL SELECT k.oid FROM parts p JOIN pg_constraint k ON k.conparentid = p.oid AND k.conrelid = $1) \
+         {TRIGGERS} \
+           FROM parts p \
+           JOIN pg_trigger t ON t.tgconstraint = p.oid AND t.tgrelid <> $1 \
+           JOIN pg_class c ON c.oid = t.tgrelid \
+           JOIN pg_namespace n ON n.oid = c.relnamespace \
+          ORDER BY p.oid, t.oid"
+    );
+    db::rows(&sql, &[table.into()], read_trigger)
+}
+
+/// The partitions of a table, in the order in which they are locked, each with whether it has partitions itself; also
+/// one that is being detached.
+pub fn partitions_of(table: pg_sys::Oid) -> Result<Vec<(pg_sys::Oid, bool)>, Error> {
+    db::rows(
+        "SELECT c.oid, c.relkind = 'p' FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+          WHERE i.inhparent = $1 ORDER BY c.oid",
+        &[table.into()],
+        |row| Ok((row.get(1)?, row.get(2)?)),
+    )
+}
+
 /// The beginning of a query for triggers `t` on tables `c` in schemas `n`, which [`read_trigger`] reads.
 pub const TRIGGERS: &str = "SELECT t.oid, c.oid, n.nspname::text, c.relname::text, t.tgname::text ";
 

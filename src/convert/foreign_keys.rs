@@ -1,6 +1,9 @@
 //! Foreign keys of the twin and of the source: at any time those of one of them act, and never those
 //! of both.
 //!
+//! Those that are made with the twin rest until the swap. Where one points at a partitioned table, all of them are
+//! made in the transaction of the swap, and the source's dropped in it (see `made_in_the_swap`).
+//!
 //! Of a foreign key, the triggers on its own table see to it that a new row points at one; the twin gets
 //! its rows below SQL, and they do not fire. The triggers on the table that it points at see to it that
 //! what is pointed at stays, or follows: these are what is put to rest.
@@ -17,9 +20,13 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
-use crate::pg::trigger;
-use crate::plan::dependents::referenced;
+use crate::pg::{constraint, trigger};
+use crate::plan::dependents::{
+    ForeignKey as Key, add_key, key_comments, made_in_the_swap, referenced,
+};
+use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
+use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
 use std::collections::BTreeSet;
@@ -28,6 +35,9 @@ use std::time::Duration;
 /// Gives the twin, which is empty, the foreign keys of the source, at rest. Where rows are moved out of a
 /// default partition, each partition of the twin gets those of the table instead.
 pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
+    if are_made_in_the_swap(job) {
+        return Ok(());
+    }
     let wanted = match &job.plan.default_of {
         None => &job.definition.dependents.foreign_keys,
         Some(parent) => &parent.foreign_keys,
@@ -43,29 +53,81 @@ pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
         );
     }
     as_owner(job, || job.plan.foreign_keys.iter().try_for_each(run_step))?;
-    // The statements went by names, and no lock on a table keeps its schema from changing its name.
-    let keys = wanted.iter();
-    let mut wanted: Vec<(String, u32)> = keys.map(|key| (key.name.clone(), key.relation)).collect();
-    wanted.sort();
-    let has_them = |table| {
-        let made = foreign_key::of(table)?;
-        let mut made: Vec<(String, u32)> = (made.into_iter())
-            .map(|key| (key.name, key.referenced.to_u32()))
-            .collect();
-        made.sort();
-        Ok::<bool, Error>(made == wanted)
-    };
     match job.plan.default_of {
-        None if !has_them(twin)? => Err(twin_altered(job)),
+        None if !has(twin, wanted)? => Err(twin_altered(job)),
         None => fire(twin, false),
         Some(_) => job.plan.partitions.iter().try_for_each(|partition| {
             let leaf = relation_oid(&partition.name)?;
-            match has_them(leaf)? {
+            match has(leaf, wanted)? {
                 true => leave_to_the_table(leaf),
                 false => Err(twin_altered(job)),
             }
         }),
     }
+}
+
+/// Whether a table has these keys: statements went by names, and no lock on a table keeps its schema from
+/// changing its name.
+fn has(table: pg_sys::Oid, wanted: &[Key]) -> Result<bool, Error> {
+    let keys = wanted.iter();
+    let mut wanted: Vec<(String, u32)> = keys.map(|key| (key.name.clone(), key.relation)).collect();
+    let made = foreign_key::of(table)?;
+    let mut made: Vec<(String, u32)> = (made.into_iter())
+        .map(|key| (key.name, key.referenced.to_u32()))
+        .collect();
+    wanted.sort();
+    made.sort();
+    Ok(made == wanted)
+}
+
+/// Whether the transaction of the swap makes them: one that ends otherwise must be taken back.
+pub fn are_made_in_the_swap(job: &Job) -> bool {
+    job.plan.default_of.is_none() && made_in_the_swap(&job.definition.dependents.foreign_keys)
+}
+
+/// Gives the twin, with its rows, the keys of the source, if that is left to the transaction of the swap. What they
+/// point at is locked so that nobody writes there, and partitions neither come nor go. PostgreSQL would look at all
+/// rows; when this transaction ends they are the source's, which its keys have seen.
+///
+/// Before the source is locked: this takes as long as making their triggers does.
+pub fn make(job: &Job, twin: pg_sys::Oid, now: Option<&Facts>) -> Result<(), Error> {
+    if !are_made_in_the_swap(job) {
+        return Ok(());
+    }
+    let wanted = &job.definition.dependents.foreign_keys;
+    // SHARE ROW EXCLUSIVE on the twin and its leaves, which nobody else uses, until the end of this transaction.
+    as_owner(job, || {
+        (wanted.iter())
+            .try_for_each(|key| constraint::add_without_looking(&add_key(key, &job.plan.twin)))?;
+        let comments = now.map(|now| key_comments(now, &job.plan.twin, Phase::Swapping));
+        comments.iter().flatten().try_for_each(run_step)
+    })?;
+    match has(twin, wanted)? {
+        true => Ok(()),
+        false => Err(twin_altered(job)),
+    }
+}
+
+/// Locks a table that a foreign key links with the source, and its partitions, which have triggers of the key,
+/// too. SHARE ROW EXCLUSIVE at least, until the end of this transaction: no writer is there then, nor checks that one has
+/// left to the end of his transaction; partitions neither come nor go.
+pub fn lock_with_partitions(
+    table: pg_sys::Oid,
+    mode: Mode,
+    patience: Duration,
+) -> Result<(), Error> {
+    lock::relation(table, mode, patience);
+    // Parents before partitions, as queries ask.
+    let mut parents = vec![table];
+    while let Some(parent) = parents.pop() {
+        for (partition, has_partitions) in foreign_key::partitions_of(parent)? {
+            lock::relation(partition, mode, patience);
+            if has_partitions {
+                parents.push(partition);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Takes the triggers of a new table's foreign keys from the tables that they point at, where they have just been
@@ -77,8 +139,19 @@ fn leave_to_the_table(leaf: pg_sys::Oid) -> Result<(), Error> {
 
 /// Puts the keys of the source to rest, and lets those of the twin act. What they point at is locked
 /// so that nobody writes there.
-pub fn exchange(source: pg_sys::Oid, twin: pg_sys::Oid) -> Result<(), Error> {
-    fire(source, false)?;
+///
+/// Where those of the twin have just been made, and act, those of the source are dropped: at rest they would get
+/// triggers that fire on each partition that comes.
+pub fn exchange(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
+    if are_made_in_the_swap(job) {
+        let triggers = foreign_key::all_triggers_elsewhere(job.source)?;
+        (triggers.iter()).try_for_each(|trigger| trigger::unmake(trigger.oid, trigger.table))?;
+        for key in foreign_key::of(job.source)? {
+            constraint::drop(key.oid);
+        }
+        return Ok(());
+    }
+    fire(job.source, false)?;
     fire(twin, true)
 }
 

@@ -91,10 +91,14 @@ pub fn attempt(
     patience: &Patience,
 ) -> Result<Attempt, Failure> {
     // Where the twin has lost its partitions and the swap does not come about, it gets them back: all
-    // is taken back, what was applied, too. The next round applies it again.
+    // is taken back, what was applied, too. The next round applies it again. Likewise where it has got its
+    // foreign keys.
     unit_if(
         || attempt_alone(job, targets, pace, carried, compiled, patience),
-        |attempt| *attempt == Attempt::Swapped || job.plan.loosening.is_empty(),
+        |attempt| {
+            let is_kept = job.plan.loosening.is_empty() && !foreign_keys::are_made_in_the_swap(job);
+            *attempt == Attempt::Swapped || is_kept
+        },
     )
 }
 
@@ -148,8 +152,10 @@ fn attempt_alone(
         (None, None) => Vec::new(),
     };
     for (relation, mode) in locked {
-        lock::relation(relation, mode, patience.lock);
+        foreign_keys::lock_with_partitions(relation, mode, patience.lock)?;
     }
+    foreign_keys::make(job, twin, carried)?;
+    failpoint("foreign_keys:in_the_swap")?;
     if let Some(parent) = &job.plan.default_of {
         // ACCESS EXCLUSIVE on the table whose default partition the source is, likewise:
         // exchanging one wants it. Parent before partition, as queries ask.
@@ -237,7 +243,7 @@ fn attempt_alone(
     if let Some(exchanged) = &exchanged {
         exchanged.make_again()?;
     }
-    foreign_keys::exchange(job.source, twin)?;
+    foreign_keys::exchange(job, twin)?;
     if job.plan.default_of.is_none() {
         incoming_keys::exchange(job, twin)?;
     }

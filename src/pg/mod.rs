@@ -4,6 +4,7 @@
 
 pub mod bounds;
 pub mod cluster;
+pub mod constraint;
 pub mod depend;
 pub mod disk;
 pub mod function;

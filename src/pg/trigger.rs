@@ -3,10 +3,11 @@
 use crate::error::Error;
 use pgrx::pg_sys;
 
-/// Undoes the making of a trigger on a table, by the transaction that has made it: nobody else has seen it.
+/// Undoes the making of a trigger on a table.
 ///
 /// PostgreSQL itself would lock the table ACCESS EXCLUSIVE for that, lest somebody is about to run the
-/// trigger. The caller has the lock with which it was made, which keeps writers out.
+/// trigger. The caller has the lock with which it was made, SHARE ROW EXCLUSIVE, which keeps writers out: those, too,
+/// who have left it to the end of their transaction. It does for ENABLE and DISABLE TRIGGER; readers run none.
 pub fn unmake(trigger: pg_sys::Oid, table: pg_sys::Oid) -> Result<(), Error> {
     // SAFETY: what PostgreSQL does to drop a trigger, but for that lock: its row goes, what it depends on is
     // forgotten, and the table's triggers are read anew. The row is valid until the end of the scan, which

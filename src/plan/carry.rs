@@ -14,8 +14,11 @@ pub fn steps(plan: &Plan, source: &Facts, twin: &Facts) -> Vec<Step> {
     let mut steps = grants::changes(source, twin, &plan.twin, &plan.partitions);
     let mut wanted = comments::of_table(source, &plan.twin);
     let mut there = comments::of_table(twin, &plan.twin);
-    wanted.extend(comments::of_foreign_keys(source, &plan.twin));
-    there.extend(comments::of_foreign_keys(twin, &plan.twin));
+    // Those that are made in the swap get theirs there.
+    if !dependents::made_in_the_swap(&source.dependents.foreign_keys) {
+        wanted.extend(comments::of_foreign_keys(source, &plan.twin));
+        there.extend(comments::of_foreign_keys(twin, &plan.twin));
+    }
     wanted.extend(comments::of_self_keys(source, twin, &plan.twin));
     there.extend(comments::of_self_keys(twin, twin, &plan.twin));
     for index in &source.indexes {

@@ -15,12 +15,14 @@ mod self_keys;
 pub use after::{after_renaming, before_renaming, locked_first, rebound, rebound_steps};
 pub use ahead::{ahead, changes, row_security_steps};
 pub use foreign_keys::{
-    at_the_swap, from_first_difference, key_steps, locked_for_keys, make as make_key, referenced,
+    add as add_key, at_the_swap, comment_steps as key_comments, from_first_difference, key_steps,
+    locked_for_keys, made_in_the_swap, make as make_key, referenced,
 };
 pub use incoming_keys::{Made, NAME_PREFIX, refused_by_key};
 pub use manifest::{hanging_on, manifest};
 pub use refused::{
     refused, refused_by_publications, refused_extra, refused_incoming_key, refused_key,
+    refused_key_of_partitions,
 };
 
 use super::facts::Grant;

@@ -193,6 +193,7 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         .chain(std::iter::once(drop_log));
     make_keys
         .chain(lock_referenced)
+        .chain(keys.made.into_iter().map(Listed::from))
         .chain(std::iter::once(lock_source))
         .chain(under_lock.map(Listed::from))
 }

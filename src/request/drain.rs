@@ -132,6 +132,7 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
     }
     for key in &parent.foreign_keys {
         found.extend(dependents::refused_key(&facts.owner_name, key));
+        found.extend(dependents::refused_key_of_partitions(key));
     }
     found.extend(pointing(pg_sys::Oid::from(parent.oid), default)?.1);
     let owner = table::name_and_owner(pg_sys::Oid::from(parent.oid))?.map(|(_, owner)| owner);

@@ -301,7 +301,10 @@ WITH
              'is_to_unlogged', e.relpersistence = 'u' AND e.oid <> wanted.oid,
              'definition', pg_get_constraintdef(k.oid),
              'needs_validation', NOT k.convalidated AND current_setting('server_version_num')::int < 180000,
-             'acts', (SELECT coalesce(bool_and(t.tgenabled = 'O'), true) FROM pg_trigger t WHERE t.tgconstraint = k.oid),
+             -- Also on the partitions of what it points at.
+             'acts', (WITH RECURSIVE parts AS (
+                        SELECT k.oid UNION ALL SELECT p.oid FROM parts JOIN pg_constraint p ON p.conparentid = parts.oid AND p.conrelid = k.conrelid)
+                      SELECT coalesce(bool_and(t.tgenabled = 'O'), true) FROM parts JOIN pg_trigger t ON t.tgconstraint = parts.oid),
              'owner_may_reference', has_schema_privilege(r.relowner, n.oid, 'USAGE')
                AND (has_table_privilege(r.relowner, e.oid, 'REFERENCES')
                     OR (SELECT bool_and(has_column_privilege(r.relowner, e.oid, a, 'REFERENCES')) FROM unnest(k.confkey) a)),

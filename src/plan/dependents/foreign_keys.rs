@@ -6,7 +6,7 @@
 //! pointed at. The swap enables them, and disables those of the source's. What the twin then holds are
 //! the rows of the source, which its key has seen: nothing is to be validated.
 
-use super::{Dependents, ForeignKey, incoming_keys, self_keys};
+use super::{Dependents, ForeignKey, IncomingKey, incoming_keys, self_keys};
 use crate::plan::comments;
 use crate::plan::facts::Facts;
 use crate::plan::lock::{Lock, Mode};
@@ -14,31 +14,47 @@ use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use crate::plan::step::Step;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 const AT_REST: &str = "reads no row; what has to be done where it points at rests until the swap";
 
+/// Whether the keys are made in the swap; else when the twin is. All of them or none: the order in which they act
+/// is that in which they are made.
+pub fn made_in_the_swap(keys: &[ForeignKey]) -> bool {
+    keys.iter().any(|key| key.is_to_partitioned)
+}
+
 /// The statements that give the empty twin the keys of the source, with their comments.
 pub fn key_steps(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
+    if made_in_the_swap(&facts.dependents.foreign_keys) {
+        return Vec::new();
+    }
     let make = facts.dependents.foreign_keys.iter().map(|key| {
         make(key, twin)
             .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions())
             .note(AT_REST)
     });
-    make.chain(comments::steps(
-        Phase::Prepared,
-        comments::of_foreign_keys(facts, twin),
-    ))
-    .collect()
+    make.chain(comment_steps(facts, twin, Phase::Prepared))
+        .collect()
+}
+
+/// The statements that give them their comments.
+pub fn comment_steps(facts: &Facts, twin: &QualifiedName, phase: Phase) -> Vec<Step> {
+    comments::steps(phase, comments::of_foreign_keys(facts, twin)).collect()
 }
 
 /// Makes a key on a new table.
 pub fn make(key: &ForeignKey, table: &QualifiedName) -> Step {
-    let statement = Sql::template("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+    Step::new(Phase::Prepared, add(key, table)).locks(Mode::ShareRowExclusive, &key.points_at())
+}
+
+/// The statement that makes a key on another table.
+pub fn add(key: &ForeignKey, table: &QualifiedName) -> String {
+    Sql::template("ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
         .name("table", table)
         .ident("name", &key.name)
-        .trusted("definition", &key.definition);
-    Step::new(Phase::Prepared, statement.build()).locks(Mode::ShareRowExclusive, &key.points_at())
+        .trusted("definition", &key.definition)
+        .build()
 }
 
 /// What the worker itself locks and runs for them, and for those that point at the table, at the swap, as
@@ -46,7 +62,10 @@ pub fn make(key: &ForeignKey, table: &QualifiedName) -> Step {
 /// done.
 pub struct AtTheSwap {
     pub ahead: Vec<Step>,
+    /// What is locked.
     pub first: Vec<Step>,
+    /// What is made then.
+    pub made: Vec<Step>,
     pub exchange: Vec<Step>,
     pub afterwards: Vec<Step>,
 }
@@ -54,42 +73,98 @@ pub struct AtTheSwap {
 /// See [`AtTheSwap`].
 pub fn at_the_swap(facts: &Facts, twin: &QualifiedName, retired: &QualifiedName) -> AtTheSwap {
     let keys = &facts.dependents.foreign_keys;
-    let incoming = &facts.dependents.incoming_keys;
-    let tables: BTreeMap<u32, QualifiedName> = keys
-        .iter()
-        .map(|key| (key.relation, key.points_at()))
-        .chain(incoming.iter().map(|key| (key.relation, key.table())))
-        .collect();
-    let first = tables.values().map(|table| {
-        let lock = Sql::template("LOCK TABLE ONLY {table} IN SHARE ROW EXCLUSIVE MODE");
-        Step::new(Phase::Swapping, lock.name("table", table).build())
-            .locks(Mode::ShareRowExclusive, table)
+    let in_the_swap = made_in_the_swap(keys);
+    let to = keys.iter().map(Linked::to).collect::<BTreeSet<Linked>>();
+    let from = (facts.dependents.incoming_keys.iter())
+        .map(Linked::from)
+        .collect::<BTreeSet<Linked>>();
+    let resting: BTreeSet<&Linked> = match in_the_swap {
+        true => from.iter().collect(),
+        false => to.union(&from).collect(),
+    };
+    let first = to.union(&from).map(|linked| {
+        let lock = match linked.is_partitioned {
+            true => Sql::template("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"),
+            false => Sql::template("LOCK TABLE ONLY {table} IN SHARE ROW EXCLUSIVE MODE"),
+        };
+        Step::new(Phase::Swapping, lock.name("table", &linked.table).build()).lock(linked.lock())
     });
-    let exchange = tables.values().map(|table| {
+    let commented = match in_the_swap {
+        true => comment_steps(facts, twin, Phase::Swapping),
+        false => Vec::new(),
+    };
+    let made = keys.iter().filter(|_| in_the_swap).map(|key| {
+        Step::new(Phase::Swapping, add(key, twin))
+            .lock(Linked::to(key).lock())
+            .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions())
+            .note("reads no row")
+    });
+    let exchanged = resting.into_iter().map(|linked| {
         let told = format!(
-            "-- on {table}, disable the triggers of the foreign keys of {retired}, and enable those of {}",
+            "-- on {}, disable the triggers of the foreign keys of {retired}, and enable those of {}",
+            linked.table,
             facts.qualified_name()
         );
-        Step::new(Phase::Swapping, told).locks(Mode::ShareRowExclusive, table)
+        Step::new(Phase::Swapping, told).lock(linked.lock())
     });
-    let drop = keys.iter().map(|key| {
+    let drop = |key: &ForeignKey, phase| {
         let drop = Sql::template("ALTER TABLE {retired} DROP CONSTRAINT {name}")
             .name("retired", retired)
             .ident("name", &key.name);
-        Step::new(Phase::Reversible, drop.build())
-            .locks(Mode::AccessExclusive, retired)
-            .locks(Mode::AccessExclusive, &key.points_at())
-    });
+        Step::new(phase, drop.build()).locks(Mode::AccessExclusive, retired)
+    };
+    let dropped = keys.iter().filter(|_| in_the_swap);
+    let dropped = dropped.map(|key| drop(key, Phase::Swapping).lock(Linked::to(key).lock()));
+    let dropped_afterwards = keys
+        .iter()
+        .filter(|_| !in_the_swap)
+        .map(|key| drop(key, Phase::Reversible).locks(Mode::AccessExclusive, &key.points_at()));
     AtTheSwap {
         ahead: self_keys::ahead_of_the_swap(facts, twin)
             .into_iter()
             .chain(incoming_keys::ahead_of_the_swap(facts, twin))
             .collect(),
         first: first.collect(),
-        exchange: exchange.collect(),
-        afterwards: drop
+        made: made.chain(commented).collect(),
+        exchange: dropped.chain(exchanged).collect(),
+        afterwards: dropped_afterwards
             .chain(incoming_keys::after_the_swap(facts, retired))
             .collect(),
+    }
+}
+
+/// A table that a foreign key links with the one that is converted, in the order in which they are locked.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Linked {
+    relation: u32,
+    table: QualifiedName,
+    /// Its partitions are locked, too: they have triggers of the key.
+    is_partitioned: bool,
+}
+
+impl Linked {
+    fn to(key: &ForeignKey) -> Linked {
+        Linked {
+            relation: key.relation,
+            table: key.points_at(),
+            is_partitioned: key.is_to_partitioned,
+        }
+    }
+
+    fn from(key: &IncomingKey) -> Linked {
+        Linked {
+            relation: key.relation,
+            table: key.table(),
+            is_partitioned: key.is_of_partitioned,
+        }
+    }
+
+    fn lock(&self) -> Lock {
+        let lock = Lock::on(Mode::ShareRowExclusive, &self.table);
+        match self.is_partitioned {
+            true => lock.with_partitions(),
+            false => lock,
+        }
     }
 }
 

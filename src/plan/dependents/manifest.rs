@@ -1,6 +1,7 @@
 //! The manifest: a table's whole surroundings, item by item, and what becomes of each.
 
 use crate::plan::blockers;
+use crate::plan::dependents::made_in_the_swap;
 use crate::plan::facts::{Column, Facts};
 use crate::plan::names::QualifiedName;
 
@@ -206,10 +207,10 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
             "foreign key",
             &key.name,
             Fate::Rebuilt,
-            Some(
-                "on the empty table; acts from the swap on, and holds for all rows, as it did"
-                    .to_owned(),
-            ),
+            Some(match made_in_the_swap(&dependents.foreign_keys) {
+                false => "on the empty table; acts from the swap on, and holds for all rows, as it did".to_owned(),
+                true => "in the swap, since keys point at a partitioned table; holds for all rows, as it did".to_owned(),
+            }),
         );
     }
     for key in &dependents.self_keys {

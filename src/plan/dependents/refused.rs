@@ -279,11 +279,6 @@ pub fn refused_key(owner: &str, key: &ForeignKey) -> Vec<Blocker> {
     if !key.acts {
         found.push(disabled(name));
     }
-    if key.is_to_partitioned {
-        found.push(Blocker::fact(format!(
-            "Foreign key \"{name}\" points at partitioned table {points_at}, which this release cannot carry."
-        )));
-    }
     if key.is_to_unlogged {
         found.push(Blocker::with_hint(
             format!(
@@ -301,6 +296,17 @@ pub fn refused_key(owner: &str, key: &ForeignKey) -> Vec<Blocker> {
         ));
     }
     found
+}
+
+/// What keeps a foreign key of a table from being given to single partitions, which are attached then.
+pub fn refused_key_of_partitions(key: &ForeignKey) -> Option<Blocker> {
+    key.is_to_partitioned.then(|| {
+        Blocker::fact(format!(
+            "Foreign key \"{}\" points at partitioned table {}, which this release cannot carry to single partitions.",
+            key.name,
+            key.points_at()
+        ))
+    })
 }
 
 fn refused_self_key(facts: &Facts, key: &SelfKey) -> Vec<Blocker> {
