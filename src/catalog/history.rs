@@ -103,7 +103,7 @@ pub fn ended(parent: pg_sys::Oid, outcomes: &[Outcome], counted: Counted) -> Res
 /// to be done.
 pub fn is_compared(parent: pg_sys::Oid, interval: Duration) -> Result<bool, Error> {
     as_bookkeeper(|| {
-        db::value(
+        db::kept_value(
             "SELECT EXISTS (SELECT FROM partman_rs.maintenance m \
                              WHERE m.parent = $1 AND m.compared_at <= clock_timestamp() \
                                AND m.compared_at > clock_timestamp() - make_interval(secs => $2))",

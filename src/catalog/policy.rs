@@ -250,7 +250,7 @@ pub fn kept_with(parent: pg_sys::Oid) -> Result<Vec<(pg_sys::Oid, bool)>, Error>
 /// The partitions of a table that are partitioned by ranges and have no policy, where a sibling has one.
 pub fn unkept(parent: pg_sys::Oid) -> Result<Vec<QualifiedName>, Error> {
     as_bookkeeper(|| {
-        db::rows(
+        db::kept_rows(
             "SELECT n.nspname::text, c.relname::text FROM pg_inherits i \
                JOIN pg_partitioned_table t ON t.partrelid = i.inhrelid AND t.partstrat = 'r' \
                JOIN pg_class c ON c.oid = t.partrelid JOIN pg_namespace n ON n.oid = c.relnamespace \

@@ -81,7 +81,7 @@ pub fn due(parent: pg_sys::Oid, grace_period: &str) -> Result<Vec<Recycled>, Err
 /// Whether a table lies in the bin, by itself or as a part of what lies there.
 pub fn holds(relation: pg_sys::Oid) -> Result<bool, Error> {
     as_bookkeeper(|| {
-        db::value(
+        db::kept_value(
             "SELECT EXISTS (SELECT FROM partman_rs.recycled r JOIN pg_class c ON c.oid = r.partition AND NOT c.relispartition \
                              WHERE r.partition IN (SELECT a.relid FROM pg_partition_ancestors($1) a))",
             &[relation.into()],

@@ -83,7 +83,7 @@ pub fn note(retirement: &Retirement) -> Result<(), Error> {
 /// What was begun with partitions of a table and has not ended, the oldest first.
 pub fn of(parent: pg_sys::Oid) -> Result<Vec<Retirement>, Error> {
     let sql = format!("{COLUMNS} WHERE r.parent = $1 ORDER BY r.noted_at, r.partition");
-    as_bookkeeper(|| db::rows(&sql, &[parent.into()], decode))
+    as_bookkeeper(|| db::kept_rows(&sql, &[parent.into()], decode))
 }
 
 /// What was begun with a partition and has not ended.

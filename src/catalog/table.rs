@@ -260,7 +260,7 @@ pub fn has_index_on(relation: pg_sys::Oid, column: &str) -> Result<bool, Error> 
 /// The partitions of a table whose `DETACH PARTITION … CONCURRENTLY` has not ended: it was interrupted,
 /// or is under way.
 pub fn half_detached(parent: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
-    db::rows(
+    db::kept_rows(
         "SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = $1 AND i.inhdetachpending ORDER BY i.inhrelid",
         &[parent.into()],
         |row| row.get(1),

@@ -31,7 +31,7 @@ impl Strategy {
 
     /// Reads it. Fails where the table is not partitioned.
     pub fn of(parent: pg_sys::Oid) -> Result<Strategy, Error> {
-        let found: Option<String> = db::row(
+        let found: Option<String> = db::kept_row(
             "SELECT partstrat::text FROM pg_partitioned_table WHERE partrelid = $1",
             &[parent.into()],
             |row| row.get(1),
