@@ -5,9 +5,9 @@
 //! that works in any state of a transaction, and outlives a crash.
 
 #[cfg(feature = "failpoints")]
-/// All points, in the order in which a conversion passes them; at last those of maintenance, and of foreign keys that point
-/// at the table.
-pub const NAMES: [&str; 30] = [
+/// All points, in the order in which a conversion passes them; at last those of maintenance, of foreign keys that point
+/// at the table, and of sessions.
+pub const NAMES: [&str; 31] = [
     "prepare:before_commit",
     "prepare:after_commit",
     "capture:before_commit",
@@ -38,6 +38,7 @@ pub const NAMES: [&str; 30] = [
     "foreign_keys:validated",
     "foreign_keys:of_itself",
     "foreign_keys:in_the_swap",
+    "steer:looked",
 ];
 
 #[cfg(not(feature = "failpoints"))]
@@ -59,14 +60,23 @@ mod implementation {
     use std::path::{Path, PathBuf};
     use std::time::Duration;
 
-    /// Does what the file of that name says, if there is one.
+    /// Does what the file of that name says, if there is one: at once, or where it begins with a number, when so many have
+    /// passed.
     pub fn failpoint(name: &'static str) -> Result<(), Error> {
         debug_assert!(super::NAMES.contains(&name));
         let armed = file(name);
-        let Ok(action) = fs::read_to_string(&armed) else {
+        let Ok(text) = fs::read_to_string(&armed) else {
             return Ok(());
         };
-        match action.trim() {
+        let (passes, action) = match text.trim().split_once(' ') {
+            Some((passes, action)) => (passes.parse::<u32>().unwrap_or(0), action),
+            None => (0, text.trim()),
+        };
+        if passes > 0 {
+            let _ = fs::write(&armed, format!("{} {action}", passes - 1));
+            return Ok(());
+        }
+        match action {
             "wait" => park(&armed),
             "kill" => {
                 forget(&armed);
@@ -90,7 +100,7 @@ mod implementation {
         Path::new("pg_partman_rs.failpoints").join(name)
     }
 
-    /// The file that says that somebody waits at a point.
+    /// The file that says that somebody waits at a point, and who: the number of the process.
     pub fn parked(armed: &Path) -> PathBuf {
         let mut name = armed.as_os_str().to_owned();
         name.push(".parked");
@@ -99,7 +109,7 @@ mod implementation {
 
     fn park(armed: &Path) {
         let sign = parked(armed);
-        let _ = fs::write(&sign, "");
+        let _ = fs::write(&sign, std::process::id().to_string());
         while armed.exists() {
             interrupts::nap(Duration::from_millis(5));
         }

@@ -5,6 +5,7 @@ use crate::catalog::request::{self, Action};
 use crate::catalog::table;
 use crate::convert::cancel;
 use crate::error::Error;
+use crate::failpoint::failpoint;
 use crate::pg::role;
 use crate::plan::phase::Phase;
 use crate::worker::start::{Assignment, Needed, Task, connecting_role, start_at_commit};
@@ -13,9 +14,9 @@ use pgrx::prelude::*;
 
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn pause_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
-    let job = steerable(source)?;
-    let is_asked = is_stopped(&job) && request::any(job.id)?;
-    if !is_asked && !job.phase.is_before_swap() {
+    let Steerable { job, is_asked } = steerable(source)?;
+    let goes_on = job.phase.is_before_swap() || is_asked && is_stopped(&job);
+    if !goes_on {
         return Err(refusal(&job, "paused").into());
     }
     Ok(ask(&job, Action::Pause)?)
@@ -23,10 +24,10 @@ fn pause_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
 
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn resume_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
-    let job = steerable(source)?;
+    let Steerable { job, is_asked } = steerable(source)?;
     let lost_worker = job.phase.needs_worker() && !job::has_worker(job.id)?;
-    let is_asked = job.phase.is_before_swap() && request::any(job.id)?;
-    if !is_stopped(&job) && !lost_worker && !is_asked {
+    let rests = is_stopped(&job) || lost_worker || is_asked && job.phase.is_before_swap();
+    if !rests {
         return Err(refusal(&job, "resumed").into());
     }
     if job.phase != Phase::Cancelling {
@@ -37,7 +38,7 @@ fn resume_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
 
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn cancel_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
-    let job = steerable(source)?;
+    let Steerable { job, .. } = steerable(source)?;
     let stopped = is_stopped(&job) || job.phase == Phase::Cancelling;
     if !stopped && !job.phase.is_before_swap() {
         return Err(refusal(&job, "cancelled").into());
@@ -47,7 +48,7 @@ fn cancel_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
 
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn finish_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
-    let job = steerable(source)?;
+    let Steerable { job, .. } = steerable(source)?;
     if job.phase != Phase::Reversible {
         return Err(refusal(&job, "finished").into());
     }
@@ -65,14 +66,21 @@ fn finish_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     Ok(())
 }
 
-/// Whether it rests until somebody steers it. What was asked for already, and the worker has not
-/// read yet, may be followed by its opposite: wishes are heeded in their order.
+/// Whether it rests until somebody steers it.
 fn is_stopped(job: &Outline) -> bool {
     matches!(job.phase, Phase::Paused | Phase::Failed)
 }
 
+/// A job as it is, and what was wanted of it a moment before.
+struct Steerable {
+    job: Outline,
+    /// Whether something was asked for that no worker had read yet. It may be followed by its opposite: wishes are
+    /// heeded in their order.
+    is_asked: bool,
+}
+
 /// The job of a table, if the caller may act as the table's owner. The table itself may be gone.
-fn steerable(source: pg_sys::Oid) -> Result<Outline, Error> {
+fn steerable(source: pg_sys::Oid) -> Result<Steerable, Error> {
     let Some(job) = job::find(source)? else {
         return Err(match table::name(source)? {
             Some(relation) => Error::NoConversion { relation },
@@ -84,7 +92,12 @@ fn steerable(source: pg_sys::Oid) -> Result<Outline, Error> {
     if table::may_act_as(role::current(), job.owner)? {
         // From here on the swap waits for the end of this transaction, or has been made already.
         job::lock(job.id, job::Part::Steering)?.share();
-        return Ok(job::refresh(&job)?.unwrap_or(job));
+        // A worker takes a wish and moves the job in one transaction. The wishes are looked at first: one that is
+        // taken between the two looks was seen, or else the job where it has taken it.
+        let is_asked = request::any(job.id)?;
+        failpoint("steer:looked")?;
+        let job = job::refresh(&job)?.unwrap_or(job);
+        return Ok(Steerable { job, is_asked });
     }
     Err(Error::NotOwner {
         owner: table::role_name(job.owner)?,

@@ -26,7 +26,7 @@ SELECT count(*) FROM pg_locks WHERE relation = 'trades'::regclass;
 -- The same rows are returned, and the job started, without dry_run.
 SELECT step, phase, lock FROM convert_to_partitioned('trades', 'at', 'range', '1 month',
     time_zone => 'UTC', range_end => '2013-03-01') WHERE phase IN ('capturing', 'copying', 'finished');
-CALL wait_for_conversion('trades', '30 s');
+CALL wait_for_conversion('trades', '240 s');
 SELECT partition, lower_bound, upper_bound, is_default, bytes > 0 AS has_bytes FROM partman_rs.partitions WHERE parent = 'trades'::regclass ORDER BY is_default, lower_bound;
 SELECT source, phase, rows_done, rows_total >= rows_done AS total, bytes_done, bytes_total, percent, keys_waiting, swap_attempts > 0 AS attempts,
        rows_verified, rows_unverified, swapped_at IS NOT NULL AS swapped, undo_until - swapped_at AS undo_window, last_error, last_sqlstate

@@ -80,7 +80,7 @@ CREATE TABLE rows_before AS SELECT id, f::text AS line FROM full_house f;
 CREATE TABLE leaf_before AS SELECT * FROM tests.leaf_shape('full_house');
 SELECT * FROM before WHERE fact !~ '^constraint .*: NOT NULL ' ORDER BY fact COLLATE "C";
 SELECT count(*) FROM convert_to_partitioned('full_house', 'at', 'range', '1 month', time_zone => 'UTC', range_start => '2024-01-01', range_end => '2024-03-01');
-CALL wait_for_conversion('full_house', '30 s');
+CALL wait_for_conversion('full_house', '240 s');
 -- What is not the same: the unique constraints and indexes that had to be extended.
 SELECT * FROM (
     SELECT 'before' AS side, * FROM (TABLE before EXCEPT ALL SELECT * FROM tests.shape('full_house')) b

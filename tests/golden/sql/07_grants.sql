@@ -38,7 +38,7 @@ CREATE TABLE before AS SELECT * FROM tests.shape('house.t');
 CREATE TABLE leaf_before AS SELECT * FROM tests.leaf_shape('house.t');
 SELECT * FROM before WHERE fact ~ 'granted|^table' ORDER BY 1;
 SELECT tests.alike(statement) AS statement, lock FROM convert_to_partitioned('house.t', 'k', 'range', '10', premake => 0) WHERE statement ~ '^(GRANT|REVOKE)';
-CALL wait_for_conversion('house.t', '30 s');
+CALL wait_for_conversion('house.t', '240 s');
 SELECT * FROM (
     SELECT 'before' AS side, * FROM (TABLE before EXCEPT ALL SELECT * FROM tests.shape('house.t')) b
     UNION ALL
@@ -64,7 +64,7 @@ SELECT tests.refusal($$SELECT convert_to_partitioned('house.bare', 'k', 'range',
 GRANT TRIGGER ON house.bare TO regress_boss;
 CREATE TABLE before_bare AS SELECT * FROM tests.shape('house.bare');
 SELECT count(*) FROM convert_to_partitioned('house.bare', 'k', 'range', '10', premake => 0);
-CALL wait_for_conversion('house.bare', '30 s');
+CALL wait_for_conversion('house.bare', '240 s');
 SELECT * FROM tests.shape('house.bare') EXCEPT ALL TABLE before_bare;
 SELECT relname, relacl FROM pg_class WHERE relnamespace = 'house'::regnamespace AND relname ~ 'bare' ORDER BY 1;
 SELECT finish_conversion('house.bare');
@@ -82,7 +82,7 @@ GRANT SELECT ON SEQUENCE house.numbered_k_seq TO regress_boss;
 -- One of a serial only changes hands.
 REVOKE ALL ON SEQUENCE house.numbered_s_seq FROM regress_boss;
 SELECT count(*) > 0 AS accepted FROM convert_to_partitioned('house.numbered', 'k', 'range', '10', premake => 0);
-CALL wait_for_conversion('house.numbered', '30 s');
+CALL wait_for_conversion('house.numbered', '240 s');
 SELECT finish_conversion('house.numbered');
 DROP TABLE before, leaf_before, before_bare;
 SET ROLE regress_boss;

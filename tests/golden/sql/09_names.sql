@@ -23,7 +23,7 @@ SELECT number, tests.make(s, n, k), k FROM (VALUES
 CREATE TABLE taken_twin (); CREATE TABLE taken_retired (); CREATE SEQUENCE taken_default; CREATE TYPE taken_p0 AS ENUM (); CREATE VIEW taken_pkey_twin AS SELECT 1;
 CREATE TABLE names_before AS SELECT number, fact FROM odd_names, tests.shape(source);
 SELECT number, (SELECT count(*) > 0 FROM convert_to_partitioned(source, k, 'range', '10', premake => 0)) AS started FROM odd_names ORDER BY number;
-SELECT format('CALL wait_for_conversion(%s, ''60 s'')', source::oid) FROM odd_names ORDER BY number
+SELECT format('CALL wait_for_conversion(%s, ''240 s'')', source::oid) FROM odd_names ORDER BY number
 \set ECHO none
 \gexec
 \set ECHO all

@@ -61,7 +61,7 @@ SELECT count(*) FROM convert_to_partitioned('made', 'id', 'range', '50', premake
 RELEASE s;
 UPDATE made SET v = 'changed' WHERE id = 7;
 COMMIT;
-CALL wait_for_conversion('made', '30 s');
+CALL wait_for_conversion('made', '240 s');
 SELECT tableoid::regclass, count(*), count(*) FILTER (WHERE v = 'changed') AS changed FROM made GROUP BY 1 ORDER BY 1;
 -- Two in one transaction.
 CREATE TABLE u (id int PRIMARY KEY);
@@ -70,14 +70,14 @@ BEGIN;
 SELECT count(*) FROM convert_to_partitioned('t', 'id', 'range', '50', premake => 0);
 SELECT count(*) FROM convert_to_partitioned('u', 'id', 'range', '50', premake => 0);
 COMMIT;
-CALL wait_for_conversion('t', '30 s');
-CALL wait_for_conversion('u', '30 s');
+CALL wait_for_conversion('t', '240 s');
+CALL wait_for_conversion('u', '240 s');
 SELECT tableoid::regclass, count(*) FROM t GROUP BY 1 ORDER BY 1;
 SELECT tableoid::regclass, count(*) FROM u GROUP BY 1 ORDER BY 1;
 -- In a function, and in DO.
 CREATE TABLE w (id int PRIMARY KEY);
 DO $$ BEGIN PERFORM convert_to_partitioned('w', 'id', 'range', '50', premake => 0); END $$;
-CALL wait_for_conversion('w', '30 s');
+CALL wait_for_conversion('w', '240 s');
 SELECT relkind FROM pg_class WHERE oid = 'w'::regclass;
 -- Finishing can be rolled back too.
 BEGIN;

@@ -60,7 +60,7 @@ PREPARE TRANSACTION 'steering';
 SELECT resume_conversion('t');
 CALL tests.until('t', 'swapping');
 COMMIT PREPARED 'reader';
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 CALL wait_for_conversion('t');
 CALL wait_for_conversion('t_retired');
 SELECT * FROM tests.answers();
@@ -90,7 +90,7 @@ SELECT object FROM tests.catalog() WHERE object !~ '^job' AND object !~ 'catalog
 EXCEPT SELECT object FROM catalog_before ORDER BY 1;
 SELECT * FROM tests.shape('c') EXCEPT ALL TABLE shape_before;
 SELECT count(*) FROM convert_to_partitioned('c', 'id', 'range', '50', premake => 0);
-CALL wait_for_conversion('c', '30 s');
+CALL wait_for_conversion('c', '240 s');
 SELECT finish_conversion('c');
 SELECT source_name, phase, count(*) FROM partman_rs.job WHERE source_name = 'c' GROUP BY 1, 2 ORDER BY 2;
 -- The source altered, the source dropped.
@@ -103,7 +103,7 @@ SELECT count(*) FROM convert_to_partitioned('a', 'id', 'range', '50', premake =>
 CALL tests.until('a', 'swapping');
 ALTER TABLE a SET (fillfactor = 90);
 COMMIT PREPARED 'reader';
-CALL wait_for_conversion('a', '30 s');
+CALL wait_for_conversion('a', '240 s');
 SELECT phase, last_error, last_error_detail, last_error_hint, last_sqlstate FROM partman_rs.conversions WHERE source = 'a'::regclass \gx
 SELECT tests.refusal($$SELECT pause_conversion('a')$$);
 SELECT cancel_conversion('a');
@@ -114,11 +114,11 @@ PREPARE TRANSACTION 'reader';
 SELECT count(*) FROM convert_to_partitioned('a', 'id', 'range', '50', premake => 0);
 CALL tests.until('a', 'swapping');
 COMMIT PREPARED 'reader';
-CALL wait_for_conversion('a', '30 s');
+CALL wait_for_conversion('a', '240 s');
 -- After the swap, the undo window may be over at once.
 CREATE TABLE b (id int PRIMARY KEY);
 SELECT count(*) FROM convert_to_partitioned('b', 'id', 'range', '50', premake => 0, undo_window => '0');
-CALL wait_for_conversion('b', '30 s');
+CALL wait_for_conversion('b', '240 s');
 CALL tests.until('b', 'finished');
 SELECT to_regclass('b_retired');
 -- Dropped by hand after the swap.

@@ -20,7 +20,7 @@ SELECT count(*) FROM shop.t;
 COMMIT;
 SELECT tests.refusal($$CREATE TABLE shop.mine (id int)$$);
 SELECT count(*) FROM convert_to_partitioned('shop.t', 'id', 'range', '50', premake => 0);
-CALL wait_for_conversion('shop.t', '30 s');
+CALL wait_for_conversion('shop.t', '240 s');
 SELECT source, phase, rows_done FROM partman_rs.conversions;
 SELECT count(*) FROM partman_rs.partitions;
 \c - regress_stranger
@@ -58,10 +58,12 @@ SET SESSION AUTHORIZATION regress_group;
 SELECT tests.refusal($$SELECT convert_to_partitioned('shop.w', 'id', 'range', '50')$$);
 RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION regress_member;
+BEGIN;
 SELECT count(*) FROM convert_to_partitioned('shop.w', 'id', 'range', '50', premake => 0);
 SELECT pause_conversion('shop.w');
+COMMIT;
 RESET SESSION AUTHORIZATION;
-SELECT pg_sleep(1);
+CALL tests.until('shop.w', 'paused');
 SET SESSION AUTHORIZATION regress_group;
 SELECT phase FROM partman_rs.conversions WHERE source = 'shop.w'::regclass AND worker_pid IS NULL;
 SELECT tests.refusal($$SELECT cancel_conversion('shop.w')$$);
@@ -69,7 +71,7 @@ RESET SESSION AUTHORIZATION;
 SET ROLE regress_group;
 SELECT cancel_conversion('shop.w');
 RESET ROLE;
-SELECT pg_sleep(1);
+CALL tests.until('shop.w', 'cancelled');
 SELECT phase FROM partman_rs.conversions WHERE source = 'shop.w'::regclass AND worker_pid IS NULL;
 \c - regress_member
 SELECT finish_conversion('shop.t');
@@ -87,7 +89,7 @@ SELECT count(*) FROM convert_to_partitioned('shop.u', 'id', 'range', '50', prema
 \c - postgres
 CALL tests.until('shop.u', 'swapping');
 REVOKE regress_group FROM regress_member;
-CALL wait_for_conversion('shop.u', '30 s');
+CALL wait_for_conversion('shop.u', '240 s');
 SELECT phase, last_error, last_sqlstate FROM partman_rs.conversions WHERE source = 'shop.u'::regclass;
 \c - regress_member
 SELECT tests.refusal($$SELECT resume_conversion('shop.u')$$);

@@ -64,7 +64,7 @@ ALTER ROLE regress_eve SET client_min_messages = error;
 SET search_path = eve, pg_catalog, public;
 SELECT count(*) FROM convert_to_partitioned('eve.t', 'k', 'range', '10', premake => 0);
 RESET search_path;
-CALL wait_for_conversion('eve.t', '30 s');
+CALL wait_for_conversion('eve.t', '240 s');
 -- (A query of her table by a superuser would have run her functions; so the canary is asked first.)
 SELECT DISTINCT regexp_replace(happened, '\d+', 'N') AS happened, as_user, super FROM eve.canary ORDER BY 1, 2, 3;
 SELECT tableoid::regclass, count(*) FROM eve.t GROUP BY 1 ORDER BY 1;
@@ -81,7 +81,7 @@ INSERT INTO eve.u SELECT i FROM generate_series(1, 20) i;
 CREATE INDEX ON eve.u (eve.try(id::text));
 TRUNCATE eve.canary;
 SELECT pg_catalog.count(*) FROM public.convert_to_partitioned('eve.u', 'id', 'range', '10', premake => 0);
-CALL public.wait_for_conversion('eve.u', '30 s');
+CALL public.wait_for_conversion('eve.u', '240 s');
 SELECT DISTINCT regexp_replace(happened, '\d+', 'N') AS happened, as_user, super FROM eve.canary ORDER BY 1, 2, 3;
 -- The name of a table, a column, a role, an interval as SQL.
 \c - postgres

@@ -68,7 +68,7 @@ SELECT * FROM tests.left_over();
 CREATE TABLE s (id serial PRIMARY KEY, v text);
 INSERT INTO s (v) SELECT 'row ' || i FROM generate_series(1, 100) i;
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('s', 'id', 'range', '50', premake => 0);
-CALL wait_for_conversion('s', '30 s');
+CALL wait_for_conversion('s', '240 s');
 SELECT pg_get_serial_sequence('s', 'id'), pg_get_serial_sequence('s_retired', 'id');
 INSERT INTO s (v) VALUES ('after the swap') RETURNING id, tableoid::regclass;
 SELECT tests.refusal('DROP TABLE s');

@@ -51,7 +51,7 @@ DELETE FROM eve.t WHERE k BETWEEN 100 AND 199;
 TRUNCATE eve.canary;
 \c - postgres
 COMMIT PREPARED 'reader';
-CALL wait_for_conversion('eve.t', '30 s');
+CALL wait_for_conversion('eve.t', '240 s');
 SELECT DISTINCT happened, as_user, super FROM eve.canary ORDER BY 1, 2, 3;
 SELECT tableoid::regclass, count(*) FROM eve.t GROUP BY 1 ORDER BY 1;
 SELECT finish_conversion('eve.t');
@@ -67,7 +67,7 @@ INSERT INTO eve.u SELECT i, i, eve.span(i, i + 3), ROW(i, i)::eve.pair FROM gene
 TRUNCATE eve.canary;
 \c - postgres
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.u', 'k', 'range', '1000', premake => 0);
-CALL wait_for_conversion('eve.u', '30 s');
+CALL wait_for_conversion('eve.u', '240 s');
 SELECT DISTINCT happened, as_user, super FROM eve.canary ORDER BY 1, 2, 3;
 SELECT finish_conversion('eve.u');
 -- An event trigger sees each statement with the rights of the table's owner; what it sees with others is in our own schema.
@@ -83,7 +83,7 @@ INSERT INTO eve.w VALUES (1);
 \c - postgres
 CREATE EVENT TRIGGER regress_watch ON ddl_command_end EXECUTE FUNCTION eve.watch();
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.w', 'id', 'range', '10', premake => 0);
-CALL wait_for_conversion('eve.w', '30 s');
+CALL wait_for_conversion('eve.w', '240 s');
 SELECT finish_conversion('eve.w');
 DROP EVENT TRIGGER regress_watch;
 SELECT DISTINCT tag, as_user, object FROM eve.seen ORDER BY 1, 2, 3;
@@ -96,13 +96,13 @@ CREATE TABLE eve.x (id int PRIMARY KEY);
 INSERT INTO eve.x VALUES (1);
 CREATE EVENT TRIGGER regress_veto ON ddl_command_end WHEN tag IN ('CREATE TRIGGER', 'DROP TRIGGER') EXECUTE FUNCTION eve.veto();
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.x', 'id', 'range', '10', premake => 0);
-CALL wait_for_conversion('eve.x', '30 s');
+CALL wait_for_conversion('eve.x', '240 s');
 SELECT phase, last_error, last_error_hint, last_sqlstate FROM partman_rs.conversions WHERE source = 'eve.x'::regclass;
 SELECT tgname FROM pg_trigger WHERE tgrelid = 'eve.x'::regclass;
 INSERT INTO eve.x VALUES (2);
 DROP EVENT TRIGGER regress_veto;
 SELECT resume_conversion('eve.x');
-CALL wait_for_conversion('eve.x', '30 s');
+CALL wait_for_conversion('eve.x', '240 s');
 SELECT tableoid::regclass, count(*) FROM eve.x GROUP BY 1;
 SELECT finish_conversion('eve.x');
 SET client_min_messages = warning;

@@ -53,7 +53,7 @@ CALL tests.comes_to('cancelled');
 TABLE tests.residue;
 -- Finished.
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '50', premake => 0);
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 UPDATE partman_rs.job SET document_version = document_version + 1, plan = plan - 'partitions', definition = '{}', horizon = '{}' WHERE phase = 'reversible';
 SELECT tests.refusal($$SELECT resume_conversion('t')$$);
 SELECT finish_conversion('t');

@@ -327,7 +327,7 @@ DROP TABLE several;
 CREATE TABLE conv (id int PRIMARY KEY);
 INSERT INTO conv SELECT generate_series(1, 100);
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('conv', 'id', 'range', '50', premake => 1, undo_window => NULL);
-CALL wait_for_conversion('conv', '30 s');
+CALL wait_for_conversion('conv', '240 s');
 SELECT partition_interval, premake, retention, retention_action, time_zone FROM partman_rs.policies WHERE parent = 'conv'::regclass;
 SELECT verdict, reason, next_command FROM partman_rs.health WHERE parent = 'conv'::regclass;
 INSERT INTO conv VALUES (149);

@@ -222,7 +222,7 @@ SET client_min_messages = error;
 CREATE PUBLICATION regress_late FOR TABLE late WITH (publish_via_partition_root);
 SET client_min_messages = warning;
 COMMIT PREPARED 'reader';
-CALL wait_for_conversion('late', '30 s');
+CALL wait_for_conversion('late', '240 s');
 SELECT tgname, tgenabled, obj_description(oid, 'pg_trigger') FROM pg_trigger WHERE tgrelid = 'late'::regclass ORDER BY 1;
 SELECT stxname, stxstattarget, stxrelid::regclass FROM pg_statistic_ext WHERE stxname ~ 'late' ORDER BY 1;
 -- Since 16 columns of the only relation of a view are written without its name.

@@ -34,7 +34,7 @@ ROLLBACK;
 SELECT format('SELECT count(*) > 0 AS started FROM %s', substring(:'answer' FROM 'convert_to_partitioned\([^)]*\)')) AS call \gset
 \echo :call
 :call;
-CALL wait_for_conversion('"Orders"', '60 s');
+CALL wait_for_conversion('"Orders"', '240 s');
 SELECT count(*) AS partitions, min(rows) AS least, max(rows) AS most
   FROM (SELECT tableoid, count(*) AS rows FROM "Orders" GROUP BY 1) AS each;
 CREATE PROCEDURE tests.validated() LANGUAGE plpgsql AS $$

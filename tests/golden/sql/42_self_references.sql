@@ -52,7 +52,7 @@ ALTER TABLE "Tree" DROP CONSTRAINT "both";
 ALTER TABLE "Tree" ADD CONSTRAINT late FOREIGN KEY (k, id) REFERENCES "Tree" (k, id);
 COMMENT ON CONSTRAINT deferred ON "Tree" IS 'made meanwhile';
 COMMIT PREPARED 'writer';
-CALL wait_for_conversion('"Tree"', '30 s');
+CALL wait_for_conversion('"Tree"', '240 s');
 SELECT * FROM keys WHERE of = '"Tree"' EXCEPT TABLE before ORDER BY 2;
 TABLE before EXCEPT SELECT * FROM keys ORDER BY 2;
 -- Each acts, across partitions.
@@ -79,7 +79,7 @@ CALL tests.comes_to('failed');
 SELECT last_error, last_error_detail, last_error_hint, last_sqlstate FROM partman_rs.conversions WHERE source = 't'::regclass;
 UPDATE t SET parent = 2 WHERE id = 11;
 SELECT resume_conversion('t');
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 SELECT * FROM keys WHERE of = 't';
 SELECT finish_conversion('t');
 DROP TABLE t;

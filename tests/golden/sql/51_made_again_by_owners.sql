@@ -35,7 +35,7 @@ CREATE VIEW lowly_view AS SELECT hidden.f(id) AS id FROM t;
 ALTER VIEW lowly_view OWNER TO regress_lowly;
 GRANT SELECT ON t TO regress_lowly;
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'k', 'range', '100', premake => 0);
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 SELECT proname, proowner::regrole, proleakproof, proconfig FROM pg_proc WHERE proname IN ('hashed', 'lowly') ORDER BY 1;
 SELECT hashed(t) = hash_record(t) AS hashed, (lowly(t)) FROM t WHERE id = 7;
 SELECT count(*) FROM lowly_view;
@@ -63,7 +63,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TYPES TO regress_lowly;
 CREATE TABLE before AS SELECT * FROM tests.leaf_shape('t');
 CREATE TABLE shape_before AS SELECT * FROM tests.shape('t') WHERE fact !~ '^table: owner';
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'k', 'range', '100', premake => 0);
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 SELECT set_partition_policy('t', premake => 2);
 SELECT partition FROM ensure_partitions('t') WHERE outcome = 'created';
 SELECT 'before' AS side, * FROM (TABLE shape_before EXCEPT ALL SELECT * FROM tests.shape('t')) b

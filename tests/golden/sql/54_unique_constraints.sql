@@ -36,7 +36,7 @@ UPDATE t SET b = NULL WHERE k = 30;
 UPDATE t SET k = k + 100 WHERE id = 340;
 CREATE TEMP TABLE rows_before AS TABLE t;
 COMMIT PREPARED 'reader';
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 SELECT (SELECT count(*) FROM t) AS now, (SELECT count(*) FROM rows_before) AS before, count(*) AS differ FROM (TABLE rows_before EXCEPT ALL TABLE t) d;
 SELECT 'before' AS side, * FROM (TABLE before EXCEPT TABLE keys) b
  UNION ALL

@@ -37,7 +37,7 @@ DELETE FROM t WHERE id BETWEEN 60 AND 70;
 INSERT INTO t SELECT i, i % 5, int4range(i, i + 3), i, false FROM generate_series(60, 65) i;
 CREATE TEMP TABLE rows_before AS TABLE t;
 COMMIT PREPARED 'reader';
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 SELECT (SELECT count(*) FROM t) AS now, (SELECT count(*) FROM rows_before) AS before, count(*) AS differ FROM (TABLE rows_before EXCEPT ALL TABLE t) d;
 SELECT * FROM (
     SELECT 'before' AS side, * FROM (TABLE before EXCEPT TABLE exclusions) b

@@ -11,7 +11,7 @@ ALTER EVENT TRIGGER regress_login ENABLE ALWAYS;
 CREATE TABLE t (id int PRIMARY KEY, k int NOT NULL);
 INSERT INTO t SELECT i, i FROM generate_series(1, 300) i;
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'k', 'range', '100', premake => 0);
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 SELECT finish_conversion('t');
 DROP EVENT TRIGGER regress_login;
 DROP FUNCTION refuse;

@@ -30,7 +30,7 @@ CREATE TABLE leaf_before AS SELECT * FROM tests.leaf_shape('t');
 SELECT * FROM before WHERE fact ~ '^(constraint|column)' ORDER BY fact COLLATE "C";
 SELECT statement FROM convert_to_partitioned('t', 'at', 'range', '1 month', range_start => '2024-01-01', range_end => '2024-03-01')
  WHERE phase = 'prepared' AND statement !~ '^(GRANT|REVOKE)';
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 SELECT * FROM (
     SELECT 'before' AS side, * FROM (TABLE before EXCEPT ALL SELECT * FROM tests.shape('t')) b
     UNION ALL
@@ -63,7 +63,7 @@ SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'k', 'range', '10', de
 SET client_min_messages = notice;
 SELECT count(*) > 0 AS planned FROM convert_to_partitioned('t', 'k', 'range', '10', premake => 0);
 SET client_min_messages = warning;
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 SELECT tableoid::regclass, * FROM t ORDER BY id, k;
 SELECT count(*) FROM t WHERE k IS NULL;
 SELECT conrelid::regclass, conname, convalidated FROM pg_constraint WHERE conrelid::regclass::text ~ '^t' AND contype = 'n' ORDER BY 1, 2;
@@ -106,7 +106,7 @@ CREATE TABLE before AS SELECT format('%s | %s | %s | %s', pg_get_viewdef('v'), p
     (SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 't'::regclass AND tgname = 'noted'),
     (SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = 't'::regclass)) AS text;
 SELECT count(*) > 0 AS planned FROM convert_to_partitioned('t', 'id', 'range', '10', premake => 0);
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 SELECT text = format('%s | %s | %s | %s', pg_get_viewdef('v'), pg_get_functiondef('raised'::regproc),
     (SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 't'::regclass AND tgname = 'noted'),
     (SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = 't'::regclass)) AS is_the_same FROM before;

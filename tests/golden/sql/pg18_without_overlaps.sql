@@ -31,7 +31,7 @@ DELETE FROM t WHERE k % 10 = 1;
 INSERT INTO t SELECT k, int4range(700, 701), room, v FROM t WHERE k < 50;
 COMMIT PREPARED 'reader';
 CREATE TEMP TABLE rows_before AS SELECT k, during, room, v FROM t;
-CALL wait_for_conversion('t', '30 s');
+CALL wait_for_conversion('t', '240 s');
 SELECT * FROM (TABLE before EXCEPT TABLE keys) b;
 SELECT count(*) FROM (SELECT k, during, room, v FROM t EXCEPT ALL TABLE rows_before) d;
 SELECT (SELECT count(*) FROM t) = (SELECT count(*) FROM rows_before) AS same;

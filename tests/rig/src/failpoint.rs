@@ -4,7 +4,6 @@
 //! it outlives the server. Its content says what is to happen to the worker that comes by.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use postgres::Client;
 
@@ -16,6 +15,8 @@ use crate::{os, poll};
 pub enum Action {
     /// Whoever comes by waits until the point is cleared.
     Wait,
+    /// So many come by before the one that waits.
+    WaitAfter(u32),
     /// The first to come by fails.
     Error,
     /// The first to come by kills itself with SIGKILL.
@@ -80,9 +81,10 @@ impl Failpoints {
     /// Sets a point.
     pub fn set(&self, name: &str, action: Action) {
         let word = match action {
-            Action::Wait => "wait",
-            Action::Error => "error",
-            Action::Kill => "kill",
+            Action::Wait => "wait".to_owned(),
+            Action::WaitAfter(passes) => format!("{passes} wait"),
+            Action::Error => "error".to_owned(),
+            Action::Kill => "kill".to_owned(),
         };
         // Written aside and renamed: nobody ever sees half of it.
         let draft = self.dir.join(".draft");
@@ -106,7 +108,13 @@ impl Failpoints {
 
     /// Whether somebody waits there.
     pub fn is_parked(&self, name: &str) -> bool {
-        self.dir.join(format!("{name}.parked")).exists()
+        self.parked(name).is_some()
+    }
+
+    /// The process that waits there.
+    pub fn parked(&self, name: &str) -> Option<i32> {
+        let sign = self.dir.join(format!("{name}.parked"));
+        std::fs::read_to_string(sign).ok()?.parse().ok()
     }
 
     /// Whether a point with [`Action::Error`] or [`Action::Kill`] has done its work.
@@ -118,7 +126,7 @@ impl Failpoints {
     pub fn await_parked(&self, name: &str) {
         poll::expect(
             &format!("somebody to park at {name}"),
-            Duration::from_secs(30),
+            poll::PATIENCE,
             || self.is_parked(name),
         );
     }

@@ -79,7 +79,14 @@ pub fn must_run(command: &mut Command) -> Output {
 
 /// Sends SIGKILL. A process that is gone already is no error.
 pub fn sigkill(pid: i32) {
-    let _ = Command::new("kill")
-        .args(["-KILL", &pid.to_string()])
-        .output();
+    signal("-KILL", &pid.to_string());
+}
+
+/// Sends SIGALRM, likewise.
+pub fn sigalrm(pid: u32) {
+    signal("-ALRM", &pid.to_string());
+}
+
+fn signal(signal: &str, pid: &str) {
+    let _ = Command::new("kill").args([signal, pid]).output();
 }

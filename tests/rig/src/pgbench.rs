@@ -1,6 +1,7 @@
 //! PostgreSQL's own load generator.
 
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::os;
@@ -15,6 +16,9 @@ pub fn init(cluster: &Cluster, database: &str, scale: u32) {
         &scale,
     ]));
 }
+
+/// For how long one runs that is to be stopped, where nobody does.
+const LONGEST: Duration = Duration::from_secs(1_800);
 
 /// A run of pgbench to be.
 pub struct Pgbench<'a> {
@@ -58,6 +62,11 @@ impl<'a> Pgbench<'a> {
         }
     }
 
+    /// The same, until [`Run::stop`] is called: a test that waits for something cannot know how long that takes.
+    pub fn until_stopped(cluster: &'a Cluster, database: &'a str, clients: usize) -> Self {
+        Self::new(cluster, database, clients, LONGEST.as_secs())
+    }
+
     /// Adds an argument, such as `--protocol=prepared`.
     pub fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.to_owned());
@@ -88,9 +97,22 @@ impl<'a> Pgbench<'a> {
 }
 
 impl Run {
-    /// Whether it has not ended yet.
-    pub fn is_running(&mut self) -> bool {
+    fn is_running(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    /// Ends it, each client at the end of its transaction, as when its time is over. It must still be at work: a test
+    /// that has outlasted its load has shown nothing.
+    ///
+    /// # Panics
+    /// When it has ended by itself; the message holds what it printed.
+    pub fn stop(mut self) -> Outcome {
+        if !self.is_running() {
+            panic!("pgbench ended by itself:\n{}", self.finish().output);
+        }
+        // What its own clock sends it, too.
+        os::sigalrm(self.child.id());
+        self.finish()
     }
 
     /// Waits for its end.

@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+/// How long anything may take that has to come. It measures nothing: only what hangs meets it, in a debug build on a
+/// machine that is slow and busy with other things. What is to be quick is told by a limit of its own.
+pub const PATIENCE: Duration = Duration::from_secs(240);
+
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Asks until there is an answer, or until `limit` has passed.

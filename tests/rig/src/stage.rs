@@ -4,7 +4,7 @@
 //! works here needs no superuser.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread::JoinHandle;
 
 use postgres::Client;
 
@@ -13,15 +13,13 @@ use crate::conversion::{self, Conversion};
 use crate::failpoint::Failpoints;
 use crate::oracle::litter::{Inventory, Retired};
 use crate::oracle::{self, Findings, content, definition, litter, placement};
+pub use crate::poll::PATIENCE;
 use crate::shape::Shape;
 use crate::workload::{Report, Workload};
 use crate::{ledger, poll};
 
 /// The role that owns everything in the database.
 pub const OWNER: &str = "app";
-
-/// How long a conversion of a test table may take, on a busy machine and in a debug build.
-pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A table on a server, ready to be converted.
 pub struct Stage {
@@ -254,12 +252,29 @@ pub fn create_database(cluster: &Cluster, database: &str) {
 pub fn await_blocked(client: &mut Client, pid: i32) {
     poll::expect(
         &format!("process {pid} to wait for a lock"),
-        Duration::from_secs(20),
+        PATIENCE,
         || {
             let sql = "SELECT cardinality(pg_blocking_pids($1)) > 0";
             client.query_one(sql, &[&pid]).is_ok_and(|row| row.get(0))
         },
     );
+}
+
+/// Runs something in a session on a thread of its own, and goes on when it has ended, or waits for what others hold: a
+/// lock, or a page.
+pub fn run_until_it_waits<T: Send + 'static>(
+    watcher: &mut Client,
+    mut session: Client,
+    work: impl FnOnce(&mut Client) -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let pid = backend_pid(&mut session);
+    let thread = std::thread::spawn(move || work(&mut session));
+    let sql = "SELECT cardinality(pg_blocking_pids($1)) > 0
+                   OR EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'BufferPin')";
+    poll::expect("it to end, or to wait", PATIENCE, || {
+        thread.is_finished() || watcher.query_one(sql, &[&pid]).is_ok_and(|row| row.get(0))
+    });
+    thread
 }
 
 /// The process that serves a session.

@@ -5,9 +5,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::{Cluster, SUPERUSER};
-use crate::{os, poll};
-
-const READY_WITHIN: Duration = Duration::from_secs(30);
+use crate::os;
+use crate::poll::{self, PATIENCE};
 
 impl Cluster {
     /// Starts the server and waits until it takes connections.
@@ -46,9 +45,9 @@ impl Cluster {
     /// Waits until the server takes connections, as after a crash restart.
     ///
     /// # Panics
-    /// When it does not within 30 seconds.
+    /// When it does not.
     pub fn await_ready(&self) {
-        let ready = poll::until(READY_WITHIN, || self.try_connect("postgres").ok());
+        let ready = poll::until(PATIENCE, || self.try_connect("postgres").ok());
         assert!(
             ready.is_some(),
             "the server takes no connections:\n{}",
@@ -73,7 +72,7 @@ impl Cluster {
     pub fn await_crash_restart(&self, before: &str) {
         let other = || self.incarnation().filter(|now| now != before);
         assert!(
-            poll::until(READY_WITHIN, other).is_some(),
+            poll::until(PATIENCE, other).is_some(),
             "the server did not restart:\n{}",
             self.log_tail(40)
         );

@@ -6,17 +6,15 @@
 //! is the set of images that nobody replaced, whatever the commit order was, and a lost,
 //! doubled or resurrected version shows as a predecessor that was replaced twice or never existed.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use postgres::{Client, Error};
 
 use crate::fault::{self, Fault};
+use crate::poll::PATIENCE;
 use crate::shape::Shape;
 
 const SETUP: &str = include_str!("setup.sql");
-
-/// How long a truncation may try to get its lock.
-const LOCK_WITHIN: Duration = Duration::from_secs(30);
 
 /// Column definitions that every table under test ends with.
 pub const LINK_COLUMNS: &str = "op bigint NOT NULL, before bigint";
@@ -58,7 +56,7 @@ pub fn retake_images(client: &mut Client, shape: &Shape) -> Result<(), Error> {
 /// writer that came before, and no other can follow before the commit. The lock is asked for
 /// shortly and often: a client that queues behind it cannot end its own prepared transaction.
 pub fn truncate(client: &mut Client, shape: &Shape) -> Result<u64, Error> {
-    let deadline = Instant::now() + LOCK_WITHIN;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         match try_to_truncate(client, shape) {
             Err(error)

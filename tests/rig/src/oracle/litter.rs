@@ -127,13 +127,13 @@ fn is_litter(what: &str, table: &str, retired: Retired) -> bool {
         || !(of_table || of_retired || of_some_index)
 }
 
-/// No worker runs and no advisory lock is held, a moment after the job has ended.
+/// No worker runs and no advisory lock is held once the last ones, who may be gathering statistics, are gone.
 fn at_rest(client: &mut Client) -> Findings {
     let busy = |client: &mut Client| -> Findings {
         let rows = client.query(RUNNING, &[]).expect("the catalog can be read");
         rows.iter().map(|row| row.get(0)).collect()
     };
-    let quiet = crate::poll::until(std::time::Duration::from_secs(5), || {
+    let quiet = crate::poll::until(crate::poll::PATIENCE, || {
         busy(client).is_empty().then_some(())
     });
     if quiet.is_some() {

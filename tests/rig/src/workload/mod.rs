@@ -16,7 +16,6 @@ mod territory;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 pub use client::Actor;
 pub use mix::{Kind, Mix};
@@ -81,6 +80,12 @@ impl Workload {
     /// All clients use this protocol.
     pub fn protocol(mut self, protocol: Protocol) -> Self {
         self.protocols = vec![protocol];
+        self
+    }
+
+    /// Replaces the options with which sessions are opened, such as `-c lock_timeout=1s`.
+    pub fn options(mut self, options: &str) -> Self {
+        self.login = self.login.with_options(options);
         self
     }
 
@@ -173,7 +178,7 @@ impl Running {
         let goal = self.operations() + operations;
         poll::expect(
             "the clients to get on with their work",
-            Duration::from_secs(60),
+            poll::PATIENCE,
             || self.operations() >= goal || self.threads.iter().all(JoinHandle::is_finished),
         );
     }

@@ -12,7 +12,7 @@ use crate::cluster::Login;
 use crate::latency::Latency;
 use crate::{fault, poll};
 
-const RECONNECT_WITHIN: Duration = Duration::from_secs(60);
+const RECONNECT_WITHIN: Duration = poll::PATIENCE;
 
 /// How statements reach the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

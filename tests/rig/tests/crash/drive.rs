@@ -7,18 +7,15 @@ use partman_rig::conversion::{self, Job, await_job, steer};
 use partman_rig::failpoint::{Action, at};
 use partman_rig::oracle::{self, definition::Definition};
 use partman_rig::probe::{self, Probe};
-use partman_rig::stage::{self, Stage};
+use partman_rig::stage::{self, PATIENCE, Stage};
 use partman_rig::workload::{Mix, Running};
 use partman_rig::{fault, poll};
 use postgres::Client;
 
 use crate::case::{After, Blow, Case};
 
-/// How long a job may take to come to its point, and to its end.
-const SOON: Duration = Duration::from_secs(30);
-
 /// The longest that a restart may take.
-const RESTART_WITHIN: Duration = Duration::from_secs(10);
+const RESTART_WITHIN: Duration = Duration::from_secs(30);
 
 /// Runs the case to its end.
 pub fn run(case: &Case, stage: &Stage) {
@@ -104,7 +101,7 @@ fn strike(case: &Case, stage: &Stage, caller: &mut Client, probe: &Probe) {
     let failpoints = stage.failpoints();
     match case.blow {
         Blow::WorkerKilled | Blow::ErrorRaised => {
-            let fired = poll::until(SOON, || failpoints.has_fired(&case.point).then_some(()));
+            let fired = poll::until(PATIENCE, || failpoints.has_fired(&case.point).then_some(()));
             assert!(
                 fired.is_some(),
                 "the conversion never came to {}: {:?}",
@@ -113,7 +110,7 @@ fn strike(case: &Case, stage: &Stage, caller: &mut Client, probe: &Probe) {
             );
         }
         Blow::ServerStopped | Blow::CallerKilled => {
-            let parked = poll::until(SOON, || failpoints.is_parked(&case.point).then_some(()));
+            let parked = poll::until(PATIENCE, || failpoints.is_parked(&case.point).then_some(()));
             assert!(
                 parked.is_some(),
                 "the conversion never came to {}: {:?}",
@@ -153,7 +150,7 @@ fn recover(case: &Case, stage: &Stage) -> bool {
             &mut app,
             table,
             "the end of the attempt",
-            SOON,
+            PATIENCE,
             Job::has_ended,
         );
         let told = met
@@ -187,12 +184,12 @@ fn end(case: &Case, stage: &Stage, app: &mut Client) -> bool {
     let table = stage.shape.table;
     let has_swapped = conversion::job(app, table).is_some_and(|job| job.has_swapped());
     if case.ends_cancelled() && !has_swapped {
-        await_job(app, table, "its cancellation", SOON, |job| {
+        await_job(app, table, "its cancellation", PATIENCE, |job| {
             job.phase == "cancelled"
         });
         return false;
     }
-    conversion::wait_until_swapped(app, table, SOON);
+    conversion::wait_until_swapped(app, table, PATIENCE);
     true
 }
 

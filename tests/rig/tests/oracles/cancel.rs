@@ -1,7 +1,6 @@
 //! A conversion that is cancelled leaves the table as it was, and nothing else.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use partman_rig::cluster::Cluster;
 use partman_rig::conversion::{await_job, job, steer};
@@ -90,7 +89,7 @@ fn while_it_waits_for_a_writer_it_ends_at_once() {
     });
     steer(&mut stage.app(), "cancel", "events")
         .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
-    let ended = partman_rig::poll::until(Duration::from_secs(10), || {
+    let ended = partman_rig::poll::until(PATIENCE, || {
         job(&mut stage.app(), "events").filter(|job| job.phase == "cancelled")
     });
     assert!(ended.is_some(), "{:?}", job(&mut stage.app(), "events"));

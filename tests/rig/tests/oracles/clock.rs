@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use partman_rig::cluster::Cluster;
 use partman_rig::poll;
+use partman_rig::poll::PATIENCE;
 use postgres::Client;
 
 use crate::maintained::{must, number, set_clock, texts};
@@ -92,7 +93,7 @@ fn the_worker_reads_the_clock_of_the_tests() {
          SELECT set_partition_policy('hours', '1 hour', premake => 1)",
     );
     let reaches = |admin: &mut Client, upper: &str| {
-        poll::expect("the worker", Duration::from_secs(20), || {
+        poll::expect("the worker", PATIENCE, || {
             bounds(admin, "hours")
                 .last()
                 .is_some_and(|last| last.contains(&format!("TO ('{upper}")))
@@ -106,7 +107,5 @@ fn the_worker_reads_the_clock_of_the_tests() {
     set_clock(&mut admin, "2024-02-29 00:31:00+00");
     reaches(&mut admin, "2024-02-29 02:00:00");
     let last = "SELECT count(*) FROM partman_rs.policies WHERE last_run_at = '2024-02-29 00:31:00+00' AND next_run_at = '2024-02-29 01:31:00+00'";
-    poll::expect("the run to end", Duration::from_secs(5), || {
-        number(&mut admin, last) == 1
-    });
+    poll::expect("the run to end", PATIENCE, || number(&mut admin, last) == 1);
 }

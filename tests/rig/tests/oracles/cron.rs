@@ -1,15 +1,11 @@
 //! Maintenance by pg_cron, where the distribution has a package of it for the server under test: then
 //! `make test-oracle` installs it.
 
-use std::time::Duration;
-
 use partman_rig::cluster::Cluster;
 use partman_rig::poll;
+use partman_rig::poll::PATIENCE;
 
 use crate::maintained::{must, number, texts};
-
-/// Its shortest interval is a minute, and it begins with a full one.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 const JOBS: &str = "
     CREATE EXTENSION pg_partman_rs;

@@ -1,8 +1,6 @@
 //! What subscribers and other readers of the WAL are sent: the changes of users, each once, and nothing
 //! of what a conversion or maintenance does for itself.
 
-use std::time::Duration;
-
 use partman_rig::cluster::{Cluster, SUPERUSER};
 use partman_rig::conversion::{Conversion, wait_until_swapped};
 use partman_rig::fault;
@@ -50,15 +48,22 @@ fn post_office() -> Cluster {
 }
 
 fn load(cluster: &Cluster) -> Run {
-    let run = Pgbench::new(cluster, "post", 8, 20)
+    let run = Pgbench::until_stopped(cluster, "post", 8)
         .arg("--rate=200")
         .script(CHANGES)
         .start();
-    let mut app = cluster.connect_as(OWNER, "post");
-    poll::expect("the clients to work", Duration::from_secs(20), || {
-        number(&mut app, "SELECT count(*) FROM changes") > 50
-    });
+    await_changes(cluster, 50);
     run
+}
+
+/// Waits until the clients have gone on.
+fn await_changes(cluster: &Cluster, more: i64) {
+    let mut app = cluster.connect_as(OWNER, "post");
+    let changes = |app: &mut Client| number(app, "SELECT count(*) FROM changes");
+    let before = changes(&mut app);
+    poll::expect("the clients to work", PATIENCE, || {
+        changes(&mut app) > before + more
+    });
 }
 
 fn convert(cluster: &Cluster) {
@@ -69,10 +74,10 @@ fn convert(cluster: &Cluster) {
 }
 
 fn convert_under_load(cluster: &Cluster) {
-    let mut run = load(cluster);
+    let run = load(cluster);
     convert(cluster);
-    assert!(run.is_running(), "the load ended before the swap");
-    run.finish().assert_no_errors();
+    await_changes(cluster, 200);
+    run.stop().assert_no_errors();
 }
 
 #[test]
@@ -184,7 +189,7 @@ fn assert_arrives(publisher: &Cluster, subscriber: &Cluster) {
     };
     let expected = contents(&mut publisher.connect_as(SUPERUSER, "post"));
     let mut reader = subscriber.connect_as(SUPERUSER, "post");
-    let arrived = poll::until(Duration::from_secs(30), || {
+    let arrived = poll::until(PATIENCE, || {
         (contents(&mut reader) == expected).then_some(())
     });
     let errors = number(
@@ -215,10 +220,10 @@ fn a_subscription_goes_on_writing_to_what_it_wrote_to() {
         &mut admin,
         &format!("{key}; ALTER TABLE parcels OWNER TO {OWNER}; CREATE EXTENSION pg_partman_rs"),
     );
-    let mut run = load(&publisher);
+    let run = load(&publisher);
     convert(&subscriber);
-    assert!(run.is_running(), "the load ended before the swap");
-    run.finish().assert_no_errors();
+    await_changes(&publisher, 200);
+    run.stop().assert_no_errors();
     must(
         &mut publisher.connect_as(OWNER, "post"),
         "UPDATE parcels SET sent = '2026-12-01' WHERE id BETWEEN 1 AND 50;

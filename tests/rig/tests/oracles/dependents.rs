@@ -1,14 +1,15 @@
 //! What hangs on a table under load: views, functions, triggers and policies are used all the time,
 //! also by transactions that use the table first and then the view, while they change hands.
 
-use std::time::Duration;
-
 use partman_rig::cluster::Cluster;
 use partman_rig::conversion::{Conversion, wait_until_swapped};
 use partman_rig::fault;
 use partman_rig::pgbench::Pgbench;
 use partman_rig::poll;
 use partman_rig::stage::{OWNER, PATIENCE, create_database};
+use postgres::Client;
+
+use crate::maintained::{PATIENT_SWAP, must, number};
 
 const ACCOUNTS: i64 = 20_000;
 
@@ -62,27 +63,25 @@ fn bank() -> Cluster {
 #[test]
 fn views_and_triggers_change_hands_under_their_users() {
     let cluster = bank();
-    let run = Pgbench::new(&cluster, "bank", 24, 30)
+    let run = Pgbench::until_stopped(&cluster, "bank", 24)
         .arg("--protocol=prepared")
         .arg("--rate=400")
         .script(TABLE_FIRST)
         .script(VIEW_FIRST);
-    let mut run = run.start();
+    let run = run.start();
     let mut client = cluster.connect_as(OWNER, "bank");
-    poll::expect("the clients to work", Duration::from_secs(20), || {
-        client
-            .query_one("SELECT count(*) FROM noted", &[])
-            .is_ok_and(|row| row.get::<_, i64>(0) > 200)
-    });
+    let noted = |client: &mut Client| number(client, "SELECT count(*) FROM noted");
+    poll::expect("the clients to work", PATIENCE, || noted(&mut client) > 200);
     let mut app = cluster.connect_as(OWNER, "bank");
+    must(&mut app, PATIENT_SWAP);
     let started = Conversion::of("accounts", "opened", "1 month").start(&mut app);
     started.unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
     wait_until_swapped(&mut app, "accounts", PATIENCE);
-    assert!(
-        run.is_running(),
-        "the conversion should have ended before pgbench, or this shows nothing"
-    );
-    let outcome = run.finish();
+    let before = noted(&mut client);
+    poll::expect("the clients to go on", PATIENCE, || {
+        noted(&mut client) > before + 1_000
+    });
+    let outcome = run.stop();
     outcome.assert_no_errors();
     let row = client
         .query_one(

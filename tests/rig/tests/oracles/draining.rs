@@ -1,19 +1,17 @@
 //! Rows move out of a default partition while the application goes on.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use partman_rig::cluster::Cluster;
 use partman_rig::failpoint::Action;
 use partman_rig::oracle::{self, placement};
+use partman_rig::poll::PATIENCE;
 use partman_rig::shape::Shape;
 use partman_rig::stage::Stage;
 use partman_rig::workload::Report;
 use partman_rig::{poll, shapes};
 
 use crate::maintained::{must, number};
-
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// All rows lie in the default partition of a table that has no other.
 pub fn stage(cluster: Arc<Cluster>, database: &str, shape: Shape, rows: i64) -> Stage {

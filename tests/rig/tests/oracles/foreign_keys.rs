@@ -9,12 +9,11 @@ use partman_rig::conversion::{self, Conversion};
 use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::fault;
 use partman_rig::poll;
+use partman_rig::poll::PATIENCE;
 use postgres::{Client, Error};
 
 use crate::key_load::{Load, Round, refused};
 use crate::maintained::{builder, must, number};
-
-const PATIENCE: Duration = Duration::from_secs(120);
 
 const TABLES: &str = "
     CREATE TABLE customers (id bigint PRIMARY KEY);

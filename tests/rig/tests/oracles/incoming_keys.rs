@@ -3,19 +3,17 @@
 //! deletes what is pointed at, and what is to cascade does.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use partman_rig::cluster::Cluster;
 use partman_rig::conversion::{self, Conversion};
 use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::fault;
 use partman_rig::poll;
+use partman_rig::poll::PATIENCE;
 use postgres::{Client, Error};
 
 use crate::key_load::{Load, Round, refused};
 use crate::maintained::{builder, must, number, texts};
-
-const PATIENCE: Duration = Duration::from_secs(120);
 
 const TABLES: &str = "
     CREATE TABLE orders (id bigint PRIMARY KEY, note text);

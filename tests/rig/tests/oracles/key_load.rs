@@ -9,9 +9,8 @@ use std::time::Duration;
 use partman_rig::cluster::Cluster;
 use partman_rig::fault::{self, Fault};
 use partman_rig::poll;
+use partman_rig::poll::PATIENCE;
 use postgres::{Client, Error};
-
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A round of one client; the error that ended it where the server was lost.
 pub type Round = fn(&mut Client) -> Result<(), Error>;

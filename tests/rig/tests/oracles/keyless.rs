@@ -94,7 +94,7 @@ impl Crowd {
 
     fn await_more(&self, changes: u64) {
         let goal = self.done.load(Ordering::Relaxed) + changes;
-        poll::expect("the crowd to get on", Duration::from_secs(60), || {
+        poll::expect("the crowd to get on", PATIENCE, || {
             let all_gave_up = self.threads.iter().all(JoinHandle::is_finished);
             all_gave_up || self.done.load(Ordering::Relaxed) >= goal
         });

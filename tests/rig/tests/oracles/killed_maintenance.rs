@@ -1,16 +1,13 @@
 //! The worker is killed in each kind of action, when all of it is done and nothing committed, and
 //! between the transactions of those that have several: the next run does it, once and as a whole.
 
-use std::time::Duration;
-
 use partman_rig::cluster::Cluster;
 use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::poll;
+use partman_rig::poll::PATIENCE;
 use postgres::Client;
 
-use crate::maintained::{builder, kill_worker, must, number, texts};
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::maintained::{builder, interrupt_detaching, kill_parked, must, number, texts};
 
 const TABLE: &str = "
     CREATE TABLE t (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
@@ -125,7 +122,8 @@ fn is_done_once_by_the_next_run(point: &str, passes: fn(&str) -> bool) {
             &format!("SELECT set_partition_policy('t', {policy})"),
         );
         failpoints.await_parked(point);
-        admin = kill_worker(&cluster, &mut admin);
+        admin = kill_parked(&cluster, &mut admin, point);
+        failpoints.clear_all();
         let recorded = format!(
             "SELECT count(*) FROM partman_rs.run WHERE action = '{action}' AND outcome LIKE '{done}%'"
         );
@@ -188,8 +186,9 @@ fn a_worker_killed_when_it_empties_the_bin_drops_nothing_twice_and_forgets_nothi
         "SELECT set_partition_policy('t', grace_period => '0 seconds')",
     );
     Failpoints::of(&cluster).await_parked(point);
-    admin = kill_worker(&cluster, &mut admin);
+    admin = kill_parked(&cluster, &mut admin, point);
     assert_eq!(number(&mut admin, bin), 2, "nothing was committed");
+    Failpoints::of(&cluster).clear_all();
     poll::expect("an empty bin", PATIENCE, || number(&mut admin, bin) == 0);
     assert_eq!(state(&mut admin), ["t_p20 part 2"]);
     assert_eq!(
@@ -212,9 +211,7 @@ fn a_worker_killed_when_it_ends_a_detaching_leaves_nothing_half_done() {
     must(&mut admin, TABLE);
     let mut reader = cluster.connect();
     must(&mut reader, "BEGIN; SELECT FROM t");
-    must(&mut admin, "SET lock_timeout = '100ms'");
-    let detached = admin.batch_execute("ALTER TABLE t DETACH PARTITION t_p0 CONCURRENTLY");
-    assert!(detached.is_err(), "the reader is in the way");
+    interrupt_detaching(&cluster, &mut admin, "t", "t_p0");
     must(&mut reader, "COMMIT");
     let half = "SELECT count(*) FROM pg_inherits WHERE inhdetachpending";
     assert_eq!(number(&mut admin, half), 1);
@@ -225,8 +222,9 @@ fn a_worker_killed_when_it_ends_a_detaching_leaves_nothing_half_done() {
         "SELECT set_partition_policy('t', '10', premake => 0)",
     );
     Failpoints::of(&cluster).await_parked(point);
-    admin = kill_worker(&cluster, &mut admin);
+    admin = kill_parked(&cluster, &mut admin, point);
     assert_eq!(number(&mut admin, half), 1, "nothing was committed");
+    Failpoints::of(&cluster).clear_all();
     poll::expect("the next run to end it", PATIENCE, || {
         number(&mut admin, half) == 0
     });

@@ -1,9 +1,9 @@
 //! Servers whose worker maintains, and what tests of maintenance ask of them.
 
-use std::time::Duration;
-
 use partman_rig::cluster::{Cluster, ClusterBuilder};
 use partman_rig::failpoint::Failpoints;
+use partman_rig::poll::PATIENCE;
+use partman_rig::stage::backend_pid;
 use partman_rig::{fault, poll};
 use postgres::Client;
 use postgres::types::ToSql;
@@ -35,7 +35,7 @@ pub fn set_clock(admin: &mut Client, moment: &str) {
     let sql = format!("ALTER SYSTEM SET pg_partman_rs.test_clock = '{moment}'");
     must(admin, &sql);
     must(admin, "SELECT pg_reload_conf()");
-    poll::expect("the clock", Duration::from_secs(10), || {
+    poll::expect("the clock", PATIENCE, || {
         texts(
             admin,
             "SELECT current_setting('pg_partman_rs.test_clock', true)",
@@ -44,26 +44,46 @@ pub fn set_clock(admin: &mut Client, moment: &str) {
     });
 }
 
-/// The process that maintains, or converts: the oldest, since others come, look, and go again.
-pub const WORKER: &str =
-    "SELECT coalesce((SELECT pid FROM pg_stat_activity WHERE backend_type = 'pg_partman_rs'
-    ORDER BY backend_start LIMIT 1), 0)::bigint";
+/// Kills the worker that waits at a point, as [`kill`] does. The next one waits there, too, until the points are cleared:
+/// what the first has left can be looked at.
+pub fn kill_parked(cluster: &Cluster, admin: &mut Client, point: &str) -> Client {
+    let parked = Failpoints::of(cluster).parked(point);
+    kill(cluster, admin, parked.expect("a worker waits there"))
+}
 
-/// Kills the worker where it stands, and waits for the server to be back; a new session. What the worker has
+/// Kills a worker where it stands, and waits for the server to be back; a new session. What the worker has
 /// committed is on disk by then: it does not wait for that itself, and the crash would take it back.
-pub fn kill_worker(cluster: &Cluster, admin: &mut Client) -> Client {
+pub fn kill(cluster: &Cluster, admin: &mut Client, worker: i32) -> Client {
     let before = cluster.incarnation().expect("the server runs");
-    let pid = number(admin, WORKER);
-    assert!(pid > 0, "there is no worker");
     must(
         admin,
         "SELECT pg_logical_emit_message(true, 'rig', 'flush')",
     );
-    cluster.sigkill(i32::try_from(pid).expect("a process number"));
+    cluster.sigkill(worker);
     cluster.await_crash_restart(&before);
-    Failpoints::of(cluster).clear_all();
     cluster.connect()
 }
+
+/// Detaches a partition, whose table somebody reads, and gives up when that has begun.
+pub fn interrupt_detaching(cluster: &Cluster, admin: &mut Client, table: &str, partition: &str) {
+    let mut session = cluster.connect();
+    let pid = i64::from(backend_pid(&mut session));
+    let sql = format!("ALTER TABLE {table} DETACH PARTITION {partition} CONCURRENTLY");
+    let detaching = std::thread::spawn(move || session.batch_execute(&sql));
+    poll::expect("the detaching to begin", PATIENCE, || {
+        number(
+            admin,
+            "SELECT count(*) FROM pg_inherits WHERE inhdetachpending",
+        ) == 1
+    });
+    must(admin, &format!("SELECT pg_cancel_backend({pid})"));
+    let detached = detaching.join().expect("it does not panic");
+    detached.expect_err("the reader is in the way");
+}
+
+/// For conversions under a load that may be more than the machine can bear: then no client is ever without a transaction,
+/// and the swap gets its lock when the longest of them has ended.
+pub const PATIENT_SWAP: &str = "SET pg_partman_rs.swap_lock_timeout = '2s'";
 
 pub fn must(client: &mut Client, sql: &str) {
     client

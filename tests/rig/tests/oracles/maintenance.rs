@@ -1,15 +1,14 @@
 //! What administrators and autovacuum do to a table meanwhile.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use partman_rig::cluster::Cluster;
 use partman_rig::failpoint::{OPEN_TO_WRITERS, at};
 use partman_rig::hand::Hand;
 use partman_rig::shape::Shape;
-use partman_rig::stage::Stage;
+use partman_rig::stage::{Stage, run_until_it_waits};
 use partman_rig::workload::Verb;
-use partman_rig::{fault, oracle, poll, shapes};
+use partman_rig::{fault, oracle, shapes};
 use postgres::Client;
 
 use crate::at_each_point::{self, ROWS, convert_up_to, finish_from};
@@ -103,14 +102,8 @@ const REWRITTEN_AT: [&str; 6] = [
 /// Runs a command that wants the table for itself while the conversion stands at a point. Where
 /// the worker holds the table there, the command waits and the worker has to go on first.
 fn run_at(stage: &Stage, point: &str, sql: &'static str) {
-    let login = stage.cluster.login("app", &stage.database);
-    let command = std::thread::spawn(move || {
-        login
-            .open()
-            .and_then(|mut session| session.batch_execute(sql))
-    });
-    poll::until(Duration::from_millis(500), || {
-        command.is_finished().then_some(())
+    let command = run_until_it_waits(&mut stage.admin(), stage.app(), move |session| {
+        session.batch_execute(sql)
     });
     stage.failpoints().clear(point);
     let done = command.join().expect("it does not panic");

@@ -13,6 +13,9 @@ use partman_rig::{fault, poll, shapes};
 
 use crate::at_each_point::{ROWS, convert_up_to, finish_from, go_on_to};
 
+/// A shutdown that waits for a worker that is held waits for ever.
+const SHUTDOWN: Duration = Duration::from_secs(30);
+
 fn stage() -> Stage {
     Stage::new(shapes::orders().widened(), ROWS)
 }
@@ -43,7 +46,9 @@ fn a_writer_that_holds_the_table_delays_capture_but_no_one_else() {
     let mut writer = Hand::new(stage.app(), &stage.shape);
     writer.say("BEGIN");
     change_a_little(&mut writer, 19_700);
-    let load = stage.workload().mix(Mix::brisk()).start();
+    // Whoever stands still longer, while capture waits, is refused.
+    let impatient = stage.workload().options("-c lock_timeout=1500ms");
+    let load = impatient.mix(Mix::brisk()).start();
     stage.convert(&mut stage.app());
     load.await_more(1_000);
     let job = partman_rig::conversion::job(&mut stage.app(), "orders").expect("there is a job");
@@ -57,11 +62,6 @@ fn a_writer_that_holds_the_table_delays_capture_but_no_one_else() {
     stage.await_swapped(&mut stage.app());
     let report = load.stop();
     report.assert_no_failures();
-    let longest = report.latency.max();
-    assert!(
-        longest < Duration::from_millis(1_500),
-        "a client stood still for {longest:?} while capture waited"
-    );
     // The hand's changes are no client's, so only the rows can be compared.
     stage.assert_converted(None);
 }
@@ -171,10 +171,7 @@ fn a_transaction_older_than_capture_may_be_prepared_and_end_after_a_restart() {
             stage.cluster.kill_immediate();
         } else {
             let took = stage.cluster.stop_fast();
-            assert!(
-                took < Duration::from_secs(5),
-                "a fast shutdown took {took:?}"
-            );
+            assert!(took < SHUTDOWN, "a fast shutdown took {took:?}");
         }
         stage.failpoints().clear_all();
         stage.cluster.start();
@@ -217,16 +214,12 @@ fn a_commit_that_is_written_but_not_yet_acknowledged_counts() {
     let committing =
         std::thread::spawn(move || writer.say("SET LOCAL synchronous_commit = on; COMMIT"));
     let mut admin = stage.admin();
-    poll::expect(
-        "the commit to wait for its standby",
-        Duration::from_secs(10),
-        || {
-            let sql = "SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = $1";
-            admin
-                .query_one(sql, &[&pid])
-                .is_ok_and(|row| row.get::<_, Option<bool>>(0) == Some(true))
-        },
-    );
+    poll::expect("the commit to wait for its standby", PATIENCE, || {
+        let sql = "SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = $1";
+        admin
+            .query_one(sql, &[&pid])
+            .is_ok_and(|row| row.get::<_, Option<bool>>(0) == Some(true))
+    });
     go_on_to(&stage, at::CAPTURING, at::RANGE_COPIED);
     stage.failpoints().clear(at::RANGE_COPIED);
     await_job(
@@ -303,7 +296,7 @@ fn a_fast_shutdown_while_a_worker_is_held_does_not_wait_for_it() {
         stage.failpoints().await_parked(point);
         let took = stage.cluster.stop_fast();
         assert!(
-            took < Duration::from_secs(5),
+            took < SHUTDOWN,
             "held at {point}, a fast shutdown took {took:?}"
         );
         stage.failpoints().clear_all();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use partman_rig::poll;
+use partman_rig::poll::PATIENCE;
 use postgres::Client;
 
 use crate::maintained::{cluster_at, must, number, set_clock};
@@ -30,7 +31,7 @@ fn quiet_hours_are_kept_by_the_worker_and_by_nobody_else() {
          CREATE TABLE awake (at timestamptz) PARTITION BY RANGE (at);
          SELECT set_partition_policy('awake', '1 day', premake => 1, time_zone => 'Asia/Tokyo', quiet_from => '22:00', quiet_until => '06:00');",
     );
-    poll::expect("the worker", Duration::from_secs(20), || {
+    poll::expect("the worker", PATIENCE, || {
         partitions(&mut admin, "awake") == 2
     });
     // It has been here, and would have come again.
@@ -40,7 +41,7 @@ fn quiet_hours_are_kept_by_the_worker_and_by_nobody_else() {
     let failures = "SELECT count(*) FROM partman_rs.runs WHERE outcome = 'failed'";
     assert_eq!(number(&mut admin, failures), 0);
     set_clock(&mut admin, "2024-02-29 11:00:00+00");
-    poll::expect("six in the morning", Duration::from_secs(20), || {
+    poll::expect("six in the morning", PATIENCE, || {
         partitions(&mut admin, "quiet") == 2
     });
 }
@@ -63,7 +64,7 @@ fn a_policy_may_be_looked_at_more_often_than_others() {
         );
         number(admin, &sql) == 1
     };
-    poll::expect("the first look", Duration::from_secs(20), || {
+    poll::expect("the first look", PATIENCE, || {
         looked_at(&mut admin, "often", AT_NIGHT) && looked_at(&mut admin, "seldom", AT_NIGHT)
     });
     let next = "SELECT count(*) FROM partman_rs.policies
@@ -71,7 +72,7 @@ fn a_policy_may_be_looked_at_more_often_than_others() {
     assert_eq!(number(&mut admin, next), 2);
     let later = "2024-02-29 04:10:00+00";
     set_clock(&mut admin, later);
-    poll::expect("the second look", Duration::from_secs(20), || {
+    poll::expect("the second look", PATIENCE, || {
         looked_at(&mut admin, "often", later)
     });
     assert!(looked_at(&mut admin, "seldom", AT_NIGHT));
@@ -91,18 +92,16 @@ fn looking_takes_no_transaction_id() {
          CREATE TABLE t_p0 PARTITION OF t FOR VALUES FROM (0) TO (10);
          SELECT set_partition_policy('t', '10', premake => 0)",
     );
-    let runs = "SELECT count(*) FROM partman_rs.policies WHERE last_run_at IS NOT NULL";
-    poll::expect("the first run", Duration::from_secs(20), || {
-        number(&mut session, runs) == 1
+    let ended = "SELECT count(*) FROM partman_rs.maintenance WHERE failures = 0";
+    poll::expect("the end of the first run", PATIENCE, || {
+        number(&mut session, ended) == 1
     });
-    // And its end.
-    std::thread::sleep(Duration::from_millis(1_500));
     let next = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint";
     let ended = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()";
     let before = number(&mut session, next);
     let looks = number(&mut session, ended);
     // These are ours, too, but few.
-    poll::expect("more looks", Duration::from_secs(20), || {
+    poll::expect("more looks", PATIENCE, || {
         std::thread::sleep(Duration::from_secs(3));
         number(&mut session, ended) >= looks + 6
     });

@@ -2,17 +2,15 @@
 //! killed; and a table that changes all the time is validated without finding an orphan that is none.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use partman_rig::conversion::{self, Conversion};
 use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::fault;
+use partman_rig::poll::PATIENCE;
 use postgres::{Client, Error};
 
 use crate::key_load::{Load, Round, refused};
 use crate::maintained::{builder, must, number, texts};
-
-const PATIENCE: Duration = Duration::from_secs(120);
 
 const TABLES: &str = "
     CREATE TABLE tree (

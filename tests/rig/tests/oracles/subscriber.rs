@@ -1,8 +1,6 @@
 //! A subscriber of a table goes on through its conversion: in another cluster, by publications that name
 //! the table, with and without lists of columns and filters of rows; and so do those that come meanwhile.
 
-use std::time::Duration;
-
 use partman_rig::cluster::{Cluster, SUPERUSER};
 use partman_rig::conversion::{Conversion, wait_until_swapped};
 use partman_rig::failpoint::{Action, Failpoints, at};
@@ -103,7 +101,7 @@ const ERRORS: &str = "SELECT sum(apply_error_count + CASE WHEN subname = 'late' 
 /// Waits until what a subscriber has is what it should have, and no error was met on the way.
 fn assert_equal(publisher: &mut Client, subscriber: &mut Client, what: &str, rows: &str) {
     let wanted = texts(publisher, rows, &[]);
-    let arrived = poll::until(Duration::from_secs(30), || {
+    let arrived = poll::until(PATIENCE, || {
         (texts(subscriber, rows, &[]) == wanted).then_some(())
     });
     let errors = number(subscriber, ERRORS);
@@ -129,7 +127,7 @@ fn subscribers_of_a_table_go_on_through_its_conversion() {
     must(&mut app, "SET timezone = 'UTC'");
     let points = Failpoints::of(&publisher);
     points.set(at::RANGE_COPIED, Action::Wait);
-    let mut run = Pgbench::new(&publisher, DATABASE, 4, 10)
+    let run = Pgbench::until_stopped(&publisher, DATABASE, 4)
         .arg("--username=app")
         .arg("--max-tries=100")
         .arg("--rate=100")
@@ -151,8 +149,12 @@ fn subscribers_of_a_table_go_on_through_its_conversion() {
     points.clear(at::RANGE_COPIED);
     must(&mut app, "SET search_path = \"the shop\", public");
     wait_until_swapped(&mut app, r#""Sales ""x""""#, PATIENCE);
-    assert!(run.is_running(), "the load ended before the swap");
-    let outcome = run.finish();
+    let newest = r#"SELECT max(id) FROM "the shop"."Sales ""x""""#;
+    let before = number(&mut app, newest);
+    poll::expect("the clients to go on", PATIENCE, || {
+        number(&mut app, newest) > before + 100
+    });
+    let outcome = run.stop();
     outcome.assert_no_errors();
     await_copied(&mut late);
 

@@ -1,25 +1,23 @@
 //! TRUNCATE in every phase, and rows that come after it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use partman_rig::cluster::Cluster;
 use partman_rig::failpoint::OPEN_TO_WRITERS;
 use partman_rig::hand::Hand;
 use partman_rig::shape::Shape;
-use partman_rig::stage::Stage;
+use partman_rig::stage::{Stage, run_until_it_waits};
 use partman_rig::workload::{Kind, Mix, Verb};
-use partman_rig::{ledger, poll, shapes};
+use partman_rig::{ledger, shapes};
 
 use crate::at_each_point::{self, ROWS};
 
 /// Truncates while the conversion stands at a point. Where the worker holds the table there, the
 /// truncation waits, and so has to be under way before the worker is let go.
 fn truncate_at(stage: &Stage, point: &str) {
-    let (mut app, shape) = (stage.app(), stage.shape.clone());
-    let truncation = std::thread::spawn(move || ledger::truncate(&mut app, &shape));
-    poll::until(Duration::from_millis(400), || {
-        truncation.is_finished().then_some(())
+    let shape = stage.shape.clone();
+    let truncation = run_until_it_waits(&mut stage.admin(), stage.app(), move |app| {
+        ledger::truncate(app, &shape)
     });
     stage.failpoints().clear(point);
     let gone = truncation.join().expect("it does not panic");

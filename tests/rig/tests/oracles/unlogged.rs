@@ -1,15 +1,12 @@
 //! Unlogged tables: a crash takes the rows, and with them all that the conversion has copied and logged.
 
-use std::time::Duration;
-
 use partman_rig::cluster::Cluster;
 use partman_rig::conversion::{Conversion, steer, wait_until_swapped};
 use partman_rig::failpoint::{Action, Failpoints, at};
+use partman_rig::poll::PATIENCE;
 use postgres::Client;
 
 use crate::maintained::{must, number};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn what_a_crash_takes_from_the_table_does_not_come_back() {

@@ -2,7 +2,6 @@
 //! where `PARTMAN_OLD_SERVER_BIN` names one that has the extension.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use partman_rig::cluster::Cluster;
 use partman_rig::conversion::{await_job, steer};
@@ -189,7 +188,7 @@ fn goes_on(admin: &mut Client) {
     set_clock(admin, NEXT_NOON);
     let partitions = r#"SELECT concat_ws(' ', c.oid::regclass, c.relowner::regrole, pg_get_expr(c.relpartbound, c.oid))
                           FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = '"the shop"."odd ""days"'::regclass ORDER BY 1"#;
-    poll::expect("the next day's partition", Duration::from_secs(20), || {
+    poll::expect("the next day's partition", PATIENCE, || {
         texts(admin, partitions, &[]).len() == 7
     });
     let day = |name: &str, from: &str, to: &str| {
@@ -225,7 +224,7 @@ fn goes_on(admin: &mut Client) {
     must(admin, r#"INSERT INTO "the shop".ids VALUES (15)"#);
     let ids = r#"SELECT count(*) FROM pg_inherits WHERE inhparent = '"the shop".ids'::regclass"#;
     // The worker may be at it just now: then a session leaves that table alone.
-    poll::expect("the next ids' partition", Duration::from_secs(20), || {
+    poll::expect("the next ids' partition", PATIENCE, || {
         must(admin, "SELECT ensure_partitions()");
         number(admin, ids) == 3
     });

@@ -1,5 +1,6 @@
 //! Servers come, crash, come back and leave nothing behind.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use partman_rig::cluster::Cluster;
@@ -65,7 +66,8 @@ fn a_probe_sees_an_outage_and_a_lock_but_forgives_the_excused() {
     let mut load = stage.workload().survives_restarts().clients(1).start();
     let probe = Probe::start(load.observer());
     load.await_more(50);
-    let hold = |excused: bool| {
+    let hold = |excused: bool| -> Instant {
+        let began = Instant::now();
         let mut holder = stage.app();
         let mut work = holder.transaction().expect("a transaction can begin");
         if excused {
@@ -75,10 +77,11 @@ fn a_probe_sees_an_outage_and_a_lock_but_forgives_the_excused() {
             .expect("a lock can be had");
         work.commit().expect("it can end");
         probe.excuse_no_more();
+        began
     };
     hold(true);
     load.await_more(50);
-    hold(false);
+    let held = hold(false);
     load.await_more(50);
     stage.cluster.kill_immediate();
     stage.cluster.start();
@@ -86,14 +89,12 @@ fn a_probe_sees_an_outage_and_a_lock_but_forgives_the_excused() {
     let findings = probe.finish();
     let mut report = load.stop();
     report.merge(findings.report);
-    assert_eq!(
-        (findings.failures.len(), findings.outages.len()),
-        (1, 1),
-        "{:?} {:?}",
-        findings.failures,
-        findings.outages
+    let failures = &findings.failures;
+    assert!(
+        !failures.is_empty() && failures.iter().all(|failure| failure.at > held),
+        "{failures:?}"
     );
-    assert!(findings.outages[0].took < Duration::from_secs(5));
+    assert_eq!(findings.outages.len(), 1, "{:?}", findings.outages);
     partman_rig::oracle::assert_none("at the end", &stage.findings_of_content(Some(&report)));
 }
 
@@ -116,6 +117,15 @@ fn pgbench_tells_what_it_did() {
         "{history} rows: {}",
         outcome.output
     );
+    let run = Pgbench::until_stopped(&cluster, "postgres", 2).start();
+    let mut more = || -> i64 {
+        let row = client.query_one("SELECT count(*) FROM pgbench_history", &[]);
+        row.expect("it is there").get(0)
+    };
+    poll::expect("it to work", poll::PATIENCE, || more() > history + 100);
+    let stopped = run.stop();
+    stopped.assert_no_errors();
+    assert_eq!(more(), history + stopped.transactions, "{}", stopped.output);
     let broken = Pgbench::new(&cluster, "postgres", 1, 1)
         .script("SELECT 1/0;\n")
         .start()
@@ -129,10 +139,12 @@ fn pgbench_tells_what_it_did() {
 
 #[test]
 fn the_sampler_keeps_its_rate_and_sees_a_stall() {
+    let done = AtomicU64::new(0);
     let transaction = |stall_at: Option<u64>| {
-        let mut count = 0;
+        let (mut count, done) = (0, &done);
         move || -> Result<(), String> {
             count += 1;
+            done.fetch_add(1, Ordering::Relaxed);
             if Some(count) == stall_at {
                 std::thread::sleep(Duration::from_millis(100));
             }
@@ -140,18 +152,20 @@ fn the_sampler_keeps_its_rate_and_sees_a_stall() {
         }
     };
     let began = Instant::now();
-    let wait = || poll::until(Duration::from_millis(500), || None::<()>);
+    let wait = || {
+        poll::expect("a hundred each", poll::PATIENCE, || {
+            done.load(Ordering::Relaxed) >= 200
+        });
+    };
     let (samples, _) = sampler::sample_during(
         Some(400.0),
         vec![transaction(Some(20)), transaction(None)],
         wait,
     );
-    assert!(began.elapsed() < Duration::from_secs(2));
-    assert!(
-        (150..=210).contains(&samples.service.count()),
-        "{} samples",
-        samples.service.count()
-    );
+    // No more than are due, the first of each at once; those that a stall puts off are made up for.
+    let due = 2 + (began.elapsed().as_secs_f64() * 400.0) as u64;
+    let count = samples.service.count();
+    assert!((200..=due).contains(&count), "{count} samples of {due}");
     assert!(samples.service.max() >= Duration::from_millis(100));
     assert!(samples.response.percentile(99.0) > samples.service.percentile(50.0));
 }

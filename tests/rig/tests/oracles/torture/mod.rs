@@ -13,6 +13,7 @@ use partman_rig::oracle::{self, Findings};
 use partman_rig::pgbench::Pgbench;
 use partman_rig::stage::{OWNER, PATIENCE, create_database};
 use partman_rig::{fault, poll};
+use postgres::Client;
 
 use crate::maintained::{must, number, texts};
 
@@ -199,7 +200,7 @@ fn everything_that_hangs_on_a_table_hangs_on_the_result() {
     let behaved = behaviour(&cluster);
     assert!(behaved.len() > 150, "the script ran to its end");
 
-    let mut run = Pgbench::new(&cluster, DATABASE, 8, 25)
+    let mut run = Pgbench::until_stopped(&cluster, DATABASE, 8)
         .arg("--username=app")
         // Rows that move to another partition while somebody waits for them.
         .arg("--max-tries=100")
@@ -207,21 +208,20 @@ fn everything_that_hangs_on_a_table_hangs_on_the_result() {
     for script in LOAD {
         run = run.script(&named(script));
     }
-    let mut run = run.start();
-    poll::expect("the clients to work", PATIENCE, || {
-        number(&mut admin, "SELECT count(*) FROM noted") > 100
-    });
+    let run = run.start();
+    let noted = |admin: &mut Client| number(admin, "SELECT count(*) FROM noted");
+    poll::expect("the clients to work", PATIENCE, || noted(&mut admin) > 100);
     for (table, column, interval, end) in [
         (A, "At", "2 months", "2026-07-01 00:00+00"),
         (B, "id", "1000", "4000"),
     ] {
         convert(&cluster, table, column, interval, end);
     }
-    assert!(
-        run.is_running(),
-        "the conversions should have ended before pgbench, or this shows nothing"
-    );
-    run.finish().assert_no_errors();
+    let before = noted(&mut admin);
+    poll::expect("the clients to go on", PATIENCE, || {
+        noted(&mut admin) > before + 300
+    });
+    run.stop().assert_no_errors();
     poll::expect(
         "keys that point at the tables to be valid",
         PATIENCE,
