@@ -68,7 +68,7 @@ impl Deref for Job {
 /// What the documents of a job (`plan`, `definition`, `horizon`) are written as. To be raised when
 /// one of them gains a field, or a field another meaning: a conversion that an earlier release
 /// began is then given up rather than misread. In all versions `plan` has `retired`.
-const DOCUMENT_VERSION: i32 = 6;
+const DOCUMENT_VERSION: i32 = 7;
 
 impl Outline {
     /// Refuses where another release wrote the documents, or where pg_upgrade has brought the job here:

@@ -175,7 +175,7 @@ fn look_at_list(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> 
     let (has_rows, is_waiting) = match found.look(1, 1)? {
         Look::Seen(contents) => {
             let has_values = !contents.values.is_empty();
-            (has_values || contents.has_nulls, has_values)
+            (has_values, has_values)
         }
         Look::NotTried(_) => {
             let has_rows = found.default_has_rows()?;

@@ -17,6 +17,7 @@ use crate::guc;
 use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::settings;
+use crate::plan::Element;
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
@@ -41,16 +42,15 @@ pub struct ListTable {
 /// What lies in a default partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
-    /// In the order of their type, as they are written in SQL, without quotes; no more than are looked for.
+    /// In the order of their type, no more than are looked for; then null, if there are any.
     pub values: Vec<NewValue>,
     pub has_more_values: bool,
-    pub has_nulls: bool,
 }
 
 /// A value without a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewValue {
-    pub text: String,
+    pub element: Element,
     /// As far as they were counted.
     pub rows: i64,
 }
@@ -168,31 +168,37 @@ impl ListTable {
             ));
         }
         let statement = self.statement(has_index, &name, most_values, most_rows);
-        let is_null = Sql::template("SELECT EXISTS (SELECT FROM {default} WHERE {column} IS NULL)")
-            .name("default", &name)
-            .ident("column", &self.column)
-            .build();
-        let (mut values, has_nulls) = self.table.as_owner(|| {
+        let nulls = Sql::template(
+            "SELECT count(*) FROM (SELECT FROM {default} WHERE {column} IS NULL LIMIT {rows}) AS rows",
+        )
+        .name("default", &name)
+        .ident("column", &self.column)
+        .number("rows", most_rows.into())
+        .build();
+        let (mut values, nulls) = self.table.as_owner(|| {
             let how: &[_] = if has_index { &INDEX_ONLY } else { &[] };
             settings::within(&settings::AS_WRITTEN, || {
                 settings::within(how, || {
                     let values = db::rows(&statement, &[], |row| {
                         Ok(NewValue {
-                            text: row.get(1)?,
+                            element: Element::Value(row.get(1)?),
                             rows: row.get(2)?,
                         })
                     })?;
-                    Ok((values, db::value(&is_null, &[])?))
+                    Ok((values, db::value::<i64>(&nulls, &[])?))
                 })
             })
         })?;
         let most = most_values as usize;
         let has_more_values = values.len() > most;
         values.truncate(most);
+        values.extend((nulls > 0).then_some(NewValue {
+            element: Element::Null,
+            rows: nulls,
+        }));
         seen(Contents {
             values,
             has_more_values,
-            has_nulls,
         })
     }
 
@@ -371,7 +377,7 @@ fn tell(look: &Look, gives_partitions: bool) -> Vec<String> {
     let mut told = Vec::new();
     if !contents.values.is_empty() && !gives_partitions {
         let named: Vec<String> = (contents.values.iter().take(MOST_NAMED))
-            .map(|value| crate::plan::names::quote_literal(&value.text))
+            .map(|value| value.element.written())
             .collect();
         let more = match contents.values.len() - named.len() {
             0 if !contents.has_more_values => String::new(),
@@ -382,9 +388,6 @@ fn tell(look: &Look, gives_partitions: bool) -> Vec<String> {
             "the default partition holds rows of {}{more}; new_values => true gives them partitions",
             named.join(", ")
         ));
-    }
-    if contents.has_nulls {
-        told.push("the default partition holds rows whose key is null: they stay there".to_owned());
     }
     told
 }
@@ -401,15 +404,14 @@ mod tests {
     use super::*;
 
     fn seen(values: &[&str], has_more_values: bool, has_nulls: bool) -> Look {
+        let values = values.iter();
+        let values = values.map(|text| Element::Value((*text).to_owned()));
+        let null = has_nulls.then_some(Element::Null);
         Look::Seen(Contents {
-            values: (values.iter())
-                .map(|text| NewValue {
-                    text: (*text).to_owned(),
-                    rows: 1,
-                })
+            values: (values.chain(null))
+                .map(|element| NewValue { element, rows: 1 })
                 .collect(),
             has_more_values,
-            has_nulls,
         })
     }
 
@@ -417,15 +419,15 @@ mod tests {
     fn what_lies_in_default_is_told_in_a_line() {
         assert!(tell(&seen(&[], false, false), false).is_empty());
         let few = tell(&seen(&["a", "it's"], false, true), false);
-        assert!(few[0].contains("'a', 'it''s'; new_values"), "{few:?}");
-        assert_eq!(few.len(), 2);
+        assert!(few[0].contains("'a', 'it''s', NULL; new_values"), "{few:?}");
+        assert_eq!(few.len(), 1);
         let many = ["a", "b", "c", "d", "e"];
         let some = tell(&seen(&many, false, false), false);
         assert!(some[0].contains("'c' and 2 more;"), "{some:?}");
         let more = tell(&seen(&many, true, false), false);
         assert!(more[0].contains("'c' and many more;"), "{more:?}");
         // Where they get partitions, each is told by itself.
-        assert_eq!(tell(&seen(&many, true, true), true).len(), 1);
+        assert!(tell(&seen(&many, true, true), true).is_empty());
         assert_eq!(tell(&Look::NotTried("why".to_owned()), true), ["why"]);
     }
 }

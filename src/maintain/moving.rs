@@ -11,8 +11,7 @@ use crate::db;
 use crate::error::Error;
 use crate::pg::bounds;
 use crate::pg::settings;
-use crate::plan::names;
-use crate::plan::{Listed, Parent, Wanted};
+use crate::plan::{Element, Listed, Parent, Wanted};
 use crate::request;
 use pgrx::pg_sys;
 use std::rc::Rc;
@@ -44,7 +43,7 @@ impl Deed for Moving {
     fn outcome(&self, told: String) -> Outcome {
         let name = self.default.and_then(|default| name_of(default).ok());
         let only = match self.values.as_slice() {
-            [only] => Some(only.text.clone()),
+            [only] => only.element.value().cloned(),
             _ => None,
         };
         Outcome {
@@ -90,9 +89,9 @@ pub fn obstacle(list: &ListTable, values: &[NewValue]) -> Result<Option<String>,
 fn plan(list: &ListTable, values: &[NewValue]) -> Result<request::Drain, Error> {
     let wanted: Vec<Wanted> = (values.iter())
         .map(|value| Wanted {
-            label: names::label(&value.text),
+            label: value.element.label(),
             range: None,
-            value: Some(value.text.clone()),
+            value: Some(value.element.clone()),
         })
         .collect();
     let parent = Parent {
@@ -108,12 +107,17 @@ fn listed(list: &ListTable, values: &[NewValue]) -> Result<Listed, Error> {
         oid: list.table.parent.to_u32(),
     };
     let order = table::partition_order(list.table.parent)?.ok_or_else(gone)?;
-    let more: Vec<String> = values.iter().map(|value| value.text.clone()).collect();
+    let more = values.iter().filter_map(|value| value.element.value());
+    let more: Vec<String> = more.cloned().collect();
+    let gets_null = values.iter().any(|value| value.element == Element::Null);
     let open = super::managed::open(list.table.parent)?;
     let (values, has_null) = list.table.as_owner(|| {
         settings::within(&settings::AS_WRITTEN, || {
             bounds::listed(&open, &order, &more)
         })
     })?;
-    Ok(Listed { values, has_null })
+    Ok(Listed {
+        values,
+        has_null: has_null || gets_null,
+    })
 }

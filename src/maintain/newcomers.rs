@@ -13,17 +13,15 @@ use crate::request;
 pub struct Newcomers<'a> {
     pub table: &'a Table,
     pub default: QualifiedName,
-    /// The partition column.
-    pub column: &'a str,
-    /// The value, of the column's type, as it is written in SQL.
-    pub value: String,
+    /// Whether a row is one of them, as it is written in SQL.
+    pub has_it: String,
 }
 
 impl Newcomers<'_> {
     /// How many they are, counted up to so many and one more.
     pub fn count(&self, most: u32) -> Result<i64, Error> {
         let sql = self
-            .template("SELECT count(*) FROM (SELECT FROM ONLY {default} WHERE {column} = {value} LIMIT {most}) AS rows")
+            .template("SELECT count(*) FROM (SELECT FROM ONLY {default} WHERE {has_it} LIMIT {most}) AS rows")
             .number("most", i64::from(most) + 1)
             .build();
         self.table.as_owner(|| db::value(&sql, &[]))
@@ -32,7 +30,7 @@ impl Newcomers<'_> {
     /// The times that they have in the column of a level, which is divided by ranges of time, as its keys:
     /// each is known to be from here to there, both included.
     pub fn times(&self, level: &Subject) -> Result<Vec<(i64, i64)>, Error> {
-        let template = "SELECT DISTINCT {key} FROM (SELECT {level} FROM ONLY {default} WHERE {column} = {value}) AS newcomer(t) WHERE t IS NOT NULL";
+        let template = "SELECT DISTINCT {key} FROM (SELECT {level} FROM ONLY {default} WHERE {has_it}) AS newcomer(t) WHERE t IS NOT NULL";
         let sql = self.template(template).ident("level", &level.column);
         if let Some(codec) = level.codec {
             let sql = sql.trusted("key", "t::text").build();
@@ -77,7 +75,9 @@ impl Newcomers<'_> {
             false => format!("({})", taken.join(") OR (")),
         };
         let sql = self
-            .template("SELECT count(*) FROM ONLY {default} WHERE {column} = {value} AND ({taken}) IS NOT TRUE")
+            .template(
+                "SELECT count(*) FROM ONLY {default} WHERE {has_it} AND ({taken}) IS NOT TRUE",
+            )
             .trusted("taken", &taken)
             .build();
         self.table.as_owner(|| db::value(&sql, &[]))
@@ -91,7 +91,7 @@ impl Newcomers<'_> {
             .collect();
         let statement = self
             .template(
-                "WITH moved AS (DELETE FROM ONLY {default} WHERE {column} = {value} RETURNING {columns}) \
+                "WITH moved AS (DELETE FROM ONLY {default} WHERE {has_it} RETURNING {columns}) \
                  INSERT INTO {name} ({columns}) SELECT {columns} FROM moved",
             )
             .name("name", name)
@@ -102,7 +102,6 @@ impl Newcomers<'_> {
     fn template(&self, text: &'static str) -> Sql {
         Sql::template(text)
             .name("default", &self.default)
-            .ident("column", self.column)
-            .trusted("value", &self.value)
+            .trusted("has_it", &self.has_it)
     }
 }

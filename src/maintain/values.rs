@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::guc;
 use crate::pg::lock::Mode;
 use crate::pg::settings;
-use crate::plan::names;
+use crate::plan::Element;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
 use std::rc::Rc;
@@ -42,7 +42,7 @@ pub fn choose(contents: &Contents, most_rows: u32) -> Chosen {
     if contents.has_more_values {
         skipped.push(format!(
             "the default partition holds rows of more than {} values, and no more partitions are made in one go",
-            contents.values.len()
+            contents.values.iter().filter(|value| value.element != Element::Null).count()
         ));
     }
     Chosen {
@@ -100,8 +100,7 @@ impl Giving {
         let newcomers = Newcomers {
             table: &self.table,
             default: list::name_of(self.default)?,
-            column: &now.column,
-            value: now.literal(&self.value.text),
+            has_it: now.condition(&self.value.element),
         };
         if let Some(done) = ends_early(&now, &newcomers)? {
             return Ok(done);
@@ -111,7 +110,7 @@ impl Giving {
             Drawn::Missing(why) => return Ok(Done::NotTried(why)),
         };
         let parent = &now.table.name;
-        let label = names::label(&self.value.text);
+        let label = self.value.element.label();
         let name = act::make_table(&self.table, parent, &blueprint, &label)?;
         // ACCESS EXCLUSIVE on the parent, before any partition, then on the default partition, until the
         // end of the (sub)transaction: everybody waits, hence the time-out. Rows change from one
@@ -136,8 +135,7 @@ impl Giving {
             Sql::template("ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES IN ({value})")
                 .name("parent", parent)
                 .name("name", &name)
-                // Untyped, as PostgreSQL wants it there.
-                .literal("value", &self.value.text),
+                .trusted("value", &self.value.element.written()),
         )?;
         repair::mark_indexes(self.table.facts()?, &name)?;
         Ok(Done::Made(name))
@@ -171,7 +169,7 @@ impl Deed for Giving {
 
     fn outcome(&self, told: String) -> Outcome {
         Outcome {
-            lower: Some(self.value.text.clone()),
+            lower: self.value.element.value().cloned(),
             ..Outcome::of(&self.table, "create", told)
         }
     }
@@ -200,12 +198,15 @@ fn is_looked_on() -> Result<bool, Error> {
 }
 
 impl ListTable {
-    /// A value of the key's type, as it is written in SQL.
-    fn literal(&self, text: &str) -> String {
-        Sql::template("{text}::{type}")
-            .literal("text", text)
-            .trusted("type", &self.column_type)
-            .build()
+    /// Whether a row has that in the key, as it is written in SQL.
+    fn condition(&self, element: &Element) -> String {
+        let sql = match element {
+            Element::Value(value) => Sql::template("{column} = {value}::{type}")
+                .literal("value", value)
+                .trusted("type", &self.column_type),
+            Element::Null => Sql::template("{column} IS NULL"),
+        };
+        sql.ident("column", &self.column).build()
     }
 
     /// Why no rows are moved out of the default partition, if so: what DELETE there would set off, and
@@ -244,7 +245,7 @@ mod tests {
 
     fn value(text: &str, rows: i64) -> NewValue {
         NewValue {
-            text: text.to_owned(),
+            element: Element::Value(text.to_owned()),
             rows,
         }
     }
@@ -254,7 +255,6 @@ mod tests {
         let contents = Contents {
             values: vec![value("a", 1), value("b", 11), value("c", 10)],
             has_more_values: false,
-            has_nulls: true,
         };
         let chosen = choose(&contents, 10);
         assert_eq!(chosen.values, [value("a", 1), value("c", 10)]);

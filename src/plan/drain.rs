@@ -11,7 +11,7 @@ use super::names::{Names, QualifiedName, quote_ident, quote_literal};
 use super::phase::Phase;
 use super::sql::Sql;
 use super::step::Step;
-use super::{IndexPlan, Listed, Parent, Partition, Taken};
+use super::{Element, IndexPlan, Listed, Parent, Partition, Taken};
 
 /// A constraint that tells ATTACH what a partition holds: without, it would look through all of it
 /// while nobody can use the table.
@@ -25,7 +25,8 @@ pub fn proof_steps(key: &Column, parent: &Parent, partitions: &[Partition]) -> V
         .map(|(place, partition)| {
             let proof = match (&partition.range, &partition.value) {
                 (Some((lower, upper)), _) => within(key, lower, upper),
-                (None, Some(value)) => equal_to(key, value),
+                (None, Some(Element::Value(value))) => equal_to(key, value),
+                (None, Some(Element::Null)) => format!("{} IS NULL", quote_ident(&key.name)),
                 (None, None) => match &parent.listed {
                     Some(listed) => unlisted(key, listed),
                     None => outside(key, &parent.taken),

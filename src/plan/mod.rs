@@ -140,8 +140,42 @@ pub struct Partition {
     pub name: QualifiedName,
     /// Half-open.
     pub range: Option<(RangeBound, RangeBound)>,
-    /// The value that it takes, as it is written in SQL, without quotes; of a table that is partitioned by list.
-    pub value: Option<String>,
+    /// What it takes of a table that is partitioned by list.
+    pub value: Option<Element>,
+}
+
+/// An element of a list: what of the key a partition takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Element {
+    /// As it is written in SQL, without quotes.
+    Value(String),
+    Null,
+}
+
+impl Element {
+    /// As PostgreSQL wants it in FOR VALUES IN: untyped.
+    pub fn written(&self) -> String {
+        match self {
+            Element::Value(value) => names::quote_literal(value),
+            Element::Null => "NULL".to_owned(),
+        }
+    }
+
+    /// The human part of the name of its partition.
+    pub fn label(&self) -> String {
+        match self {
+            Element::Value(value) => names::label(value),
+            Element::Null => "null".to_owned(),
+        }
+    }
+
+    /// The value, if it is one.
+    pub fn value(&self) -> Option<&String> {
+        match self {
+            Element::Value(value) => Some(value),
+            Element::Null => None,
+        }
+    }
 }
 
 impl Partition {
@@ -156,8 +190,9 @@ impl Partition {
             (Some((lower, upper)), _) => Sql::template("FOR VALUES FROM ({lower}) TO ({upper})")
                 .literal("lower", &lower.literal)
                 .literal("upper", &upper.literal),
-            // Untyped, as PostgreSQL wants it there.
-            (None, Some(value)) => Sql::template("FOR VALUES IN ({value})").literal("value", value),
+            (None, Some(element)) => {
+                Sql::template("FOR VALUES IN ({value})").trusted("value", &element.written())
+            }
             (None, None) => Sql::template("DEFAULT"),
         };
         sql.build()
@@ -170,7 +205,7 @@ pub struct Wanted {
     /// The human part of its name.
     pub label: String,
     pub range: Option<(RangeBound, RangeBound)>,
-    pub value: Option<String>,
+    pub value: Option<Element>,
 }
 
 impl From<Span> for Wanted {

@@ -57,7 +57,7 @@ SELECT set_partition_policy('two', new_values => true);
 SELECT action, lower_bound, outcome FROM ensure_partitions('two') WHERE action <> 'policy';
 DROP TABLE two;
 
--- Types: values that are equal and look different are one; nulls stay.
+-- Types: values that are equal and look different are one; nulls get a partition, too.
 CREATE TYPE humour AS ENUM ('sad', 'it''s ok', 'happy');
 CREATE TABLE m_numeric (k numeric, id int) PARTITION BY LIST (k);
 CREATE TABLE m_enum (k humour, id int) PARTITION BY LIST (k);
@@ -114,4 +114,54 @@ SELECT pg_stat_get_numscans('many_m1000'::regclass) - pg_stat_get_numscans('few_
        pg_stat_get_numscans('few_m1000'::regclass) > 0 AS is_counted;
 DROP TABLE few, many, odd;
 DROP FUNCTION tests.misplaced;
+
+-- Nulls: told, with values or without; moved with few rows in a transaction, with many by the engine. A value may be called like them.
+CREATE TABLE n (k text, v int) PARTITION BY LIST (k);
+CREATE TABLE n_a PARTITION OF n FOR VALUES IN ('a', 'A', 'ä');
+CREATE TABLE n_default PARTITION OF n DEFAULT;
+INSERT INTO n SELECT NULL, g FROM generate_series(1, 50) g;
+SELECT set_partition_policy('n');
+SELECT action, lower_bound, outcome FROM ensure_partitions('n');
+SELECT set_partition_policy('n', new_values => true);
+SELECT verdict, reason FROM partman_rs.health WHERE parent = 'n'::regclass;
+SET pg_partman_rs.new_value_max_rows = 49;
+SELECT action, lower_bound, outcome FROM ensure_partitions('n', dry_run => true);
+SET pg_partman_rs.new_value_max_rows = 50;
+INSERT INTO n VALUES ('null', 0), ('A', 0);
+SELECT action, lower_bound, replace(partition, 'public.', '') AS partition, outcome FROM ensure_partitions('n');
+SELECT tableoid::regclass, k, count(*) FROM n GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT verdict, reason FROM partman_rs.health WHERE parent = 'n'::regclass;
+-- A partition of several values stays what it is; one that takes nulls with others takes all of them.
+CREATE TABLE s (k int, v int) PARTITION BY LIST (k);
+CREATE TABLE s_some PARTITION OF s FOR VALUES IN (1, NULL, 3);
+CREATE TABLE s_default PARTITION OF s DEFAULT;
+INSERT INTO s VALUES (NULL, 1), (3, 1), (2, 1);
+SELECT set_partition_policy('s', new_values => true);
+SELECT action, lower_bound, outcome FROM ensure_partitions('s');
+SELECT relid::regclass, pg_get_expr(relpartbound, oid) FROM pg_partition_tree('s') JOIN pg_class ON oid = relid WHERE isleaf ORDER BY 1;
+DROP TABLE s;
+-- With a key, and many rows; the rest is attached without a look.
+DROP TABLE n;
+CREATE TABLE n (k int, v int) PARTITION BY LIST (k);
+CREATE TABLE n_default PARTITION OF n DEFAULT;
+CREATE INDEX ON n (k);
+INSERT INTO n SELECT NULLIF(g % 4, 0), g FROM generate_series(1, 400) g;
+SELECT set_partition_policy('n', new_values => true);
+SELECT action, lower_bound, outcome FROM ensure_partitions('n');
+CALL tests.comes_to('finished');
+SELECT tableoid::regclass, k, count(*) FROM n GROUP BY 1, 2 ORDER BY k;
+INSERT INTO n VALUES (NULL, 0), (1, 0);
+DELETE FROM n_null WHERE v = 0 AND k IS NULL;
+SELECT relid::regclass, pg_get_expr(relpartbound, oid) FROM pg_partition_tree('n') JOIN pg_class ON oid = relid WHERE isleaf ORDER BY 1;
+-- Where only nulls lie there.
+DROP TABLE n;
+CREATE TABLE n (k int, v int) PARTITION BY LIST (k);
+CREATE TABLE n_default PARTITION OF n DEFAULT;
+INSERT INTO n SELECT NULL, g FROM generate_series(1, 400) g;
+SELECT set_partition_policy('n', new_values => true);
+SELECT action, lower_bound, outcome FROM ensure_partitions('n');
+CALL tests.comes_to('finished');
+SELECT tableoid::regclass, k, count(*) FROM n GROUP BY 1, 2 ORDER BY k;
+RESET pg_partman_rs.new_value_max_rows;
+DROP TABLE n;
 TABLE tests.residue;
