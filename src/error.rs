@@ -49,6 +49,7 @@ pub enum Error {
         relation: String,
         parent: String,
         detail: String,
+        hint: Option<&'static str>,
     },
     /// What the caller left open cannot be advised.
     NoAdvice {
@@ -254,11 +255,17 @@ impl Error {
                 format!("table \"{relation}\" is not in the recycle bin"),
             )
             .hint("Look at partman_rs.recycle_bin."),
-            Error::NotRestorable { relation, parent, detail } => Wording::new(
-                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                format!("cannot restore \"{relation}\" as a partition of table \"{parent}\""),
-            )
-            .detail(detail),
+            Error::NotRestorable { relation, parent, detail, hint } => {
+                let wording = Wording::new(
+                    Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    format!("cannot restore \"{relation}\" as a partition of table \"{parent}\""),
+                )
+                .detail(detail);
+                match hint {
+                    Some(hint) => wording.hint(hint),
+                    None => wording,
+                }
+            }
             Error::NoAdvice { relation, column, reasons } => Wording::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 match column {

@@ -305,6 +305,22 @@ pub fn partition_constraint(relation: pg_sys::Oid) -> Result<Option<String>, Err
     })
 }
 
+/// In what the columns of a table differ from those of another, whose partition it is to become: in words, each
+/// by itself. Their order does not count.
+pub fn column_differences(table: pg_sys::Oid, other: pg_sys::Oid) -> Result<Vec<String>, Error> {
+    db::rows(
+        "SELECT CASE WHEN o.attnum IS NULL THEN format('column \"%s\" is not in the table', t.attname) \
+                     WHEN t.attnum IS NULL THEN format('column \"%s\" of the table is missing', o.attname) \
+                     ELSE format('column \"%s\" is of another type or collation', o.attname) END \
+           FROM (SELECT * FROM pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped) t \
+           FULL JOIN (SELECT * FROM pg_attribute WHERE attrelid = $2 AND attnum > 0 AND NOT attisdropped) o USING (attname) \
+          WHERE (t.atttypid, t.atttypmod, t.attcollation) IS DISTINCT FROM (o.atttypid, o.atttypmod, o.attcollation) \
+          ORDER BY o.attnum IS NULL DESC, t.attnum, o.attnum",
+        &[table.into(), other.into()],
+        |row| row.get(1),
+    )
+}
+
 /// A table and all below it, parents before their partitions. None of them is locked.
 pub fn tree(relation: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
     db::kept_rows(

@@ -220,13 +220,27 @@ fn may_return(subject: &Subject, recycled: &Recycled) -> Result<(), Error> {
         }
         None => Ok(open),
     };
-    let refuse = |detail: &str| {
+    let refuse_with = |detail: &str, hint: Option<&'static str>| {
         Err(Error::NotRestorable {
             relation: table::name(recycled.partition)?.unwrap_or_default(),
             parent: subject.name.name.clone(),
             detail: detail.to_owned(),
+            hint,
         })
     };
+    let refuse = |detail: &str| refuse_with(detail, None);
+    let differences = table::column_differences(recycled.partition, subject.parent)?;
+    if !differences.is_empty() {
+        return refuse_with(
+            &format!(
+                "Its columns are not those of the table any more: {}.",
+                differences.join("; ")
+            ),
+            Some(
+                "Alter them likewise (ALTER TABLE … RENAME COLUMN, ADD COLUMN, DROP COLUMN, or ALTER COLUMN … TYPE), then call restore_partition again.",
+            ),
+        );
+    }
     let lower = number(&recycled.lower, i64::MIN)?;
     let upper = number(&recycled.upper, i64::MAX)?;
     // Bounds of ids are told to the millisecond, and a neighbour may begin within it: what overlaps

@@ -130,6 +130,18 @@ BEGIN;
 SELECT restore_partition('bin_p100');
 ROLLBACK;
 SELECT partition FROM partman_rs.recycle_bin ORDER BY partition::text;
+-- The table's columns have been renamed and altered since, and what lies in the bin has not followed.
+BEGIN;
+ALTER TABLE bin RENAME COLUMN id TO number;
+SELECT tests.refusal($$SELECT restore_partition('bin_p200')$$);
+ALTER TABLE bin_p200 RENAME COLUMN id TO number;
+ALTER TABLE bin ADD COLUMN "more ""of it""" numeric(5, 2);
+SELECT tests.refusal($$SELECT restore_partition('bin_p200')$$);
+ALTER TABLE bin_p200 ADD COLUMN "more ""of it""" numeric(5, 1);
+SELECT tests.refusal($$SELECT restore_partition('bin_p200')$$);
+ALTER TABLE bin_p200 ALTER COLUMN "more ""of it""" TYPE numeric(5, 2);
+SELECT tests.refusal($$SELECT restore_partition('bin_p200')$$);
+ROLLBACK;
 -- When the time has come it is dropped: not what somebody has taken over, nor more than one run may.
 SELECT restore_partition('bin_p200');
 SELECT unpin_partition('bin_p200');
