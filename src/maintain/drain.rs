@@ -119,8 +119,17 @@ fn window(set: &PartitionSet, wish: &Wish, premade: &Premade) -> (i64, i64) {
     (from.max(smallest), to.min(largest))
 }
 
+/// What keeps rows from being moved by a conversion, which makes partitions that are not partitioned themselves.
+pub const TWO_LEVELS: &str = "The table's partitions are partitioned themselves.";
+
 /// The plan that moves rows of these ranges.
 fn plan(subject: &Subject, spans: &[Span]) -> Result<request::Drain, Error> {
+    if subject.has_two_levels()? {
+        return Err(Error::Blocked {
+            relation: subject.table.name.name.clone(),
+            blockers: vec![Blocker::fact(TWO_LEVELS)],
+        });
+    }
     let bound = |key: i64, literal: String| RangeBound { key, literal };
     let wanted = spans.iter().map(|span| {
         let (lower, upper) = (span.lower.key, span.upper.key);

@@ -65,9 +65,7 @@ pub fn obstacle(list: &ListTable, values: &[NewValue]) -> Result<Option<String>,
         &[list.siblings.clone().into()],
     )?;
     if is_two_levels {
-        return Ok(Some(
-            "The table's partitions are partitioned themselves.".to_owned(),
-        ));
+        return Ok(Some(drain::TWO_LEVELS.to_owned()));
     }
     match plan(list, values) {
         Ok(planned) => {

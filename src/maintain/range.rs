@@ -39,9 +39,7 @@ pub fn decide(policy: &Policy) -> Result<Decision, Error> {
     let set = referenced::looked_at(&subject, &limits, position, policy.retention_action)?;
     let fill_from = retire::fill_from(&set, &limits);
     let mut premade = premake::decide(&subject.set, &wish, position, fill_from, &zone)?;
-    // A conversion makes partitions that are not partitioned themselves.
-    let drains = !subject.has_two_levels()?
-        && drain::arrange(&subject, &wish, &mut premade, keep_from, &zone)?;
+    let drains = drain::arrange(&subject, &wish, &mut premade, keep_from, &zone)?;
     let retired = retire::decide(&set, &limits, position);
     let skip = |action, leaf: Option<(&Leaf, String)>, why: &str| Outcome {
         lower: leaf
