@@ -7,7 +7,7 @@
 #[cfg(feature = "failpoints")]
 /// All points, in the order in which a conversion passes them; at last those of maintenance, of foreign keys that point
 /// at the table, and of sessions.
-pub const NAMES: [&str; 31] = [
+pub const NAMES: [&str; 32] = [
     "prepare:before_commit",
     "prepare:after_commit",
     "capture:before_commit",
@@ -19,6 +19,7 @@ pub const NAMES: [&str; 31] = [
     "index:in_leaf",
     "index:before_commit",
     "index:after_commit",
+    "foreign_keys:guarded",
     "catch_up:after_delete",
     "catch_up:before_commit",
     "catch_up:after_commit",

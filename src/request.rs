@@ -23,6 +23,7 @@ use crate::plan::blockers::{self, Blocker};
 use crate::plan::bounds::{Coverage, RangeBound, Span, range_spans};
 use crate::plan::estimate::Estimate;
 use crate::plan::facts::{Column, Facts};
+use crate::plan::guard;
 use crate::plan::interval::{KeyType, PartitionInterval};
 use crate::plan::names::quote_ident;
 use crate::plan::phase::Phase;
@@ -48,6 +49,7 @@ pub struct Arguments {
     pub range_end: Option<String>,
     pub copy_workers: Option<i32>,
     pub undo_window_seconds: Option<f64>,
+    pub unique_guard: bool,
 }
 
 /// A plan, and what it was made from.
@@ -99,6 +101,7 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
             .unwrap_or_else(guc::copy_workers),
         undo_window_seconds: arguments.undo_window_seconds,
         settings: guc::of_session(),
+        unique_guard: arguments.unique_guard,
     };
     let taken = table::taken_names(&facts.schema)?;
     let plan = plan::make(&facts, &column, &request, wanted, taken, None);
@@ -126,18 +129,20 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
 
 /// As [`key_column`]; where that fails, also with what can be done instead.
 fn key_of(arguments: &Arguments, facts: &Facts, name: &str) -> Result<(Column, KeyType), Error> {
-    key_column(facts, name, arguments.default_partition)
-        .map_err(|error| offer::beside(error, arguments, facts, name))
+    key_column(facts, name, arguments).map_err(|error| offer::beside(error, arguments, facts, name))
 }
 
 /// The partition column, and what it is as a key; fails with all that stands in the way.
 fn key_column(
     facts: &Facts,
     name: &str,
-    default_partition: bool,
+    arguments: &Arguments,
 ) -> Result<(Column, KeyType), Error> {
     let column = column(facts, name)?;
-    let mut found = blockers::find(facts, column, default_partition);
+    let mut found = blockers::find(facts, column, arguments.default_partition);
+    if arguments.unique_guard {
+        found = guard::instead(found, facts, column);
+    }
     found.extend(converted_beside(facts)?);
     let key_type = key_type(column.type_oid);
     if key_type.is_none() {

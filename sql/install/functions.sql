@@ -107,25 +107,27 @@ CREATE FUNCTION convert_to_partitioned(
     copy_workers integer DEFAULT NULL,
     undo_window interval DEFAULT '1 day',
     plan_hash text DEFAULT NULL,
-    dry_run boolean DEFAULT false
+    dry_run boolean DEFAULT false,
+    unique_guard boolean DEFAULT false
 ) RETURNS TABLE (step integer, phase text, statement text, lock text, note text, rows_estimate bigint,
                  disk_bytes_estimate bigint, wal_bytes_estimate bigint, time_estimate interval, details jsonb)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS 'MODULE_PATHNAME', 'convert_to_partitioned_wrapper';
-COMMENT ON FUNCTION convert_to_partitioned(regclass, text, text, text, integer, boolean, text, text, text, integer, interval, text, boolean) IS
+COMMENT ON FUNCTION convert_to_partitioned(regclass, text, text, text, integer, boolean, text, text, text, integer, interval, text, boolean, boolean) IS
     'turns a table into a partitioned one while it is used: returns the plan and, unless dry_run, starts the work in the background when the transaction commits';
 
 CREATE FUNCTION conversion_manifest(
     source regclass,
-    partition_column text DEFAULT NULL
+    partition_column text DEFAULT NULL,
+    unique_guard boolean DEFAULT false
 ) RETURNS TABLE (kind text, object text, fate text, reason text)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS 'MODULE_PATHNAME', 'conversion_manifest_wrapper';
-COMMENT ON FUNCTION conversion_manifest(regclass, text) IS
+COMMENT ON FUNCTION conversion_manifest(regclass, text, boolean) IS
     'what a table consists of and what hangs on it, and what a conversion makes of each item: kept, rebuilt, changed or refused';
 
 CREATE FUNCTION pause_conversion(source regclass) RETURNS void

@@ -61,7 +61,9 @@ CREATE TABLE partman_rs.job (
     last_error_hint text,
     last_sqlstate text,
     -- Foreign keys that point at the result, and are still to be validated.
-    keys_to_validate oid[] NOT NULL DEFAULT '{}'
+    keys_to_validate oid[] NOT NULL DEFAULT '{}',
+    -- The table that keeps the key unique across partitions, where that was asked for.
+    guard oid
 );
 
 -- One conversion of a table at a time.

@@ -38,6 +38,7 @@ fn convert_to_partitioned(
     undo_window: Option<Interval>,
     plan_hash: Option<String>,
     dry_run: Option<bool>,
+    unique_guard: Option<bool>,
 ) -> Result<
     TableIterator<
         'static,
@@ -68,6 +69,7 @@ fn convert_to_partitioned(
         range_end,
         copy_workers,
         undo_window_seconds: undo_window.map(|window| window.as_micros() as f64 / 1_000_000.0),
+        unique_guard: given("unique_guard", unique_guard)?,
     })?;
     if let Some(seen) = plan_hash {
         planned.hash.check(&seen, &planned.facts.name)?;

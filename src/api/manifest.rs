@@ -16,6 +16,7 @@ use pgrx::prelude::*;
 fn conversion_manifest(
     source: Option<pg_sys::Oid>,
     partition_column: Option<String>,
+    unique_guard: Option<bool>,
 ) -> Result<
     TableIterator<
         'static,
@@ -33,7 +34,8 @@ fn conversion_manifest(
         Some(name) => Some(request::column(&facts, name)?),
         None => None,
     };
-    let items = manifest(&facts, key).into_iter().map(|item| {
+    let is_guarded = given("unique_guard", unique_guard)?;
+    let items = manifest(&facts, key, is_guarded).into_iter().map(|item| {
         let fate = item.fate.name().to_owned();
         (item.kind, item.object, fate, item.reason)
     });

@@ -38,6 +38,8 @@ pub struct Outline {
     pub has_horizon: bool,
     /// What the source is called after the swap.
     pub retired: QualifiedName,
+    /// What keeps the key unique, if there is such.
+    pub guard: Option<pg_sys::Oid>,
     document_version: i32,
     cluster: i64,
 }
@@ -71,6 +73,12 @@ impl Deref for Job {
 const DOCUMENT_VERSION: i32 = 7;
 
 impl Outline {
+    /// What foreign keys of other tables point at from the swap on: the guard of what they point at, or the
+    /// partitioned table itself.
+    pub fn key_target(&self) -> pg_sys::Oid {
+        self.guard.or(self.twin).unwrap_or(pg_sys::InvalidOid)
+    }
+
     /// Refuses where another release wrote the documents, or where pg_upgrade has brought the job here:
     /// it gives catalog rows other numbers and other row versions, by which the job knows that
     /// nobody has touched the capture triggers and the twin.
@@ -93,7 +101,7 @@ impl Outline {
 
 const OUTLINE: &str = "SELECT id, source, source_name, twin, owner, requested_by, phase, resume_phase, \
      horizon IS NOT NULL, document_version, plan #>> '{retired,schema}', plan #>> '{retired,name}', \
-     cluster FROM partman_rs.job ";
+     cluster, guard FROM partman_rs.job ";
 
 fn phase(name: String) -> Result<Phase, Error> {
     Phase::from_name(&name).ok_or_else(|| Error::Internal(format!("unknown phase {name}")))
@@ -113,6 +121,7 @@ fn outline(row: &db::Row) -> Result<Outline, Error> {
         document_version: row.get(10)?,
         retired: row.qualified_name(11)?,
         cluster: row.get(13)?,
+        guard: row.find(14)?,
     })
 }
 
@@ -159,7 +168,7 @@ pub fn load(id: JobId) -> Result<Option<Outline>, Error> {
 pub fn refresh(job: &Outline) -> Result<Option<Outline>, Error> {
     as_bookkeeper(|| {
         db::row(
-            "SELECT requested_by, twin, phase, resume_phase, horizon IS NOT NULL FROM partman_rs.job WHERE id = $1",
+            "SELECT requested_by, twin, phase, resume_phase, horizon IS NOT NULL, guard FROM partman_rs.job WHERE id = $1",
             &[job.id.0.into()],
             |row| {
                 Ok(Outline {
@@ -168,6 +177,7 @@ pub fn refresh(job: &Outline) -> Result<Option<Outline>, Error> {
                     phase: phase(row.get(3)?)?,
                     resume_phase: row.find(4)?.map(phase).transpose()?,
                     has_horizon: row.get(5)?,
+                    guard: row.find(6)?,
                     ..job.clone()
                 })
             },
@@ -311,6 +321,17 @@ pub fn set_twin(id: JobId, twin: Option<(pg_sys::Oid, String)>) -> Result<(), Er
         db::run(
             "UPDATE partman_rs.job SET twin = $2, twin_shape = $3, is_analyzed = false WHERE id = $1",
             &[id.0.into(), twin.into(), shape.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Remembers what keeps the key unique.
+pub fn set_guard(id: JobId, guard: Option<pg_sys::Oid>) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET guard = $2 WHERE id = $1",
+            &[id.0.into(), guard.into()],
         )
         .map(drop)
     })
@@ -598,6 +619,17 @@ pub fn set_keys_to_validate(id: JobId, keys: &[pg_sys::Oid]) -> Result<(), Error
         db::run(
             "UPDATE partman_rs.job SET keys_to_validate = $2 WHERE id = $1",
             &[id.0.into(), keys.to_vec().into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Notes one more.
+pub fn note_key_to_validate(id: JobId, key: pg_sys::Oid) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET keys_to_validate = keys_to_validate || $2 WHERE id = $1",
+            &[id.0.into(), key.into()],
         )
         .map(drop)
     })

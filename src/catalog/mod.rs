@@ -4,6 +4,7 @@ pub mod copy_range;
 pub mod decoding;
 pub mod foreign_key;
 pub mod function;
+pub mod guard;
 pub mod history;
 pub mod holder;
 pub mod incoming_key;

@@ -4,6 +4,7 @@
 //! done, or in another order, ends the same.
 #![allow(unsafe_code, reason = "moves heap tuples")]
 
+use super::apply_guard;
 use super::batch::Batch;
 use super::catch_up::Targets;
 use super::change_log::ChangeLog;
@@ -61,6 +62,9 @@ pub fn apply(
     };
     current.insert(&mut probe, &opened)?;
     current.refuse(&mut probe, &sorted.outside)?;
+    if let Some(guard) = &job.plan.guard {
+        apply_guard::apply(job, guard, source, &mut probe, batch)?;
+    }
     probe.end();
     opened.into_iter().for_each(|(leaf, _)| leaf.close());
     Ok(())
@@ -225,7 +229,7 @@ fn source_index(job: &Job, identity: &Identity) -> Result<pg_sys::Oid, Error> {
 }
 
 /// Opens an index. ACCESS SHARE, until commit: its table is locked already.
-fn open_index(oid: pg_sys::Oid) -> Result<Relation, Error> {
+pub fn open_index(oid: pg_sys::Oid) -> Result<Relation, Error> {
     Relation::try_open(oid, Mode::AccessShare)
         .ok_or_else(|| Error::Internal(format!("index {} is gone", oid.to_u32())))
 }

@@ -20,7 +20,7 @@ pub fn take_back(job: &Outline) -> Result<(), Failure> {
     // First, and by themselves: what they point at is not to be waited for while the source is locked.
     if let Some(twin) = job.twin {
         foreign_keys::drop_all(twin)?;
-        incoming_keys::drop_all(twin)?;
+        incoming_keys::drop_all(job)?;
     }
     unit(|| {
         if job.has_horizon {

@@ -68,5 +68,7 @@ fn twin(job: &Job) -> pg_sys::Oid {
 }
 
 fn twin_facts(job: &Job) -> Result<Facts, Error> {
-    as_owner(job, || table::whole(twin(job)))?.ok_or_else(|| twin_altered(job))
+    as_owner(job, || table::whole(twin(job)))?
+        .map(|facts| job.plan.without_guard(facts))
+        .ok_or_else(|| twin_altered(job))
 }

@@ -71,7 +71,10 @@ pub fn compare_definitions(job: &Job, now: &Facts) -> Result<(), Error> {
     // Something may hang on it by now that nobody can make again.
     let mut refused = dependents::refused(now);
     refused.extend(blockers::undetermined(now, job.plan.key.attnum));
-    refused.extend(dependents::refused_by_key(now, job.plan.key.attnum));
+    refused.extend(match &job.plan.guard {
+        None => dependents::refused_by_key(now, job.plan.key.attnum),
+        Some(guard) => guard.refused_meanwhile(now),
+    });
     refused.extend(dependents::refused_by_publications(
         now,
         job.plan.key.attnum,

@@ -30,9 +30,9 @@ use super::foreign_keys::{SHORT, drop_statement, set_firing};
 /// the swap, since keys come and go meanwhile. `now` is the source's definition; the indexes of the twin,
 /// on which the successors rest, are valid.
 pub fn make_at_rest(job: &Job, now: &Facts) -> Result<(), Failure> {
-    let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
+    let target = job.key_target();
     let wanted = &now.dependents.incoming_keys;
-    let there = unit(|| incoming_key::made(twin))?;
+    let there = unit(|| incoming_key::made(target))?;
     let (others, missing) = from_first_difference(&there, wanted, Made::is_for);
     for made in others {
         let key = Key {
@@ -42,11 +42,11 @@ pub fn make_at_rest(job: &Job, now: &Facts) -> Result<(), Failure> {
         unit(|| drop_one(key, guc::swap_lock_timeout()))?;
     }
     for key in missing {
-        unit(|| make_one(job, twin, key))?;
+        unit(|| make_one(job, target, key))?;
         failpoint("foreign_keys:made")?;
     }
     // ENABLE TRIGGER ALL means them, too, and so does an ALTER TABLE that makes a key again.
-    for key in unit(|| incoming_key::awake(twin))? {
+    for key in unit(|| incoming_key::awake(target))? {
         unit(|| {
             lock_writers_out(key.relation, guc::swap_lock_timeout());
             set_firing(&incoming_key::checks_of(key)?, false)
@@ -62,7 +62,7 @@ fn lock_writers_out(relation: pg_sys::Oid, patience: Duration) {
     lock::relation(relation, Mode::ShareRowExclusive, patience);
 }
 
-fn make_one(job: &Job, twin: pg_sys::Oid, key: &IncomingKey) -> Result<(), Error> {
+fn make_one(job: &Job, target: pg_sys::Oid, key: &IncomingKey) -> Result<(), Error> {
     let relation = pg_sys::Oid::from(key.relation);
     lock_writers_out(relation, guc::swap_lock_timeout());
     let old = Key {
@@ -76,28 +76,42 @@ fn make_one(job: &Job, twin: pg_sys::Oid, key: &IncomingKey) -> Result<(), Error
     if !incoming_key::is_there(old)? {
         return Ok(());
     }
-    let statement = key.make(&name, &job.plan.twin);
+    let statement = key.make(&name, job.plan.key_target());
     as_its_owner(owner, &statement)?;
     // The statement went by names, and no lock on a table keeps its schema from changing its name.
-    match incoming_key::find(relation, &key.name_until_settled(), twin)? {
-        Some(oid) => set_firing(&incoming_key::checks_of(Key { oid, relation })?, false),
+    match incoming_key::find(relation, &key.name_until_settled(), target)? {
+        Some(oid) => rest(oid, relation),
         None => Err(twin_altered(job)),
     }
 }
 
+/// Keeps a key from looking whether what a row of its table points at is there.
+pub fn rest(oid: pg_sys::Oid, relation: pg_sys::Oid) -> Result<(), Error> {
+    set_firing(&incoming_key::checks_of(Key { oid, relation })?, false)
+}
+
 /// Puts the keys that point at the source to rest, and lets those that point at the twin act: their tables
 /// are locked so that nobody writes there. Those that are to be validated are written down.
-pub fn exchange(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
+pub fn exchange(job: &Job, now: &Facts) -> Result<(), Error> {
+    let target = job.key_target();
+    // Those of the twin are compared with all else; those that point at a guard are not seen there.
+    if job.guard.is_some() {
+        let there = incoming_key::made(target)?;
+        let (others, missing) =
+            from_first_difference(&there, &now.dependents.incoming_keys, Made::is_for);
+        if !others.is_empty() || !missing.is_empty() {
+            return Err(twin_altered(job));
+        }
+    }
     set_firing(&incoming_key::triggers(job.source)?, false)?;
-    set_firing(&incoming_key::checks(twin)?, true)?;
-    job::note_keys_to_validate(job.id, job.source, twin)
+    set_firing(&incoming_key::checks(target)?, true)?;
+    job::note_keys_to_validate(job.id, job.source, target)
 }
 
 /// After the swap: gives the keys that act the names of those that rest, which go; then validates them.
 /// `false`: there was nothing to do.
 pub fn settle(job: &Outline) -> Result<bool, Failure> {
-    let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
-    let superseded = unit(|| incoming_key::superseded(job.source, twin))?;
+    let superseded = unit(|| incoming_key::superseded(job.source, job.key_target()))?;
     let is_busy = !superseded.is_empty() || !unit(|| job::keys_to_validate(job.id))?.is_empty();
     for key in superseded {
         if unit(|| foreign_key::is_held_for_long(key.old.relation))? {
@@ -117,8 +131,7 @@ pub fn settle(job: &Outline) -> Result<bool, Failure> {
 /// The same but for the validation, within the transaction that drops the retired table; tells which keys are
 /// left to be validated.
 pub fn settle_now(job: &Outline) -> Result<Vec<String>, Error> {
-    let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
-    for key in incoming_key::superseded(job.source, twin)? {
+    for key in incoming_key::superseded(job.source, job.key_target())? {
         take_over(job, key, guc::swap_lock_timeout())?;
     }
     let left = incoming_key::not_valid(&job::keys_to_validate(job.id)?)?;
@@ -135,8 +148,7 @@ fn take_over(job: &Outline, key: Superseded, patience: Duration) -> Result<(), E
     // Somebody may have gone back by renaming: then that one is the table in use.
     let is_retired = named(job.source, Mode::AccessExclusive)
         .is_some_and(|(name, _)| name.name == job.retired.name);
-    let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
-    let is_so = incoming_key::superseded(job.source, twin)?.contains(&key);
+    let is_so = incoming_key::superseded(job.source, job.key_target())?.contains(&key);
     let Some((name, owner)) =
         named(relation, Mode::AccessExclusive).filter(|_| is_retired && is_so)
     else {
@@ -216,23 +228,23 @@ fn validate_one(job: &Outline, key: Key, name: &str) -> Result<(), Error> {
 }
 
 /// Drops what was made for a twin, key by key. Fails with 55P03 where others are in the way.
-pub fn drop_all(twin: pg_sys::Oid) -> Result<(), Failure> {
-    for key in unit(|| made(twin))? {
+pub fn drop_all(job: &Outline) -> Result<(), Failure> {
+    for key in unit(|| made(job))? {
         unit(|| drop_one(key, guc::swap_lock_timeout()))?;
     }
     Ok(())
 }
 
 /// The same within the transaction that drops the twin.
-pub fn drop_now(twin: pg_sys::Oid) -> Result<(), Error> {
-    for key in made(twin)? {
+pub fn drop_now(job: &Outline) -> Result<(), Error> {
+    for key in made(job)? {
         drop_one(key, guc::swap_lock_timeout())?;
     }
     Ok(())
 }
 
-fn made(twin: pg_sys::Oid) -> Result<Vec<Key>, Error> {
-    let made = incoming_key::made(twin)?.into_iter();
+fn made(job: &Outline) -> Result<Vec<Key>, Error> {
+    let made = incoming_key::made(job.key_target())?.into_iter();
     Ok(made
         .map(|made| Key {
             oid: pg_sys::Oid::from(made.oid),

@@ -5,6 +5,7 @@
 //! that reads the job's row and goes on. Locks on the source are taken in the steps, each with
 //! its reason; the order is always source, then twin, then leaves in the plan's order.
 
+mod apply_guard;
 mod apply_keys;
 mod apply_rows;
 mod batch;
@@ -19,6 +20,7 @@ pub mod definition;
 mod exchanged_keys;
 mod fidelity;
 pub mod foreign_keys;
+pub mod guard;
 pub mod incoming_keys;
 pub mod index;
 mod indexed_leaf;
@@ -237,6 +239,7 @@ fn index_step(job: &Job) -> Result<Next, Failure> {
     if unit(|| leaf::count_unindexed(job.id))? > 0 {
         return Ok(Next::Wait(FOR_HELPERS));
     }
+    guard::fill(job)?;
     unit(|| {
         index::check_all_valid(job)?;
         job::transition(job, Phase::CatchingUp)?;
@@ -363,6 +366,7 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     if !self_keys::are_there(job)? {
         return Ok(Next::Go);
     }
+    guard::link(job)?;
     if let Some(now) = &memory.carried {
         incoming_keys::make_at_rest(job, now)?;
     }

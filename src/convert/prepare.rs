@@ -1,7 +1,7 @@
 //! Making the twin: partitioned, empty, inert.
 
 use super::definition::{check_definition, open_source};
-use super::{as_owner, foreign_keys, incoming_keys, relation_oid, run_step};
+use super::{as_owner, foreign_keys, guard, incoming_keys, relation_oid, run_step};
 use crate::catalog::job::{self, Job, Outline};
 use crate::catalog::{decoding, leaf, table};
 use crate::db;
@@ -47,6 +47,7 @@ pub fn make_twin(job: &Job) -> Result<(), Failure> {
         let twin = relation_oid(&job.plan.twin)?;
         // Near the end: what they point at is locked for it.
         foreign_keys::make_at_rest(job, twin)?;
+        guard::make(job)?;
         // Until the swap the twin is nothing without the extension, and goes with it.
         depend::on_extension(twin)?;
         // A serial's sequence goes with the source if that is dropped, and is not to be in its
@@ -109,7 +110,8 @@ pub fn revoke_foreign(oid: pg_sys::Oid, name: &QualifiedName, kind: &str) -> Res
 /// Takes the twin away again, and what is known about it. The capture stays.
 pub fn drop_twin(job: &Outline) -> Result<(), Error> {
     if let Some(twin) = job.twin {
-        incoming_keys::drop_now(twin)?;
+        incoming_keys::drop_now(job)?;
+        guard::drop_now(job)?;
         foreign_keys::lock_referenced(twin)?;
         // ACCESS EXCLUSIVE on the twin, which nobody else uses, until commit.
         let found =

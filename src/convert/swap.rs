@@ -7,7 +7,7 @@ use super::definition::{
 };
 use super::exchanged_keys::Exchanged;
 use super::routing::Routing;
-use super::{as_owner, capture, fidelity, foreign_keys, incoming_keys, run_step};
+use super::{as_owner, capture, fidelity, foreign_keys, guard, incoming_keys, run_step};
 use crate::catalog::decoding;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
@@ -245,7 +245,8 @@ fn attempt_alone(
     }
     foreign_keys::exchange(job, twin)?;
     if job.plan.default_of.is_none() {
-        incoming_keys::exchange(job, twin)?;
+        incoming_keys::exchange(job, &now)?;
+        guard::hand_over(job)?;
     }
     subscription::hand_over(job.source, twin)?;
     // The last of the log is applied: what is written from here on is new to subscribers.

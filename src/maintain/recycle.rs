@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use super::read::{self, Subject};
 use super::set::Leaf;
 use crate::catalog::recycled::{self, Recycled};
-use crate::catalog::{history, policy, table};
+use crate::catalog::{guard, history, policy, table};
 use crate::convert::drop_table;
 use crate::db;
 use crate::error::Error;
@@ -240,6 +240,12 @@ fn may_return(subject: &Subject, recycled: &Recycled) -> Result<(), Error> {
                 "Alter them likewise (ALTER TABLE … RENAME COLUMN, ADD COLUMN, DROP COLUMN, or ALTER COLUMN … TYPE), then call restore_partition again.",
             ),
         );
+    }
+    if let Some(guard) = guard::of(subject.parent)? {
+        return refuse(&format!(
+            "Table {guard} guards the keys of \"{}\", and does not have those of its rows.",
+            subject.name.name
+        ));
     }
     let lower = number(&recycled.lower, i64::MIN)?;
     let upper = number(&recycled.upper, i64::MAX)?;

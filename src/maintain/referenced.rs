@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::guc;
 use crate::pg::settings;
 use crate::pg::transaction::rolled_back;
+use crate::plan::guard::TRIGGER;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
@@ -25,6 +26,8 @@ struct Key {
     /// The table that it belongs to, and whether that has partitions.
     of: QualifiedName,
     is_partitioned: bool,
+    /// Whether it holds the keys of all rows, so that those of a partition go when they are deleted there.
+    is_guard: bool,
     /// How rows of a partition `p` are found in that table `f`; as PostgreSQL quotes names.
     joined_by: String,
 }
@@ -82,6 +85,7 @@ pub fn looked_at(
 fn keys_to(parent: pg_sys::Oid) -> Result<Vec<Key>, Error> {
     db::rows(
         "SELECT k.conname::text, k.confrelid, n.nspname::text, c.relname::text, c.relkind = 'p', \
+                EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = k.conrelid AND g.tgname = $2), \
                 (SELECT string_agg(format('p.%I%s OPERATOR(%I.%s) f.%I', a.attname, \
                                           CASE WHEN l.oid IS NOT NULL THEN format(' COLLATE %I.%I', ln.nspname, l.collname) END, \
                                           opn.nspname, o.oprname, b.attname), ' AND ' ORDER BY u.place) \
@@ -96,14 +100,15 @@ fn keys_to(parent: pg_sys::Oid) -> Result<Vec<Key>, Error> {
                  OR k.conparentid = 0 AND k.confrelid IN (SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = $1)) \
             AND NOT coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false) \
           ORDER BY k.conname, k.oid",
-        &[parent.into()],
+        &[parent.into(), TRIGGER.into()],
         |row| {
             Ok(Key {
                 name: row.get(1)?,
                 target: row.get(2)?,
                 of: row.qualified_name(3)?,
                 is_partitioned: row.get(5)?,
-                joined_by: row.get(6)?,
+                is_guard: row.get(6)?,
+                joined_by: row.get(7)?,
             })
         },
     )
@@ -164,7 +169,13 @@ fn referenced(key: &Key, name: &QualifiedName) -> Result<Option<String>, Error> 
             key.in_words()
         )));
     }
-    Ok(db::has_rows(&sql)?.then(|| format!("rows are referenced by {}", key.in_words())))
+    Ok(db::has_rows(&sql)?.then(|| match key.is_guard {
+        true => format!(
+            "keys of its rows are in guard {}: delete them there first",
+            key.of
+        ),
+        false => format!("rows are referenced by {}", key.in_words()),
+    }))
 }
 
 /// What the planner thinks that all of its rows cost.

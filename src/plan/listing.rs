@@ -3,6 +3,7 @@
 
 use super::estimate::{Cost, Estimate};
 use super::facts::Facts;
+use super::guard::Guard;
 use super::lock::{Lock, Mode};
 use super::names::QualifiedName;
 use super::phase::Phase;
@@ -46,6 +47,7 @@ pub fn steps(plan: &Plan, facts: &Facts, estimate: &Estimate) -> Vec<Listed> {
     all.extend(begin_capture(plan));
     all.push(copy(plan, estimate));
     all.extend(build_indexes(plan, facts, estimate));
+    all.extend(plan.guard.iter().map(|guard| fill(plan, guard).into()));
     all.push(catch_up(plan, facts).into());
     all.extend(verify(plan, estimate));
     all.extend(swap(plan, facts));
@@ -64,6 +66,12 @@ fn prepare(plan: &Plan, estimate: &Estimate) -> Vec<Listed> {
             waits: step.statement.starts_with("ALTER TABLE"),
             ..Listed::from(step.clone())
         }))
+        .chain(
+            plan.guard
+                .iter()
+                .flat_map(|guard| guard.prepare.iter().cloned())
+                .map(Listed::from),
+        )
         .collect()
 }
 
@@ -118,6 +126,16 @@ fn build_indexes(plan: &Plan, facts: &Facts, estimate: &Estimate) -> Vec<Listed>
         .collect()
 }
 
+fn fill(plan: &Plan, guard: &Guard) -> Step {
+    Step::new(
+        Phase::Indexing,
+        format!("-- note the keys of {} in {}", plan.twin, guard.name),
+    )
+    .lock(Lock::on_new(Mode::AccessShare, &plan.twin).with_partitions())
+    .locks_new(Mode::RowExclusive, &guard.name)
+    .note("partition by partition")
+}
+
 fn catch_up(plan: &Plan, facts: &Facts) -> Step {
     Step::new(
         Phase::CatchingUp,
@@ -166,7 +184,7 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         waits: true,
         ..Listed::from(lock_source)
     };
-    let keys = dependents::at_the_swap(facts, &plan.twin, &plan.retired);
+    let keys = dependents::at_the_swap(facts, plan);
     let make_keys = keys.ahead.into_iter().map(|step| Listed {
         waits: step.locks.iter().any(|lock| !lock.is_new),
         ..Listed::from(step)
@@ -207,7 +225,7 @@ fn waiting(step: Step) -> Listed {
 }
 
 fn afterwards(plan: &Plan, facts: &Facts) -> Vec<Listed> {
-    let keys = dependents::at_the_swap(facts, &plan.twin, &plan.retired).afterwards;
+    let keys = dependents::at_the_swap(facts, plan).afterwards;
     let analyze = Step::new(Phase::Reversible, analyze(&plan.source))
         .lock(Lock::on(Mode::ShareUpdateExclusive, &plan.source).with_partitions())
         .lock(Lock::on(Mode::AccessShare, &plan.source).on_indexes())

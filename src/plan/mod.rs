@@ -13,6 +13,7 @@ pub mod estimate;
 pub mod facts;
 pub mod fidelity;
 pub mod grants;
+pub mod guard;
 pub mod horizon;
 pub mod indexes;
 pub mod interval;
@@ -29,6 +30,7 @@ pub mod twin;
 use bounds::{RangeBound, Span};
 use dependents::ForeignKey;
 use facts::{Column, Facts, RowSecurity};
+use guard::Guard;
 use interval::{KeyType, PartitionInterval};
 use names::{Names, QualifiedName};
 use serde::{Deserialize, Serialize};
@@ -50,6 +52,7 @@ pub struct Request {
     pub copy_workers: u32,
     pub undo_window_seconds: Option<f64>,
     pub settings: Vec<(String, String)>,
+    pub unique_guard: bool,
 }
 
 /// Everything that a conversion will do. It is stored with the job, and the worker follows it.
@@ -86,6 +89,9 @@ pub struct Plan {
     pub swap: Vec<Step>,
     /// What the user should know and would not guess.
     pub notices: Vec<String>,
+    /// What keeps the key unique across partitions, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<Guard>,
 }
 
 /// A partitioned table, out of whose default partition rows are moved.
@@ -326,6 +332,9 @@ pub fn make(
         not_null: key.not_null,
     };
 
+    let guard = (request.unique_guard)
+        .then(|| guard::plan(facts, key, &twin, &mut names))
+        .flatten();
     let loosening = match &default_of {
         None => Vec::new(),
         Some(_) => drain::loosening_steps(&twin, &partitions),
@@ -336,7 +345,7 @@ pub fn make(
     };
     Plan {
         foreign_keys,
-        notices: notices(facts, key),
+        notices: notices(facts, key, guard.as_ref()),
         create_log: capture::create_log(facts, identity_index, &partition_key),
         identity: identity_index.map(|index| Identity {
             index: index.name.clone(),
@@ -358,10 +367,11 @@ pub fn make(
         indexes,
         loosening,
         swap,
+        guard,
     }
 }
 
-fn notices(facts: &Facts, key: &Column) -> Vec<String> {
+fn notices(facts: &Facts, key: &Column, guard: Option<&Guard>) -> Vec<String> {
     let mut notices: Vec<String> = facts
         .indexes
         .iter()
@@ -372,10 +382,17 @@ fn notices(facts: &Facts, key: &Column) -> Vec<String> {
                 Some(_) => "unique constraint",
                 None => "unique index",
             };
-            format!(
-                "{what} \"{}\" is extended by column \"{}\": it is then unique together with it",
+            let extended = format!(
+                "{what} \"{}\" is extended by column \"{}\"",
                 index.name, key.name
-            )
+            );
+            match guard.filter(|guard| guard.attnums == index.key_attnums) {
+                Some(guard) => format!(
+                    "{extended}; table \"{}\" keeps it unique without it",
+                    guard.name.name
+                ),
+                None => format!("{extended}: it is then unique together with it"),
+            }
         })
         .collect();
     if facts.identity().is_none() {
@@ -388,6 +405,22 @@ fn notices(facts: &Facts, key: &Column) -> Vec<String> {
 }
 
 impl Plan {
+    /// What foreign keys of other tables are made to point at, under its name until the swap.
+    pub fn key_target(&self) -> &QualifiedName {
+        match &self.guard {
+            Some(guard) => &guard.name,
+            None => &self.twin,
+        }
+    }
+
+    /// A definition of the result as it is without the guard of a key.
+    pub fn without_guard(&self, facts: Facts) -> Facts {
+        match &self.guard {
+            Some(guard) => guard.without(&facts),
+            None => facts,
+        }
+    }
+
     /// The index of the twin by which a row is found again.
     pub fn identity_index(&self) -> Option<&IndexPlan> {
         self.indexes.iter().find(|index| index.is_identity)

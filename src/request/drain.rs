@@ -52,6 +52,7 @@ pub fn drain(
         // There is no way back that anybody would want.
         undo_window_seconds: Some(0.0),
         settings: guc::of_session(),
+        unique_guard: false,
     };
     let taken = table::taken_names(&facts.schema)?;
     let plan = plan::make(&facts, &key, &request, wanted, taken, Some(parent));
@@ -111,12 +112,16 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
         },
         ..facts.clone()
     };
-    found.extend(dependents::hanging_on(&bound).into_iter().map(|item| {
-        Blocker::fact(format!(
-            "This is bound to it: {} {}.",
-            item.kind, item.object
-        ))
-    }));
+    found.extend(
+        dependents::hanging_on(&bound, false)
+            .into_iter()
+            .map(|item| {
+                Blocker::fact(format!(
+                    "This is bound to it: {} {}.",
+                    item.kind, item.object
+                ))
+            }),
+    );
     if facts.schema != parent.name.schema {
         found.push(Blocker::fact(format!(
             "It lies in another schema than table \"{}\".",

@@ -10,6 +10,7 @@ use crate::plan::blockers;
 use crate::plan::bounds::range_spans;
 use crate::plan::dependents;
 use crate::plan::facts::{Column, Facts};
+use crate::plan::guard;
 use crate::plan::interval::KeyType;
 use crate::plan::names::quote_ident;
 use crate::plan::sql::Sql;
@@ -40,9 +41,32 @@ pub fn beside(error: Error, arguments: &Arguments, facts: &Facts, column: &str) 
     Error::Blocked { relation, blockers }
 }
 
+/// To partition by what the keys point at, or to guard that.
 fn hint(arguments: &Arguments, facts: &Facts, column: &Column) -> Result<String, Error> {
+    let guarded =
+        (!arguments.unique_guard && guard::helps(facts, column)).then_some("unique_guard => true");
+    Ok(match (by_another(arguments, facts, column)?, guarded) {
+        (Some(other), Some(guarded)) => format!(
+            "{other} Or keep it unique by a table of all keys, which they then point at: {guarded}."
+        ),
+        (Some(other), None) => other,
+        (None, Some(guarded)) => {
+            format!("Keep it unique by a table of all keys, which they then point at: {guarded}.")
+        }
+        (None, None) => {
+            "Drop the foreign keys, or have them point at a key that contains the partition column."
+                .to_owned()
+        }
+    })
+}
+
+fn by_another(
+    arguments: &Arguments,
+    facts: &Facts,
+    column: &Column,
+) -> Result<Option<String>, Error> {
     let Some((offered, offered_type)) = what_all_point_at(arguments, facts) else {
-        return Ok("Drop the foreign keys, or have them point at a key that contains the partition column.".to_owned());
+        return Ok(None);
     };
     let call = |interval: &str| {
         Sql::template("convert_to_partitioned({table}, {column}{interval})")
@@ -65,11 +89,11 @@ fn hint(arguments: &Arguments, facts: &Facts, column: &Column) -> Result<String,
             .literal("interval", &interval)
             .build()
     });
-    Ok(format!(
+    Ok(Some(format!(
         "Partition by {}, which they point at: {}.",
         quote_ident(&offered.name),
         call(&interval)
-    ))
+    )))
 }
 
 /// A column by which the table can be partitioned, and which all foreign keys contain that point at it: a number

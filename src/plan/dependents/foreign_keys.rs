@@ -7,6 +7,7 @@
 //! the rows of the source, which its key has seen: nothing is to be validated.
 
 use super::{Dependents, ForeignKey, IncomingKey, incoming_keys, self_keys};
+use crate::plan::Plan;
 use crate::plan::comments;
 use crate::plan::facts::Facts;
 use crate::plan::lock::{Lock, Mode};
@@ -71,7 +72,8 @@ pub struct AtTheSwap {
 }
 
 /// See [`AtTheSwap`].
-pub fn at_the_swap(facts: &Facts, twin: &QualifiedName, retired: &QualifiedName) -> AtTheSwap {
+pub fn at_the_swap(facts: &Facts, plan: &Plan) -> AtTheSwap {
+    let (twin, retired) = (&plan.twin, &plan.retired);
     let keys = &facts.dependents.foreign_keys;
     let in_the_swap = made_in_the_swap(keys);
     let to = keys.iter().map(Linked::to).collect::<BTreeSet<Linked>>();
@@ -122,13 +124,15 @@ pub fn at_the_swap(facts: &Facts, twin: &QualifiedName, retired: &QualifiedName)
     AtTheSwap {
         ahead: self_keys::ahead_of_the_swap(facts, twin)
             .into_iter()
-            .chain(incoming_keys::ahead_of_the_swap(facts, twin))
+            .chain(plan.guard.iter().map(|guard| guard.link.clone()))
+            .chain(incoming_keys::ahead_of_the_swap(facts, plan))
             .collect(),
         first: first.collect(),
         made: made.chain(commented).collect(),
         exchange: dropped.chain(exchanged).collect(),
         afterwards: dropped_afterwards
-            .chain(incoming_keys::after_the_swap(facts, retired))
+            .chain(incoming_keys::after_the_swap(facts, plan))
+            .chain(plan.guard.iter().map(|guard| guard.validate(facts)))
             .collect(),
     }
 }

@@ -5,6 +5,7 @@
 //! gets the old one's name, and is validated, afterwards.
 
 use super::IncomingKey;
+use crate::plan::Plan;
 use crate::plan::blockers::Blocker;
 use crate::plan::facts::Facts;
 use crate::plan::lock::{Lock, Mode};
@@ -76,13 +77,19 @@ impl Made {
 }
 
 /// What the worker itself runs for them, as told in the plan: ahead of the swap, and when all is done.
-pub(super) fn ahead_of_the_swap(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
+pub(super) fn ahead_of_the_swap(facts: &Facts, plan: &Plan) -> Vec<Step> {
+    let target = plan.key_target();
+    let on_target = Lock::on_new(Mode::ShareRowExclusive, target);
+    let on_target = match plan.guard {
+        Some(_) => on_target,
+        None => on_target.with_partitions(),
+    };
     let keys = facts.dependents.incoming_keys.iter();
     keys.map(|key| {
         let table = key.table();
-        Step::new(Phase::Swapping, key.make(&table, twin))
+        Step::new(Phase::Swapping, key.make(&table, target))
             .locks(Mode::ShareRowExclusive, &table)
-            .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions())
+            .lock(on_target.clone())
             .run_as(key.owner)
             .note("reads no row; rests until the swap")
     })
@@ -90,7 +97,12 @@ pub(super) fn ahead_of_the_swap(facts: &Facts, twin: &QualifiedName) -> Vec<Step
 }
 
 /// See [`ahead_of_the_swap`].
-pub(super) fn after_the_swap(facts: &Facts, retired: &QualifiedName) -> Vec<Step> {
+pub(super) fn after_the_swap(facts: &Facts, plan: &Plan) -> Vec<Step> {
+    let retired = &plan.retired;
+    let pointed_at = match &plan.guard {
+        Some(guard) => Lock::on(Mode::RowShare, &guard.name),
+        None => Lock::on(Mode::RowShare, &facts.qualified_name()).with_partitions(),
+    };
     let keys = &facts.dependents.incoming_keys;
     let on = |key: &IncomingKey, template: &'static str| {
         let statement = Sql::template(template)
@@ -112,7 +124,7 @@ pub(super) fn after_the_swap(facts: &Facts, retired: &QualifiedName) -> Vec<Step
     let validate = keys.iter().filter(|key| key.is_valid).map(|key| {
         on(key, "ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
             .locks(Mode::ShareUpdateExclusive, &key.table())
-            .lock(Lock::on(Mode::RowShare, &facts.qualified_name()).with_partitions())
+            .lock(pointed_at.clone())
     });
     settle.chain(validate).collect()
 }

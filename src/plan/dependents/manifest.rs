@@ -3,6 +3,7 @@
 use crate::plan::blockers;
 use crate::plan::dependents::made_in_the_swap;
 use crate::plan::facts::{Column, Facts};
+use crate::plan::guard;
 use crate::plan::names::QualifiedName;
 
 /// What becomes of an item.
@@ -41,13 +42,14 @@ pub struct Item {
 }
 
 /// The manifest of a table that is to be partitioned by `key`; without one, what cannot be said
-/// without it is left out.
-pub fn manifest(facts: &Facts, key: Option<&Column>) -> Vec<Item> {
+/// without it is left out. `unique_guard`: whether its key is to be guarded.
+pub fn manifest(facts: &Facts, key: Option<&Column>, unique_guard: bool) -> Vec<Item> {
+    let guarded = key.filter(|_| unique_guard);
     let mut items = Items::default();
-    own_parts(facts, key, &mut items);
+    own_parts(facts, key, guarded.is_some(), &mut items);
     state(facts, &mut items);
-    items.0.extend(hanging_on(facts));
-    items.add_refused(facts, key);
+    items.0.extend(hanging_on(facts, guarded.is_some()));
+    items.add_refused(facts, key, guarded.is_some());
     items.0
 }
 
@@ -76,7 +78,7 @@ impl Items {
         }
     }
 
-    fn add_refused(&mut self, facts: &Facts, key: Option<&Column>) {
+    fn add_refused(&mut self, facts: &Facts, key: Option<&Column>, is_guarded: bool) {
         for extra in &facts.extras {
             let reason = super::refused_extra(extra).fact;
             self.add(&extra.kind, &extra.description, Fate::Refused, Some(reason));
@@ -86,6 +88,9 @@ impl Items {
             ..facts.clone()
         };
         let blockers = match key {
+            Some(key) if is_guarded => {
+                guard::instead(blockers::find(&unnamed, key, true), &unnamed, key)
+            }
             Some(key) => blockers::find(&unnamed, key, true),
             None => blockers::of_table(&unnamed),
         };
@@ -101,7 +106,7 @@ impl Items {
 }
 
 /// What the table itself is made of.
-fn own_parts(facts: &Facts, key: Option<&Column>, items: &mut Items) {
+fn own_parts(facts: &Facts, key: Option<&Column>, is_guarded: bool, items: &mut Items) {
     items.add(
         "table",
         facts.qualified_name(),
@@ -155,10 +160,16 @@ fn own_parts(facts: &Facts, key: Option<&Column>, items: &mut Items) {
                 kind,
                 &index.name,
                 Fate::Changed,
-                Some(format!(
-                    "extended by column \"{}\": unique together with it",
-                    key.name
-                )),
+                Some(match is_guarded && facts.identity() == Some(index) {
+                    true => format!(
+                        "extended by column \"{}\"; a table of all keys beside it keeps it unique without it",
+                        key.name
+                    ),
+                    false => format!(
+                        "extended by column \"{}\": unique together with it",
+                        key.name
+                    ),
+                }),
             ),
             None if index.is_clustered => items.add(
                 kind,
@@ -192,7 +203,7 @@ fn state(facts: &Facts, items: &mut Items) {
 }
 
 /// What hangs on the table.
-pub fn hanging_on(facts: &Facts) -> Vec<Item> {
+pub fn hanging_on(facts: &Facts, is_guarded: bool) -> Vec<Item> {
     let dependents = &facts.dependents;
     let mut items = Items::default();
     items.rebuilt("trigger", dependents.triggers.iter().map(|one| &one.name));
@@ -225,6 +236,18 @@ pub fn hanging_on(facts: &Facts) -> Vec<Item> {
         );
     }
     for key in &dependents.incoming_keys {
+        if is_guarded {
+            items.add(
+                "foreign key",
+                format!("{} on {}", key.name, key.table()),
+                Fate::Changed,
+                Some(
+                    "points at the table of all keys beside it, from the swap on; acts as it did"
+                        .to_owned(),
+                ),
+            );
+            continue;
+        }
         items.add(
             "foreign key",
             format!("{} on {}", key.name, key.table()),

@@ -284,7 +284,7 @@ fn what_foreign_keys_point_at_is_locked_once_and_in_one_order() {
         referenced(&source.dependents.foreign_keys),
         BTreeSet::from([7, 9])
     );
-    let told = at_the_swap(&source, &name("t_twin"), &name("t_retired"));
+    let told = at_the_swap(&source, &plan());
     assert_eq!(
         statements(told.first),
         [
@@ -311,7 +311,7 @@ fn where_one_points_at_a_partitioned_table_all_are_made_and_dropped_in_the_swap(
     let source = with_keys(vec![to_partitioned, commented]);
     assert_eq!(refused(&source), []);
     assert_eq!(key_steps(&source, &name("t_twin")), []);
-    let told = at_the_swap(&source, &name("t_twin"), &name("t_retired"));
+    let told = at_the_swap(&source, &plan());
     assert_eq!(
         statements(told.first),
         [

@@ -44,5 +44,6 @@ mod tpcb;
 mod truncate;
 mod two_days;
 mod under_load;
+mod unique_guard;
 mod unlogged;
 mod upgrade;

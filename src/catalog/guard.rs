@@ -1,0 +1,92 @@
+//! The table that guards a key: what it consists of.
+
+use crate::db;
+use crate::error::Error;
+use crate::pg::settings;
+use crate::plan::guard::TRIGGER;
+use crate::plan::names::QualifiedName;
+use pgrx::pg_sys;
+
+/// What a guard is made of, as far as it is there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parts {
+    /// Its foreign key to the guarded table.
+    pub key: Option<pg_sys::Oid>,
+    /// Whether both triggers fire, of one function.
+    pub has_triggers: bool,
+    /// Whether it has a primary key that is valid.
+    pub has_primary_key: bool,
+}
+
+impl Parts {
+    /// Whether its rows go, and move, with those that they are keys of.
+    pub fn is_linked(self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Whether nothing is missing.
+    pub fn are_whole(self) -> bool {
+        self.is_linked() && self.has_triggers && self.has_primary_key
+    }
+}
+
+/// What there is of a guard of that table.
+pub fn parts(guard: pg_sys::Oid, table: pg_sys::Oid, key: &str) -> Result<Parts, Error> {
+    let found = db::row(
+        "SELECT (SELECT k.oid FROM pg_constraint k \
+                  WHERE k.conrelid = $1 AND k.confrelid = $2 AND k.contype = 'f' AND k.conparentid = 0 \
+                    AND k.conname = $3 AND k.confupdtype = 'c' AND k.confdeltype = 'c'), \
+                (SELECT count(*) = 2 AND count(DISTINCT t.tgfoid) = 1 FROM pg_trigger t \
+                  WHERE t.tgrelid IN ($1, $2) AND t.tgname = $4 AND t.tgenabled = 'O' AND NOT t.tgisinternal), \
+                EXISTS (SELECT FROM pg_index i \
+                         WHERE i.indrelid = $1 AND i.indisprimary AND i.indisvalid AND i.indimmediate)",
+        &[guard.into(), table.into(), key.into(), TRIGGER.into()],
+        |row| {
+            Ok(Parts {
+                key: row.find(1)?,
+                has_triggers: row.get(2)?,
+                has_primary_key: row.get(3)?,
+            })
+        },
+    )?;
+    found.ok_or_else(|| Error::Internal("no row about a guard".to_owned()))
+}
+
+/// The index of its primary key.
+pub fn primary_key(guard: pg_sys::Oid) -> Result<Option<pg_sys::Oid>, Error> {
+    db::row(
+        "SELECT i.indexrelid FROM pg_index i WHERE i.indrelid = $1 AND i.indisprimary",
+        &[guard.into()],
+        |row| row.get(1),
+    )
+}
+
+/// The functions that its triggers call, as they are written in SQL.
+pub fn functions(guard: pg_sys::Oid) -> Result<Vec<String>, Error> {
+    settings::within(&settings::AS_WRITTEN, || {
+        db::kept_rows(
+            "SELECT DISTINCT t.tgfoid::regprocedure::text FROM pg_trigger t \
+              WHERE t.tgrelid = $1 AND t.tgname = $2 AND NOT t.tgisinternal",
+            &[guard.into(), TRIGGER.into()],
+            |row| row.get(1),
+        )
+    })
+}
+
+/// The guard of a partitioned table, if it has one.
+pub fn of(table: pg_sys::Oid) -> Result<Option<QualifiedName>, Error> {
+    db::row(
+        "SELECT n.nspname::text, c.relname::text FROM pg_constraint k \
+           JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+          WHERE k.confrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 \
+            AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = k.conrelid AND t.tgname = $2) \
+          ORDER BY c.oid LIMIT 1",
+        &[table.into(), TRIGGER.into()],
+        |row| {
+            Ok(QualifiedName {
+                schema: row.get(1)?,
+                name: row.get(2)?,
+            })
+        },
+    )
+}
