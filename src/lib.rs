@@ -14,6 +14,8 @@ mod db;
 mod error;
 mod failpoint;
 mod guc;
+#[cfg(feature = "failpoints")]
+mod label_provider;
 mod maintain;
 mod pg;
 mod plan;
@@ -46,6 +48,8 @@ extension_sql_file!(
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     guc::define();
+    #[cfg(feature = "failpoints")]
+    label_provider::register();
     pg::planner::install();
     #[allow(unsafe_code, reason = "reads a variable of PostgreSQL")]
     // SAFETY: set by the postmaster while it loads shared_preload_libraries.

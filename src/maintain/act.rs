@@ -15,7 +15,9 @@ use crate::pg::settings;
 use crate::plan::bounds::Span;
 use crate::plan::facts::Facts;
 use crate::plan::grants;
+use crate::plan::labels;
 use crate::plan::names::{Names, QualifiedName};
+use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use crate::plan::twin::{self, with_clause};
 use pgrx::pg_sys;
@@ -227,6 +229,9 @@ fn table_like(
     }
     prepare::revoke_foreign(oid, name, "TABLE")?;
     for step in grants::steps(facts, name, &[], &[]) {
+        run_step(&step)?;
+    }
+    for step in labels::of_table(Phase::Prepared, facts, name) {
         run_step(&step)?;
     }
     if facts.row_security {

@@ -1,5 +1,6 @@
 //! What of a table's partitions has drifted from what the table and their siblings are: pure.
 
+use crate::plan::labels;
 use crate::plan::names::{QualifiedName, quote_ident};
 use crate::plan::sql::Sql;
 use std::collections::BTreeMap;
@@ -87,6 +88,24 @@ fn of_itself(difference: &Difference) -> Option<Drift> {
             "its privileges are not those of the table".to_owned(),
             Remedy::Grant,
         ),
+        // Of a column, `object`; `has` is the provider.
+        "security label" => {
+            let provider = text(&difference.has);
+            let column = difference.object.as_deref();
+            let label = labels::on_table(
+                &difference.name,
+                column,
+                &provider,
+                difference.wanted.as_deref(),
+            );
+            let of = column.map_or_else(String::new, |column| {
+                format!(" of column {}", quote_ident(column))
+            });
+            (
+                format!("the {provider} security label{of} is not that of the table"),
+                Remedy::Run(vec![label.build()]),
+            )
+        }
         "row security" => {
             let (words, template) = match difference.wanted.as_deref() {
                 Some("FORCE") => (

@@ -1,11 +1,11 @@
 //! What may change on the source while it is converted, and is carried over to the twin:
-//! privileges and comments.
+//! privileges, comments and security labels.
 
 use super::facts::Facts;
 use super::names::QualifiedName;
 use super::phase::Phase;
 use super::step::Step;
-use super::{Plan, comments, dependents, grants};
+use super::{Plan, comments, dependents, grants, labels};
 
 pub use super::grants::are_the_same as privileges_are_the_same;
 
@@ -43,6 +43,8 @@ pub fn steps(plan: &Plan, source: &Facts, twin: &Facts) -> Vec<Step> {
         }
     }
     steps.extend(comments::changes(Phase::Swapping, wanted, &there));
+    let partitions: Vec<_> = plan.partitions.iter().map(|one| &one.name).collect();
+    steps.extend(labels::changes(source, twin, &plan.twin, &partitions));
     if plan.default_of.is_none() {
         steps.extend(dependents::changes(source, twin, plan));
     }

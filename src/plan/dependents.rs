@@ -217,9 +217,11 @@ pub struct RowFunction {
     /// Who may execute a function of this owner that was just made; `None` is PUBLIC.
     pub strangers: Vec<Option<String>>,
     pub comment: Option<String>,
+    /// Security labels: provider and text.
+    pub labels: Vec<(String, String)>,
     /// What depends on it, in words.
     pub users: Vec<String>,
-    /// Whether it has a security label, or something to do with an extension.
+    /// Whether it has something to do with an extension.
     pub has_more: bool,
 }
 

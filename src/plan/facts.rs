@@ -4,6 +4,7 @@
 //! equal documents, which is what the fingerprint rests on.
 
 use super::dependents::Dependents;
+use super::labels::Label;
 use super::names::QualifiedName;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,8 @@ pub struct Facts {
     pub tablespace: Option<String>,
     pub grants: Vec<Grant>,
     pub comment: Option<String>,
+    /// Of the table, its columns, the sequences of its identity columns, and its row type.
+    pub labels: Vec<Label>,
     pub has_dropped_columns: bool,
     pub columns: Vec<Column>,
     pub checks: Vec<Check>,
@@ -297,11 +300,12 @@ impl Facts {
     }
 
     /// The definition without what is carried over when it changes while rows are copied:
-    /// privileges and comments.
+    /// privileges, comments and security labels.
     pub fn without_carried(&self) -> Facts {
         let mut facts = self.clone();
         facts.grants.clear();
         facts.comment = None;
+        facts.labels.clear();
         for column in &mut facts.columns {
             column.grants.clear();
             column.comment = None;
@@ -410,6 +414,7 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
         (identity(before) != identity(after)).then(|| "its replica identity".to_owned()),
         (before.grants != after.grants).then(|| "its privileges".to_owned()),
         (before.comment != after.comment).then(|| "its comment".to_owned()),
+        (before.labels != after.labels).then(|| "its security labels".to_owned()),
         named(
             "its triggers",
             &before.dependents.triggers,
@@ -544,7 +549,7 @@ impl Facts {
             "is_system": false, "is_typed": false, "inherits": false, "is_inherited": false,
             "row_security": false, "force_row_security": false, "replica_identity": "d",
             "replica_index": null, "options": [], "tablespace": null,
-            "grants": [], "comment": null, "has_dropped_columns": false, "columns": [],
+            "grants": [], "comment": null, "labels": [], "has_dropped_columns": false, "columns": [],
             "checks": [], "not_nulls": [], "indexes": [], "extras": [],
             "owner_may_read_and_capture": true, "owner_may_set_sequences": true,
             "owner_may_create": true, "owner_may_use_tablespaces": true

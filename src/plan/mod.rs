@@ -17,6 +17,7 @@ pub mod guard;
 pub mod horizon;
 pub mod indexes;
 pub mod interval;
+pub mod labels;
 pub mod listing;
 pub mod lock;
 pub mod names;
@@ -292,7 +293,7 @@ pub fn make(
     let sequences = swap::plan_sequences(facts, &mut names);
     let mut prepare = twin::steps(facts, key, &twin, &partitions);
     prepare.extend(indexes::parent_steps(facts, key, &twin, &indexes));
-    prepare.extend(swap::identity_steps(&twin, &sequences));
+    prepare.extend(swap::identity_steps(facts, &twin, &sequences));
     if let Some(parent) = &default_of {
         prepare.extend(drain::proof_steps(key, parent, &partitions));
         prepare.extend(drain::security_steps(facts, parent, &twin, &partitions));

@@ -3,6 +3,7 @@
 
 use super::comments;
 use super::facts::{Facts, Grant};
+use super::labels;
 use super::lock::{Lock, Mode};
 use super::names::{Names, QualifiedName};
 use super::phase::Phase;
@@ -55,7 +56,11 @@ pub fn plan_sequences(facts: &Facts, names: &mut Names) -> Vec<SequencePlan> {
 }
 
 /// The statements that give the twin identity columns like the source's.
-pub fn identity_steps(twin: &QualifiedName, sequences: &[SequencePlan]) -> Vec<Step> {
+pub fn identity_steps(
+    facts: &Facts,
+    twin: &QualifiedName,
+    sequences: &[SequencePlan],
+) -> Vec<Step> {
     let mut steps = Vec::new();
     let made = |statement: String| Step::new(Phase::Prepared, statement);
     for sequence in sequences {
@@ -78,6 +83,12 @@ pub fn identity_steps(twin: &QualifiedName, sequences: &[SequencePlan]) -> Vec<S
         .lock(Lock::on_new(Mode::AccessExclusive, twin).with_partitions()));
         let comment = comments::of_sequence(&sequence.comment, twin_name);
         steps.extend(comments::steps(Phase::Prepared, [comment]));
+        steps.extend(labels::of_sequence(
+            Phase::Prepared,
+            facts,
+            &sequence.column,
+            twin_name,
+        ));
     }
     steps
 }

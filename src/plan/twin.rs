@@ -4,6 +4,7 @@
 use super::Partition;
 use super::comments;
 use super::facts::{Column, Facts, NotNull, Sequence};
+use super::labels;
 use super::lock::{Lock, Mode};
 use super::names::QualifiedName;
 use super::phase::Phase;
@@ -53,6 +54,8 @@ pub fn steps(
     steps.extend(column_settings(facts, twin, partitions));
     let comments = comments::of_table(facts, twin);
     steps.extend(comments::steps(Phase::Prepared, comments));
+    let all = std::iter::once(twin).chain(partitions.iter().map(|one| &one.name));
+    steps.extend(all.flat_map(|name| labels::of_table(Phase::Prepared, facts, name)));
     steps
 }
 

@@ -235,12 +235,13 @@ WITH
                               WHERE d.defaclrole = p.proowner AND d.defaclobjtype = 'f'
                                 AND d.defaclnamespace IN (0, p.pronamespace)) able),
              'comment', obj_description(p.oid, 'pg_proc'),
+             'labels', coalesce((SELECT json_agg(json_build_array(l.provider, l.label) ORDER BY l.provider) FROM pg_seclabel l
+                                  WHERE l.classoid = 'pg_proc'::regclass AND l.objoid = p.oid), '[]'),
              'users', coalesce((SELECT json_agg(pg_describe_object(d.classid, d.objid, d.objsubid)
                                                 ORDER BY d.classid, d.objid, d.objsubid)
                 FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid), '[]'),
              'has_more', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
-                                    AND d.refclassid = 'pg_extension'::regclass)
-                      OR EXISTS (SELECT FROM pg_seclabel l WHERE l.classoid = 'pg_proc'::regclass AND l.objoid = p.oid))
+                                    AND d.refclassid = 'pg_extension'::regclass))
              ORDER BY p.oid::regprocedure::text COLLATE "C") AS list
       FROM taking_rows u
       JOIN pg_proc p ON p.oid = u.objid AND p.prokind <> 'a'

@@ -266,9 +266,6 @@ WITH
     UNION ALL
     SELECT classid, objid, by_type, kind, description FROM sequence_users
     UNION ALL
-    SELECT 0, 0, false, 'security label', format('security label of provider %s on %s', quote_ident(l.provider), pg_describe_object(l.classoid, l.objoid, l.objsubid))
-      FROM replaced r JOIN pg_seclabel l ON l.classoid = r.class AND l.objoid = r.oid
-    UNION ALL
     SELECT 0, 0, false, 'extension', format('membership of %s in extension %s', pg_describe_object(d.classid, d.objid, 0), quote_ident(e.extname))
       -- Since 16 the row type goes along with its table.
       FROM replaced r
@@ -301,6 +298,16 @@ SELECT json_build_object(
          'grants', coalesce((SELECT g.items FROM grants g WHERE g.attnum = 0), '[]'),
          'comment', (SELECT d.description FROM pg_description d
                          WHERE d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0),
+         'labels', coalesce((SELECT json_agg(json_build_object('provider', l.provider, 'text', l.label, 'of',
+               CASE WHEN l.classoid = 'pg_type'::regclass THEN '"row_type"'::json
+                    WHEN l.objoid <> c.oid THEN json_build_object('sequence_of', (
+                           SELECT a.attname FROM owned_sequence s JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = s.attnum
+                            WHERE s.oid = l.objoid))
+                    WHEN l.objsubid = 0 THEN '"table"'::json
+                    ELSE json_build_object('column', (
+                           SELECT a.attname FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum = l.objsubid)) END)
+               ORDER BY l.classoid DESC, l.objoid <> c.oid, l.objoid, l.objsubid, l.provider)
+             FROM replaced r JOIN pg_seclabel l ON l.classoid = r.class AND l.objoid = r.oid), '[]'),
          'has_dropped_columns', EXISTS (SELECT FROM pg_attribute a
                                          WHERE a.attrelid = c.oid AND a.attnum > 0 AND a.attisdropped),
          'columns', coalesce(columns.list, '[]'),

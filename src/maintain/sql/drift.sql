@@ -78,6 +78,17 @@ WITH
      WHERE l.relowner = p.relowner
        AND (l.acl <> p.acl AND NOT (l.acl @> p.acl AND p.acl @> l.acl) OR l.oid IN (SELECT oid FROM column_grant))
     UNION ALL
+    -- What only a partition has is meant to be, too.
+    SELECT 'security label', l.oid, s.provider, s.label, a.attname::text, NULL
+      FROM pg_seclabel s
+      LEFT JOIN pg_attribute a ON a.attrelid = s.objoid AND a.attnum = s.objsubid AND a.attnum > 0
+     CROSS JOIN leaf l
+      LEFT JOIN pg_attribute own ON own.attrelid = l.oid AND own.attname = a.attname
+     WHERE s.objoid = $1 AND s.classoid = 'pg_class'::regclass
+       AND NOT EXISTS (SELECT FROM pg_seclabel o
+                        WHERE o.objoid = l.oid AND o.classoid = 'pg_class'::regclass AND o.objsubid = coalesce(own.attnum, 0)
+                          AND o.provider = s.provider AND o.label = s.label)
+    UNION ALL
     -- A partition that is stricter than its table is meant to be.
     SELECT 'row security', l.oid, NULL, w.wanted, NULL, NULL
       FROM leaf l, parent p,

@@ -5,6 +5,7 @@ use super::ahead::firing;
 use super::{Dependents, Policy, Publication, RowFunction, Rule, View};
 use crate::plan::comments;
 use crate::plan::facts::Facts;
+use crate::plan::labels;
 use crate::plan::lock::Mode;
 use crate::plan::names::{QualifiedName, quote_ident, quote_role};
 use crate::plan::phase::Phase;
@@ -50,6 +51,13 @@ fn make_row_function(function: &RowFunction) -> Vec<Step> {
             .trusted("option", option)
             .build()
     }));
+    let object = format!("{} {}", function.kind(), function.name);
+    statements.extend(
+        function
+            .labels
+            .iter()
+            .map(|(provider, text)| labels::statement(&object, provider, Some(text)).build()),
+    );
     statements.extend(function.comment.iter().map(|comment| {
         on("COMMENT ON {kind} {name} IS {comment}")
             .literal("comment", comment)
@@ -148,6 +156,7 @@ fn row_type_steps(facts: &Facts) -> Vec<Step> {
     steps.extend(row_type.comment.iter().map(|comment| {
         step(on("COMMENT ON TYPE {type} IS {comment}").literal("comment", comment))
     }));
+    steps.extend(labels::of_row_type(facts, &table).map(step));
     steps
 }
 

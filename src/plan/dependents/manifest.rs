@@ -4,7 +4,8 @@ use crate::plan::blockers;
 use crate::plan::dependents::made_in_the_swap;
 use crate::plan::facts::{Column, Facts};
 use crate::plan::guard;
-use crate::plan::names::QualifiedName;
+use crate::plan::labels::Labelled;
+use crate::plan::names::{QualifiedName, quote_ident};
 
 /// What becomes of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -315,6 +316,25 @@ pub fn hanging_on(facts: &Facts, is_guarded: bool) -> Vec<Item> {
             facts.qualified_name(),
             Fate::Rebuilt,
             Some("the new one has its comment".to_owned()),
+        );
+    }
+    for label in &facts.labels {
+        let of = match &label.of {
+            Labelled::Table => "the table".to_owned(),
+            Labelled::Column(column) => format!("column {}", quote_ident(column)),
+            Labelled::SequenceOf(column) => {
+                format!("the sequence of identity column {}", quote_ident(column))
+            }
+            Labelled::RowType => "the row type".to_owned(),
+        };
+        items.add(
+            "security label",
+            format!("{} on {of}", label.provider),
+            Fate::Rebuilt,
+            Some(
+                "given to the new one, and to its partitions, if the provider's library agrees"
+                    .to_owned(),
+            ),
         );
     }
     let on = |schema: &str, relation: &str, name: &str| {

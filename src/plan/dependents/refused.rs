@@ -93,7 +93,7 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
         }
         if function.has_more {
             found.push(Blocker::fact(format!(
-                "{made_again}, but it belongs to an extension, depends on one, or has a security label."
+                "{made_again}, but it belongs to an extension, or depends on one."
             )));
         }
         if function
@@ -474,12 +474,6 @@ pub fn refused_extra(extra: &Extra) -> Blocker {
                 what = capitalised(what)
             ),
             "ALTER EXTENSION … DROP …, if the extension is not to keep it.",
-        ),
-        "security label" => Blocker::with_hint(
-            format!(
-                "A {what} is not carried over: whether it is right for another table, and for partitions, only the library of its provider can say."
-            ),
-            "SECURITY LABEL … IS NULL, and label the result.",
         ),
         "use of an identity sequence" => Blocker::with_hint(
             format!(

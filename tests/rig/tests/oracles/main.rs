@@ -21,6 +21,7 @@ mod index_repair;
 mod key_load;
 mod keyless;
 mod killed_maintenance;
+mod labels;
 mod levels;
 mod maintained;
 mod maintenance;
