@@ -1,5 +1,7 @@
 //! The little that differs between being root and being an ordinary user.
 
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsStr;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
@@ -79,14 +81,19 @@ pub fn must_run(command: &mut Command) -> Output {
 
 /// Sends SIGKILL. A process that is gone already is no error.
 pub fn sigkill(pid: i32) {
-    signal("-KILL", &pid.to_string());
+    signal(pid, Signal::KILL);
 }
 
 /// Sends SIGALRM, likewise.
 pub fn sigalrm(pid: u32) {
-    signal("-ALRM", &pid.to_string());
+    signal(i32::try_from(pid).expect("a process number"), Signal::ALARM);
 }
 
-fn signal(signal: &str, pid: &str) {
-    let _ = Command::new("kill").args([signal, pid]).output();
+/// By the system call: a bare machine has no program for it.
+fn signal(pid: i32, signal: Signal) {
+    let process = Pid::from_raw(pid).expect("a process number");
+    match kill_process(process, signal) {
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(error) => panic!("signal {signal:?} to process {pid}: {error}"),
+    }
 }

@@ -12,7 +12,7 @@ use partman_rig::poll;
 use partman_rig::poll::PATIENCE;
 use postgres::{Client, Error};
 
-use crate::key_load::{Load, Round, refused};
+use crate::key_load::{Load, Round, change_partitions, refused};
 use crate::maintained::{builder, must, number};
 
 const TABLES: &str = "
@@ -77,8 +77,7 @@ const KINDS: [Round; 4] = [
     joins,
 ];
 
-/// Partitions of what is pointed at are made, taken off, given back, and dropped. Who has written to the table asks for
-/// what it points at, and these for the table: in PostgreSQL alone they would be in a circle but for the lock.
+/// Partitions of what is pointed at are made, taken off, given back, and dropped.
 #[expect(
     clippy::panic_in_result_fn,
     reason = "an oracle's verdict is a panic; the error is that of a lost server"
@@ -87,11 +86,8 @@ fn partitions_come_and_go(client: &mut Client) -> Result<(), Error> {
     let id: i64 = client
         .query_one("SELECT 1000 * nextval('fresh')", &[])?
         .get(0);
-    let change = |client: &mut Client, ddl: String| {
-        client.batch_execute(&format!(
-            "BEGIN; LOCK TABLE orders IN SHARE ROW EXCLUSIVE MODE; {ddl}; COMMIT"
-        ))
-    };
+    let change =
+        |client: &mut Client, ddl: String| change_partitions(client, "orders, customers", &ddl);
     let bounds = format!("FOR VALUES FROM ({id}) TO ({})", id + 10);
     change(
         client,

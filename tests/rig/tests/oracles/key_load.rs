@@ -84,6 +84,23 @@ impl Load {
     }
 }
 
+/// Makes or drops partitions of a table that a foreign key links with another. PostgreSQL locks both for that, and who
+/// else uses both would be in a circle with it: whatever the order, it gives way, and tries again.
+pub fn change_partitions(client: &mut Client, both: &str, ddl: &str) -> Result<(), Error> {
+    loop {
+        let sql = format!(
+            "BEGIN; SET LOCAL lock_timeout = '50ms'; LOCK TABLE {both} IN ACCESS EXCLUSIVE MODE; {ddl}; COMMIT"
+        );
+        match client.batch_execute(&sql) {
+            Err(error) if fault::sqlstate(&error).as_deref() == Some("55P03") => {
+                client.batch_execute("ROLLBACK")?;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => return other,
+        }
+    }
+}
+
 /// One that must be refused.
 #[expect(
     clippy::panic_in_result_fn,
