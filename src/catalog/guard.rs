@@ -82,11 +82,6 @@ pub fn of(table: pg_sys::Oid) -> Result<Option<QualifiedName>, Error> {
             AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = k.conrelid AND t.tgname = $2) \
           ORDER BY c.oid LIMIT 1",
         &[table.into(), TRIGGER.into()],
-        |row| {
-            Ok(QualifiedName {
-                schema: row.get(1)?,
-                name: row.get(2)?,
-            })
-        },
+        |row| row.qualified_name(1),
     )
 }

@@ -9,6 +9,7 @@ pub mod history;
 pub mod holder;
 pub mod incoming_key;
 pub mod job;
+pub mod keys_to_validate;
 pub mod leaf;
 pub mod policy;
 pub mod rates;

@@ -2,6 +2,7 @@
 
 use super::{capture, change_log, foreign_keys, incoming_keys, prepare};
 use crate::catalog::job::{self, Outline};
+use crate::catalog::keys_to_validate;
 use crate::catalog::{leaf, table};
 use crate::error::Error;
 use crate::failpoint::failpoint;
@@ -80,7 +81,7 @@ pub fn finish(job: &Outline) -> Result<Vec<String>, Error> {
         }
     }
     leaf::forget(job.id)?;
-    job::forget_keys_to_validate(job.id)?;
+    keys_to_validate::forget_all(job.id)?;
     job::transition(job, Phase::Finished)?;
     Ok(not_valid)
 }

@@ -10,7 +10,8 @@
 use super::definition::twin_altered;
 use super::foreign_keys::drop_statement;
 use super::incoming_keys::{as_its_owner, named};
-use crate::catalog::job::{self, Job};
+use crate::catalog::job::Job;
+use crate::catalog::keys_to_validate;
 use crate::catalog::{incoming_key, table};
 use crate::error::Error;
 use crate::pg::lock::{self, Mode};
@@ -125,10 +126,10 @@ impl<'a> Exchanged<'a> {
                 named(relation, Mode::AccessExclusive).is_some_and(|(now, _)| now == name);
             let made = incoming_key::find(relation, &key.name, parent)?.filter(|_| is_named);
             let made = made.ok_or_else(|| twin_altered(self.job))?;
-            if key.is_valid || job::is_to_be_validated(pg_sys::Oid::from(key.oid))? {
+            if key.is_valid || keys_to_validate::holds(pg_sys::Oid::from(key.oid))? {
                 to_validate.push(made);
             }
         }
-        job::set_keys_to_validate(self.job.id, &to_validate)
+        keys_to_validate::set(self.job.id, &to_validate)
     }
 }

@@ -9,6 +9,7 @@ use super::definition::twin_altered;
 use super::{as_owner, incoming_keys, relation_oid, run_step};
 use crate::catalog::guard::{self, Parts};
 use crate::catalog::job::{self, Job, Outline};
+use crate::catalog::keys_to_validate;
 use crate::catalog::{decoding, leaf};
 use crate::db;
 use crate::error::Error;
@@ -100,7 +101,7 @@ pub fn hand_over(job: &Job) -> Result<(), Error> {
             });
         }
     };
-    job::note_key_to_validate(job.id, key)?;
+    keys_to_validate::add(job.id, key)?;
     depend::not_on_extension(oid)?;
     // What is written from here on is new to subscribers.
     decoding::take_in(&[oid])

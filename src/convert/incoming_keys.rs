@@ -7,7 +7,8 @@
 
 use super::definition::twin_altered;
 use crate::catalog::incoming_key::{self, Key, Superseded};
-use crate::catalog::job::{self, Job, Outline};
+use crate::catalog::job::{Job, Outline};
+use crate::catalog::keys_to_validate;
 use crate::catalog::{foreign_key, table};
 use crate::db;
 use crate::error::Error;
@@ -105,14 +106,14 @@ pub fn exchange(job: &Job, now: &Facts) -> Result<(), Error> {
     }
     set_firing(&incoming_key::triggers(job.source)?, false)?;
     set_firing(&incoming_key::checks(target)?, true)?;
-    job::note_keys_to_validate(job.id, job.source, target)
+    keys_to_validate::note_successors(job.id, job.source, target)
 }
 
 /// After the swap: gives the keys that act the names of those that rest, which go; then validates them.
 /// `false`: there was nothing to do.
 pub fn settle(job: &Outline) -> Result<bool, Failure> {
     let superseded = unit(|| incoming_key::superseded(job.source, job.key_target()))?;
-    let is_busy = !superseded.is_empty() || !unit(|| job::keys_to_validate(job.id))?.is_empty();
+    let is_busy = !superseded.is_empty() || !unit(|| keys_to_validate::of(job.id))?.is_empty();
     for key in superseded {
         if unit(|| foreign_key::is_held_for_long(key.old.relation))? {
             let relation = unit(|| table::name(key.old.relation))?.unwrap_or_default();
@@ -134,7 +135,7 @@ pub fn settle_now(job: &Outline) -> Result<Vec<String>, Error> {
     for key in incoming_key::superseded(job.source, job.key_target())? {
         take_over(job, key, guc::swap_lock_timeout())?;
     }
-    let left = incoming_key::not_valid(&job::keys_to_validate(job.id)?)?;
+    let left = incoming_key::not_valid(&keys_to_validate::of(job.id)?)?;
     Ok(left.into_iter().map(|(_, name)| name).collect())
 }
 
@@ -192,7 +193,7 @@ fn take_over(job: &Outline, key: Superseded, patience: Duration) -> Result<(), E
 /// at all rows again would not help.
 fn validate(job: &Outline) -> Result<(), Failure> {
     let mut violated = None;
-    for (key, name) in unit(|| incoming_key::not_valid(&job::keys_to_validate(job.id)?))? {
+    for (key, name) in unit(|| incoming_key::not_valid(&keys_to_validate::of(job.id)?))? {
         match unit(|| validate_one(job, key, &name)) {
             Ok(()) => {}
             Err(failure) if failure.code == PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION => {
@@ -202,14 +203,14 @@ fn validate(job: &Outline) -> Result<(), Failure> {
                     )),
                     ..failure
                 });
-                unit(|| job::forget_key_to_validate(job.id, key.oid))?;
+                unit(|| keys_to_validate::forget(job.id, key.oid))?;
             }
             Err(failure) => return Err(failure),
         }
         failpoint("foreign_keys:validated")?;
     }
     // Those that are gone, or that somebody else has validated.
-    unit(|| job::forget_keys_to_validate(job.id))?;
+    unit(|| keys_to_validate::forget_all(job.id))?;
     violated.map_or(Ok(()), Err)
 }
 
@@ -224,7 +225,7 @@ fn validate_one(job: &Outline, key: Key, name: &str) -> Result<(), Error> {
         .name("table", &table)
         .ident("name", name);
     as_its_owner(owner, &statement.build())?;
-    job::forget_key_to_validate(job.id, key.oid)
+    keys_to_validate::forget(job.id, key.oid)
 }
 
 /// Drops what was made for a twin, key by key. Fails with 55P03 where others are in the way.

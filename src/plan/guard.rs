@@ -82,20 +82,10 @@ impl Guard {
 /// Makes the plan of the guard; there is nothing that [`refused`] tells.
 pub fn plan(facts: &Facts, key: &Column, twin: &QualifiedName, names: &mut Names) -> Option<Guard> {
     let index = guarded(facts, key)?;
-    let name = QualifiedName {
-        schema: facts.schema.clone(),
-        name: names.derive(&index.name, "guard"),
-    };
+    let name = QualifiedName::new(&facts.schema, names.derive(&index.name, "guard"));
     let primary_key = names.derive(&name.name, "pkey");
     let link_name = names.derive(&name.name, "fkey");
-    let of_key: Vec<String> = index
-        .key_attnums
-        .iter()
-        .filter_map(|attnum| facts.column_at(*attnum))
-        .map(|column| column.name.clone())
-        .collect();
-    let mut columns = of_key.clone();
-    columns.push(key.name.clone());
+    let columns = Columns::of(facts, index, key);
     let link = Sql::template(
         "ALTER TABLE {guard} ADD CONSTRAINT {name} FOREIGN KEY ({columns}) REFERENCES {twin} ({columns}) \
          ON UPDATE CASCADE ON DELETE CASCADE NOT VALID",
@@ -103,34 +93,56 @@ pub fn plan(facts: &Facts, key: &Column, twin: &QualifiedName, names: &mut Names
     .name("guard", &name)
     .ident("name", &link_name)
     .name("twin", twin)
-    .trusted("columns", &listed(&columns))
+    .trusted("columns", &listed(&columns.all))
     .build();
     Some(Guard {
-        prepare: steps(facts, index, key, twin, &name, &primary_key, &of_key),
+        prepare: steps(facts, index, twin, &name, &primary_key, &columns),
         link: Step::new(Phase::Swapping, link)
             .locks_new(Mode::ShareRowExclusive, &name)
             .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions())
             .note("reads no row; validated after the swap"),
         link_name,
         attnums: index.key_attnums.clone(),
-        columns,
+        columns: columns.all,
         name,
     })
+}
+
+/// The columns of a guard, by their names.
+struct Columns {
+    of_key: Vec<String>,
+    /// The partition column.
+    key: String,
+    /// Those of the key, then that.
+    all: Vec<String>,
+}
+
+impl Columns {
+    fn of(facts: &Facts, index: &Index, key: &Column) -> Columns {
+        let of_key: Vec<String> = index
+            .key_attnums
+            .iter()
+            .filter_map(|attnum| facts.column_at(*attnum))
+            .map(|column| column.name.clone())
+            .collect();
+        Columns {
+            all: of_key.iter().chain([&key.name]).cloned().collect(),
+            key: key.name.clone(),
+            of_key,
+        }
+    }
 }
 
 fn steps(
     facts: &Facts,
     index: &Index,
-    key: &Column,
     twin: &QualifiedName,
     guard: &QualifiedName,
     primary_key: &str,
-    of_key: &[String],
+    columns: &Columns,
 ) -> Vec<Step> {
     let made = |statement: Sql| Step::new(Phase::Prepared, statement.build());
     let source = facts.qualified_name();
-    let mut columns = of_key.to_vec();
-    columns.push(key.name.clone());
     let function = Sql::template(
         "CREATE FUNCTION {guard}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
          SET search_path = pg_catalog, pg_temp SET row_security = off AS {body}",
@@ -146,7 +158,7 @@ fn steps(
                 "CREATE TABLE {guard} AS SELECT {columns} FROM ONLY {source} WITH NO DATA",
             )
             .name("guard", guard)
-            .trusted("columns", &listed(&columns))
+            .trusted("columns", &listed(&columns.all))
             .name("source", &source),
         )
         .locks(Mode::AccessShare, &source),
@@ -156,8 +168,8 @@ fn steps(
             )
             .name("guard", guard)
             .ident("name", primary_key)
-            .trusted("columns", &listed(of_key))
-            .ident("key", &key.name),
+            .trusted("columns", &listed(&columns.of_key))
+            .ident("key", &columns.key),
         )
         .locks_new(Mode::AccessExclusive, guard),
         made(
@@ -169,7 +181,7 @@ fn steps(
         made(
             function
                 .name("guard", guard)
-                .literal("body", &body(facts, index, key, guard, of_key)),
+                .literal("body", &body(facts, index, guard, columns)),
         ),
         made(
             Sql::template("REVOKE ALL ON FUNCTION {guard}() FROM PUBLIC").name("guard", guard),
@@ -190,8 +202,8 @@ fn steps(
             )
             .ident("name", TRIGGER)
             .name("guard", guard)
-            .trusted("old", &of("OLD", of_key))
-            .trusted("new", &of("NEW", of_key)),
+            .trusted("old", &of("OLD", &columns.of_key))
+            .trusted("new", &of("NEW", &columns.of_key)),
         )
         .locks_new(Mode::ShareRowExclusive, guard),
     ]
@@ -199,28 +211,21 @@ fn steps(
 
 /// What the triggers do, in PL/pgSQL. Each statement has a snapshot of its own: a row is looked for when its
 /// key is locked, so that whoever has put it there has committed.
-fn body(
-    facts: &Facts,
-    index: &Index,
-    key: &Column,
-    guard: &QualifiedName,
-    of_key: &[String],
-) -> String {
-    let mut columns = of_key.to_vec();
-    columns.push(key.name.clone());
-    let shown: Vec<String> = of_key
+fn body(facts: &Facts, index: &Index, guard: &QualifiedName, columns: &Columns) -> String {
+    let shown: Vec<String> = columns
+        .of_key
         .iter()
         .map(|column| format!("NEW.{}", quote_ident(column)))
         .collect();
     Sql::template(BODY)
         .name("guard", guard)
         .name("table", &facts.qualified_name())
-        .trusted("columns", &listed(&columns))
-        .trusted("values", &of("NEW", &columns))
-        .trusted("is_new_key", &equal("g", "NEW", of_key))
-        .trusted("is_new_row", &equal("g", "NEW", &columns))
-        .trusted("is_held", &equal("t", "held", &columns))
-        .ident("key", &key.name)
+        .trusted("columns", &listed(&columns.all))
+        .trusted("values", &of("NEW", &columns.all))
+        .trusted("is_new_key", &equal("g", "NEW", &columns.of_key))
+        .trusted("is_new_row", &equal("g", "NEW", &columns.all))
+        .trusted("is_held", &equal("t", "held", &columns.all))
+        .ident("key", &columns.key)
         .literal(
             "message",
             &format!(
@@ -232,8 +237,8 @@ fn body(
             "detail",
             &format!(
                 "Key ({})=({}) already exists.",
-                listed(of_key).replace('%', "%%"),
-                vec!["%s"; of_key.len()].join(", ")
+                listed(&columns.of_key).replace('%', "%%"),
+                vec!["%s"; columns.of_key.len()].join(", ")
             ),
         )
         .literal(

@@ -91,7 +91,7 @@ pub struct Plan {
     /// What the user should know and would not guess.
     pub notices: Vec<String>,
     /// What keeps the key unique across partitions, if that was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub guard: Option<Guard>,
 }
 

@@ -2,6 +2,7 @@
 
 use super::start::{Assignment, Task, start};
 use crate::catalog::job::{self, Job, JobId, Outline};
+use crate::catalog::keys_to_validate;
 use crate::catalog::request::{self, Action};
 use crate::catalog::table;
 use crate::convert::copy::{Progress, copy_next};
@@ -292,7 +293,7 @@ const HELPER_PAUSE: Duration = Duration::from_millis(20);
 fn finish_if_due(job: &Outline) {
     // A retired table is no reason to give up validating a foreign key.
     let due = unit(|| {
-        Ok(job::undo_window_has_passed(job.id)? && job::keys_to_validate(job.id)?.is_empty())
+        Ok(job::undo_window_has_passed(job.id)? && keys_to_validate::of(job.id)?.is_empty())
     });
     if matches!(due, Ok(true))
         && let Err(failure) = unit(|| cancel::finish(job))

@@ -167,7 +167,8 @@ proptest! {
         for step in &guard.prepare {
             prop_assert!(step.statement.contains(&quoted), "{}", step.statement);
         }
-        let written = body(&facts, &facts.indexes[0], &at, &guard.name, &guard.columns[..of_key.len()]);
+        let columns = Columns::of(&facts, &facts.indexes[0], &at);
+        let written = body(&facts, &facts.indexes[0], &guard.name, &columns);
         let noted = format!("INSERT INTO {} ({})", quoted, listed(&guard.columns));
         prop_assert!(written.contains(&noted));
         let function = &guard.prepare[3].statement;

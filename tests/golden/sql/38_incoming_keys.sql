@@ -44,17 +44,6 @@ PREPARE TRANSACTION 'reader';
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '100', premake => 0);
 CALL tests.comes_to('swapping');
 -- The reader lets nobody swap; what is made ahead is made when he has gone, or now and then.
-CREATE PROCEDURE tests.until(condition text) LANGUAGE plpgsql AS $$
-DECLARE is_so boolean;
-BEGIN
-    FOR i IN 1 .. 600 LOOP
-        EXECUTE condition INTO is_so;
-        IF is_so THEN RETURN; END IF;
-        COMMIT;
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-    RAISE EXCEPTION 'never so: %', condition;
-END $$;
 CALL tests.until($$SELECT count(*) = 12 FROM keys$$);
 SELECT of, "to", regexp_replace(conname, '\d+', 'OID') AS conname, definition, valid, there, here FROM keys WHERE "to" = 't_twin'::regclass
  ORDER BY of::text COLLATE "C", definition COLLATE "C";
@@ -195,7 +184,6 @@ SELECT tests.with_key('ALTER TABLE items ADD FOREIGN KEY (t) REFERENCES t; ALTER
 SELECT tests.with_key('ALTER TABLE items ADD FOREIGN KEY (t) REFERENCES t; ALTER TABLE items OWNER TO regress_other');
 SELECT tests.with_key('ALTER TABLE t ADD UNIQUE (k); GRANT REFERENCES (k) ON t TO regress_other; ALTER TABLE items ADD FOREIGN KEY (t) REFERENCES t(k); ALTER TABLE items OWNER TO regress_other; REVOKE USAGE ON SCHEMA public FROM PUBLIC, regress_other', 'k');
 DROP FUNCTION tests.with_key(text, text);
-DROP PROCEDURE tests.until(text);
 DROP VIEW keys;
 DROP TABLE t, items, "Loose";
 SET client_min_messages = error;

@@ -29,17 +29,6 @@ LOCK TABLE leaf IN ROW EXCLUSIVE MODE;
 PREPARE TRANSACTION 'writer';
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('"Tree"', 'id', 'range', '100', premake => 0);
 CALL tests.comes_to('swapping');
-CREATE PROCEDURE tests.until(condition text) LANGUAGE plpgsql AS $$
-DECLARE is_so boolean;
-BEGIN
-    FOR i IN 1 .. 600 LOOP
-        EXECUTE condition INTO is_so;
-        IF is_so THEN RETURN; END IF;
-        COMMIT;
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-    RAISE EXCEPTION 'never so: %', condition;
-END $$;
 CALL tests.until($$SELECT count(*) = 6 FROM keys$$);
 SELECT * FROM keys WHERE of = '"Tree_twin"' ORDER BY conname COLLATE "C";
 -- Those of the table act.
@@ -116,7 +105,6 @@ SELECT tests.with_key('ALTER TABLE t ADD FOREIGN KEY (parent) REFERENCES t', 'k'
 SELECT tests.with_key('ALTER TABLE t ADD FOREIGN KEY (parent) REFERENCES t; ALTER TABLE t DISABLE TRIGGER ALL');
 SELECT tests.with_key('ALTER TABLE t ADD FOREIGN KEY (parent) REFERENCES t; REVOKE ALL ON t FROM regress_owner; GRANT SELECT, TRIGGER ON t TO regress_owner');
 DROP FUNCTION tests.with_key(text, text);
-DROP PROCEDURE tests.until(text);
 DROP VIEW keys;
 DROP TABLE t, leaf;
 SET client_min_messages = error;

@@ -33,17 +33,6 @@ ALTER TABLE items OWNER TO regress_owner;
 ALTER TABLE payments OWNER TO regress_owner;
 ALTER TABLE deferred OWNER TO regress_owner;
 ALTER TABLE orphans OWNER TO regress_owner;
-CREATE PROCEDURE tests.until(condition text) LANGUAGE plpgsql AS $$
-DECLARE is_so boolean;
-BEGIN
-    FOR i IN 1 .. 4800 LOOP
-        EXECUTE condition INTO is_so;
-        IF is_so THEN RETURN; END IF;
-        COMMIT;
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-    RAISE EXCEPTION 'never so: %', condition;
-END $$;
 -- The refusal offers it.
 SELECT tests.refusal($$SELECT convert_to_partitioned('"Orders"', 'at', 'range', '1 month')$$);
 -- What stands in its way.
@@ -257,7 +246,6 @@ ROLLBACK;
 DROP VIEW differences;
 DROP TABLE items, payments, deferred, orphans, "Orders key_guard", "Orders", "Orders_p2023_12";
 DROP FUNCTION "Orders key_guard"(), tests.guarded(), tests.later(), tests.suppressed(), tests.with_item();
-DROP PROCEDURE tests.until(text);
 SET client_min_messages = error;
 ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM PUBLIC;
 DROP OWNED BY regress_owner, regress_writer;

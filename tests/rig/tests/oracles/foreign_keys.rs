@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use partman_rig::conversion::{self, Conversion};
-use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::fault;
 use partman_rig::poll;
 use partman_rig::poll::PATIENCE;
 use postgres::{Client, Error};
 
-use crate::key_load::{Load, Round, change_partitions, refused};
+use crate::key_load::{Load, Round, change_partitions, refused, strike};
 use crate::maintained::{builder, must, number};
 
 const TABLES: &str = "
@@ -209,22 +208,14 @@ fn hold_under_load(deed: Deed, killed_at: Option<&str>) {
     }
     let load = Load::start(&cluster, &kinds);
     load.await_more(20);
-    let before = cluster.incarnation().expect("the server runs");
-    if let Some(point) = killed_at {
-        Failpoints::of(&cluster).set(point, Action::Kill);
-    }
-    match deed {
+    strike(&cluster, &mut admin, killed_at, |admin| match deed {
         Deed::Converted | Deed::ConvertedBesidePartitions => {
             Conversion::of("orders", "id", "5000")
-                .start(&mut admin)
+                .start(admin)
                 .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
         }
-        Deed::Drained => must(&mut admin, DRAIN),
-    }
-    if killed_at.is_some() {
-        cluster.await_crash_restart(&before);
-        admin = cluster.connect();
-    }
+        Deed::Drained => must(admin, DRAIN),
+    });
     match deed {
         Deed::Converted | Deed::ConvertedBesidePartitions => {
             conversion::wait_until_swapped(&mut admin, "orders", PATIENCE)

@@ -12,7 +12,7 @@ use partman_rig::poll;
 use partman_rig::poll::PATIENCE;
 use postgres::{Client, Error};
 
-use crate::key_load::{Load, Round, refused};
+use crate::key_load::{Load, Round, items_of, refused, strike};
 use crate::maintained::{builder, must, number, texts};
 
 const TABLES: &str = "
@@ -46,10 +46,6 @@ fn deletes_what_is_pointed_at(client: &mut Client) -> Result<(), Error> {
 )]
 fn comes_and_goes(client: &mut Client) -> Result<(), Error> {
     let id: i64 = client.query_one("SELECT nextval('fresh')", &[])?.get(0);
-    let items = |client: &mut Client, id: i64| -> Result<i64, Error> {
-        let sql = "SELECT count(*) FROM items WHERE order_id = $1";
-        Ok(client.query_one(sql, &[&id])?.get(0))
-    };
     let mut both = client.transaction()?;
     both.execute("INSERT INTO orders VALUES ($1)", &[&id])?;
     both.execute("INSERT INTO items VALUES ($1), ($1)", &[&id])?;
@@ -58,10 +54,10 @@ fn comes_and_goes(client: &mut Client) -> Result<(), Error> {
     // Where there are partitions, into another one; then back.
     for (from, to) in [(id, -id), (-id, id + 1)] {
         client.execute("UPDATE orders SET id = $2 WHERE id = $1", &[&from, &to])?;
-        assert_eq!(items(client, to)?, 3, "what was to follow did not");
+        assert_eq!(items_of(client, to)?, 3, "what was to follow did not");
     }
     client.execute("DELETE FROM orders WHERE id = $1", &[&(id + 1)])?;
-    assert_eq!(items(client, id + 1)?, 0, "what was to cascade did not");
+    assert_eq!(items_of(client, id + 1)?, 0, "what was to cascade did not");
     Ok(())
 }
 
@@ -164,22 +160,6 @@ impl Stage {
         }
     }
 
-    fn convert(&mut self) {
-        Conversion::of("orders", "id", "5000")
-            .start(&mut self.admin)
-            .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
-    }
-
-    /// All rows lie in the default partition of a table that has no other, and those that need not stay there are
-    /// moved out of it. In one transaction: a policy that the worker sees, it acts upon.
-    fn drain(&mut self) {
-        must(
-            &mut self.admin,
-            "SELECT set_partition_policy('orders', '5000', premake => 1);
-             SELECT ensure_partitions('orders');",
-        );
-    }
-
     fn await_more(&self) {
         self.load.await_more(30);
     }
@@ -200,17 +180,25 @@ impl Stage {
     }
 }
 
+fn convert(admin: &mut Client) {
+    Conversion::of("orders", "id", "5000")
+        .start(admin)
+        .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+}
+
+/// All rows lie in the default partition of a table that has no other, and those that need not stay there are
+/// moved out of it. In one transaction: a policy that the worker sees, it acts upon.
+fn drain(admin: &mut Client) {
+    must(
+        admin,
+        "SELECT set_partition_policy('orders', '5000', premake => 1);
+         SELECT ensure_partitions('orders');",
+    );
+}
+
 fn hold_under_load(killed_at: Option<&str>) {
     let mut stage = Stage::new();
-    let before = stage.cluster.incarnation().expect("the server runs");
-    if let Some(point) = killed_at {
-        Failpoints::of(&stage.cluster).set(point, Action::Kill);
-    }
-    stage.convert();
-    if killed_at.is_some() {
-        stage.cluster.await_crash_restart(&before);
-        stage.admin = stage.cluster.connect();
-    }
+    strike(&stage.cluster, &mut stage.admin, killed_at, convert);
     conversion::wait_until_swapped(&mut stage.admin, "orders", PATIENCE);
     stage.await_more();
     stage.await_keys();
@@ -253,7 +241,7 @@ fn incoming_keys_hold_when_the_conversion_is_taken_back() {
     let mut stage = Stage::new();
     let failpoints = Failpoints::of(&stage.cluster);
     failpoints.set("swap:before_lock", Action::Wait);
-    stage.convert();
+    convert(&mut stage.admin);
     failpoints.await_parked("swap:before_lock");
     // Both are there, and those that were there act.
     let now = texts(&mut stage.admin, KEYS, &[]);
@@ -272,15 +260,7 @@ fn incoming_keys_hold_when_the_conversion_is_taken_back() {
 
 fn hold_while_rows_move(killed_at: Option<&str>) {
     let mut stage = Stage::in_default();
-    let before = stage.cluster.incarnation().expect("the server runs");
-    if let Some(point) = killed_at {
-        Failpoints::of(&stage.cluster).set(point, Action::Kill);
-    }
-    stage.drain();
-    if killed_at.is_some() {
-        stage.cluster.await_crash_restart(&before);
-        stage.admin = stage.cluster.connect();
-    }
+    strike(&stage.cluster, &mut stage.admin, killed_at, drain);
     poll::expect("the default partition to be drained", PATIENCE, || {
         number(&mut stage.admin, DRAINED) == 1
     });
@@ -322,7 +302,7 @@ fn a_long_reader_of_what_points_at_the_table_is_named_and_waited_for() {
     let mut stage = Stage::in_default();
     let mut reader = stage.cluster.connect();
     must(&mut reader, "BEGIN; SELECT count(*) FROM items");
-    stage.drain();
+    drain(&mut stage.admin);
     let told = "SELECT count(*) FROM partman_rs.conversions WHERE last_error_detail LIKE 'The swap waits for process %'";
     poll::expect("the reader to be named", PATIENCE, || {
         number(&mut stage.admin, told) == 1
@@ -345,7 +325,7 @@ fn a_long_reader_of_what_points_at_the_table_does_not_hold_up_the_swap() {
     let mut stage = Stage::new();
     let mut reader = stage.cluster.connect();
     must(&mut reader, "BEGIN; SELECT count(*) FROM items");
-    stage.convert();
+    convert(&mut stage.admin);
     conversion::wait_until_swapped(&mut stage.admin, "orders", PATIENCE);
     stage.await_more();
     assert_ne!(texts(&mut stage.admin, KEYS, &[]), stage.keys);
@@ -369,7 +349,7 @@ fn finishing_early_leaves_out_the_validation_only() {
     let mut stage = Stage::new();
     let failpoints = Failpoints::of(&stage.cluster);
     failpoints.set("foreign_keys:named", Action::Wait);
-    stage.convert();
+    convert(&mut stage.admin);
     failpoints.await_parked("foreign_keys:named");
     must(&mut stage.admin, "SELECT finish_conversion('orders')");
     failpoints.clear("foreign_keys:named");

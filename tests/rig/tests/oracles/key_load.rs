@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use partman_rig::cluster::Cluster;
+use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::fault::{self, Fault};
 use partman_rig::poll;
 use partman_rig::poll::PATIENCE;
@@ -82,6 +83,31 @@ impl Load {
             client.join().expect("a client has failed");
         }
     }
+}
+
+/// Does what brings a worker. Where that is to be killed at some point, waits until the server is back, and has
+/// another session.
+pub fn strike(
+    cluster: &Cluster,
+    admin: &mut Client,
+    killed_at: Option<&str>,
+    deed: impl FnOnce(&mut Client),
+) {
+    let before = cluster.incarnation().expect("the server runs");
+    if let Some(point) = killed_at {
+        Failpoints::of(cluster).set(point, Action::Kill);
+    }
+    deed(admin);
+    if killed_at.is_some() {
+        cluster.await_crash_restart(&before);
+        *admin = cluster.connect();
+    }
+}
+
+/// How many rows point at an order.
+pub fn items_of(client: &mut Client, order: i64) -> Result<i64, Error> {
+    let sql = "SELECT count(*) FROM items WHERE order_id = $1";
+    Ok(client.query_one(sql, &[&order])?.get(0))
 }
 
 /// Makes or drops partitions of a table that a foreign key links with another. PostgreSQL locks both for that, and who

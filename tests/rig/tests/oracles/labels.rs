@@ -1,14 +1,11 @@
 //! Security labels, of a provider that only builds for tests have.
 
-use std::time::Duration;
-
 use partman_rig::cluster::Cluster;
 use partman_rig::conversion::{Conversion, await_job, steer, wait_until_swapped};
+use partman_rig::poll::PATIENCE;
 use postgres::Client;
 
 use crate::maintained::{must, texts};
-
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const TABLE: &str = "CREATE EXTENSION pg_partman_rs;
     CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY, dropped int, k int NOT NULL, \"A card\" text, PRIMARY KEY (id, k));

@@ -4,12 +4,11 @@
 use std::sync::Arc;
 
 use partman_rig::conversion::{self, Conversion};
-use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::fault;
 use partman_rig::poll::PATIENCE;
 use postgres::{Client, Error};
 
-use crate::key_load::{Load, Round, refused};
+use crate::key_load::{Load, Round, refused, strike};
 use crate::maintained::{builder, must, number, texts};
 
 const TABLES: &str = "
@@ -100,17 +99,11 @@ fn hold_under_load(killed_at: Option<&str>) {
     assert_eq!(keys.len(), 2);
     let load = Load::start(&cluster, &KINDS);
     load.await_more(20);
-    let before = cluster.incarnation().expect("the server runs");
-    if let Some(point) = killed_at {
-        Failpoints::of(&cluster).set(point, Action::Kill);
-    }
-    Conversion::of("tree", "id", "5000")
-        .start(&mut admin)
-        .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
-    if killed_at.is_some() {
-        cluster.await_crash_restart(&before);
-        admin = cluster.connect();
-    }
+    strike(&cluster, &mut admin, killed_at, |admin| {
+        Conversion::of("tree", "id", "5000")
+            .start(admin)
+            .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    });
     conversion::wait_until_swapped(&mut admin, "tree", PATIENCE);
     load.await_more(30);
     assert_eq!(texts(&mut admin, KEYS, &[]), keys);

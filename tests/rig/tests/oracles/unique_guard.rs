@@ -12,7 +12,7 @@ use partman_rig::poll;
 use partman_rig::poll::PATIENCE;
 use postgres::{Client, Error};
 
-use crate::key_load::{Load, Round, refused};
+use crate::key_load::{Load, Round, items_of, refused, strike};
 use crate::maintained::{builder, must, number, texts};
 
 /// Orders up to 901, and from 950 to 960, move, which one client alone may do: PostgreSQL tells another one that
@@ -94,17 +94,13 @@ fn rand_bit(client: &mut Client) -> Result<bool, Error> {
 )]
 fn comes_and_goes(client: &mut Client) -> Result<(), Error> {
     let id: i64 = client.query_one("SELECT nextval('fresh')", &[])?.get(0);
-    let items = |client: &mut Client, id: i64| -> Result<i64, Error> {
-        let sql = "SELECT count(*) FROM items WHERE order_id = $1";
-        Ok(client.query_one(sql, &[&id])?.get(0))
-    };
     let mut both = client.transaction()?;
     both.execute("INSERT INTO orders VALUES ($1, some_day())", &[&id])?;
     both.execute("INSERT INTO items VALUES ($1), ($1)", &[&id])?;
     both.commit()?;
     client.execute("INSERT INTO items VALUES ($1)", &[&id])?;
     client.execute("UPDATE orders SET id = $2 WHERE id = $1", &[&id, &(id + 1)])?;
-    assert_eq!(items(client, id + 1)?, 3, "what was to follow did not");
+    assert_eq!(items_of(client, id + 1)?, 3, "what was to follow did not");
     let mut turn = client.transaction()?;
     turn.execute(
         "UPDATE orders SET at = some_day() WHERE id = $1",
@@ -115,12 +111,12 @@ fn comes_and_goes(client: &mut Client) -> Result<(), Error> {
     in_vain.rollback()?;
     turn.commit()?;
     assert_eq!(
-        items(client, id + 1)?,
+        items_of(client, id + 1)?,
         3,
         "what moved has lost what pointed at it"
     );
     client.execute("DELETE FROM orders WHERE id = $1", &[&(id + 1)])?;
-    assert_eq!(items(client, id + 1)?, 0, "what was to cascade did not");
+    assert_eq!(items_of(client, id + 1)?, 0, "what was to cascade did not");
     Ok(())
 }
 
@@ -201,34 +197,22 @@ impl Stage {
         }
     }
 
-    fn convert(&mut self) {
-        Conversion::of("orders", "at", "1 month")
-            .with("unique_guard => true")
-            .with("range_end => '2024-06-01'")
-            .start(&mut self.admin)
-            .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
-    }
-
     fn await_more(&self) {
         self.load.await_more(20);
     }
 }
 
+fn convert(admin: &mut Client) {
+    Conversion::of("orders", "at", "1 month")
+        .with("unique_guard => true")
+        .with("range_end => '2024-06-01'")
+        .start(admin)
+        .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+}
+
 fn hold_under_load(killed_at: Option<&str>) {
     let mut stage = Stage::new();
-    let before = stage.cluster.incarnation().expect("the server runs");
-    if let Some(point) = killed_at {
-        Failpoints::of(&stage.cluster).set(point, Action::Kill);
-    }
-    stage.convert();
-    if killed_at.is_some() {
-        // The clients keep the swap waiting for a while.
-        poll::expect("the worker to be killed", PATIENCE, || {
-            let now = stage.cluster.incarnation();
-            now.is_some_and(|now| now != before)
-        });
-        stage.admin = stage.cluster.connect();
-    }
+    strike(&stage.cluster, &mut stage.admin, killed_at, convert);
     conversion::wait_until_swapped(&mut stage.admin, "orders", PATIENCE);
     stage.await_more();
     let pointed = "orders_pkey_guard(id)";
@@ -288,7 +272,7 @@ fn a_guard_goes_when_the_conversion_is_taken_back() {
     let mut stage = Stage::new();
     let failpoints = Failpoints::of(&stage.cluster);
     failpoints.set("swap:before_lock", Action::Wait);
-    stage.convert();
+    convert(&mut stage.admin);
     failpoints.await_parked("swap:before_lock");
     stage.await_more();
     conversion::steer(&mut stage.admin, "cancel", "orders")
@@ -309,7 +293,7 @@ fn a_guard_goes_when_the_conversion_is_taken_back() {
 #[test]
 fn a_guard_that_is_out_of_action_is_noticed() {
     let mut stage = Stage::new();
-    stage.convert();
+    convert(&mut stage.admin);
     conversion::wait_until_swapped(&mut stage.admin, "orders", PATIENCE);
     stage.load.stop();
     assert_eq!(number(&mut stage.admin, DIFFERENCES), 0);
