@@ -45,10 +45,12 @@ TRUNCATE eve.canary;
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('eve.t', 'k', 'range', '1000', premake => 0);
 CALL tests.until('eve.t', 'swapping');
 \c - regress_eve
+BEGIN;
 UPDATE eve.t SET id = id + 10000, s = eve.span(1, 2) WHERE k < 100;
 DELETE FROM eve.t WHERE k BETWEEN 100 AND 199;
--- What her own statements did does not count.
+-- What her own statements did does not count; the worker does not see the changes before this is over.
 TRUNCATE eve.canary;
+COMMIT;
 \c - postgres
 COMMIT PREPARED 'reader';
 CALL wait_for_conversion('eve.t', '240 s');

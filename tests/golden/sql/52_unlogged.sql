@@ -65,6 +65,7 @@ SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'k', 'range', '1
 CALL wait_for_conversion('t', '240 s');
 DELETE FROM t WHERE k = 30;
 SELECT count(*) FROM child;
+CALL tests.until($$SELECT foreign_keys_to_validate = 0 FROM partman_rs.conversions WHERE source = 't'::regclass$$);
 SELECT finish_conversion('t');
 DROP TABLE t, child;
 TABLE tests.residue;

@@ -7,6 +7,7 @@ use partman_rig::cluster::Cluster;
 use partman_rig::pgbench::{self, Pgbench};
 use partman_rig::probe::Probe;
 use partman_rig::sampler;
+use partman_rig::workload::Mix;
 use partman_rig::{poll, shapes};
 
 use crate::stage;
@@ -63,7 +64,9 @@ fn a_killed_backend_restarts_the_server() {
 #[test]
 fn a_probe_sees_an_outage_and_a_lock_but_forgives_the_excused() {
     let stage = stage(shapes::orders(), 500);
-    let mut load = stage.workload().survives_restarts().clients(1).start();
+    // Brisk: a client that queues behind the lock cannot end its prepared transaction, for which the lock then waits.
+    let load = stage.workload().survives_restarts().clients(1);
+    let mut load = load.mix(Mix::brisk()).start();
     let probe = Probe::start(load.observer());
     load.await_more(50);
     let hold = |excused: bool| -> Instant {
