@@ -13,14 +13,20 @@ SELECT count(*) FROM t;
 PREPARE TRANSACTION 'reader';
 SELECT count(*) FROM convert_to_partitioned('t', 'id', 'range', '50', premake => 0);
 CALL tests.until('t', 'swapping');
-SELECT regexp_replace(tests.refusal('DROP EXTENSION pg_partman_rs'), 'DETAIL: .*', 'DETAIL: …');
-SELECT regexp_replace(tests.refusal('DROP SCHEMA partman_rs'), 'DETAIL: .*', 'DETAIL: …');
+-- Who drops all tables while a worker reads one after the other may be in a circle with it, and tries again.
+CREATE FUNCTION tests.dropping(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE answer text;
+BEGIN
+    LOOP
+        answer := tests.refusal(statement);
+        IF answer !~ '^40P01' THEN RETURN regexp_replace(answer, 'DETAIL: .*', 'DETAIL: …'); END IF;
+    END LOOP;
+END $$;
+SELECT tests.dropping('DROP EXTENSION pg_partman_rs');
+SELECT tests.dropping('DROP SCHEMA partman_rs');
 -- The reader that holds the table would hold up dropping its triggers as well.
 COMMIT PREPARED 'reader';
-BEGIN;
-DROP VIEW tests.residue;
-DROP EXTENSION pg_partman_rs CASCADE;
-ROLLBACK;
+SELECT tests.dropping('DROP VIEW tests.residue; DROP EXTENSION pg_partman_rs CASCADE');
 CALL wait_for_conversion('t', '240 s');
 SELECT tableoid::regclass, count(*) FROM t GROUP BY 1 ORDER BY 1;
 SELECT finish_conversion('t');
@@ -53,5 +59,6 @@ DROP EXTENSION pg_partman_rs;
 CREATE EXTENSION pg_partman_rs;
 DROP TABLE t, u, swapped, swapped_retired;
 DROP SCHEMA elsewhere;
+DROP FUNCTION tests.dropping;
 \i :setup
 TABLE tests.residue;

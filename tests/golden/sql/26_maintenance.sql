@@ -81,6 +81,7 @@ SELECT parent, verdict, partitions_ahead, keys_left FROM partman_rs.health;
 SELECT action, relation, outcome, partition FROM partman_rs.runs;
 RESET ROLE;
 
+CALL tests.not_at_the_turn();
 -- (13) A quiet table gets partitions by the clock: months, weeks, hours; their interval is read off what is there.
 CREATE TABLE months (at timestamptz NOT NULL) PARTITION BY RANGE (at);
 CREATE TABLE weeks (at date NOT NULL) PARTITION BY RANGE (at);

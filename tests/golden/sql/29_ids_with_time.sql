@@ -20,6 +20,7 @@ SELECT c.relname, pg_get_expr(c.relpartbound, c.oid) FROM pg_inherits JOIN pg_cl
  ORDER BY pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT', c.relname COLLATE "C" $$;
 \set ECHO all
 
+CALL tests.not_at_the_turn();
 CREATE TABLE u (id uuid PRIMARY KEY, v text) PARTITION BY RANGE (id);
 CREATE TABLE c (id text COLLATE "C" PRIMARY KEY, v text) PARTITION BY RANGE (id);
 CREATE TABLE b (id uuid PRIMARY KEY, v text) PARTITION BY RANGE (id);

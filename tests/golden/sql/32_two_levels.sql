@@ -114,6 +114,7 @@ INSERT INTO odd VALUES (35, 'a');
 SELECT * FROM tests.made('odd');
 DROP TABLE odd;
 
+CALL tests.not_at_the_turn();
 -- Years of months of hashes; the table goes on so, months of each by the calendar. Years are told from the present one.
 \set ECHO none
 CREATE FUNCTION tests.years(what text) RETURNS text LANGUAGE plpgsql AS $$ DECLARE year int := extract(year FROM now()); BEGIN

@@ -136,6 +136,7 @@ CREATE TABLE i_ulid (id text COLLATE "C" PRIMARY KEY, at timestamptz) PARTITION 
 CREATE TABLE i_varchar (id varchar(30) COLLATE "C" PRIMARY KEY, at timestamptz) PARTITION BY RANGE (id);
 CREATE TABLE i_flake (id bigint, at timestamptz) PARTITION BY RANGE (id);
 CREATE INDEX ON i_flake (id);
+CALL tests.not_at_the_turn();
 -- A partition whose bounds lie between two times.
 DO $$
 DECLARE at timestamptz := date_trunc('month', now());

@@ -37,16 +37,7 @@ SELECT format('SELECT count(*) > 0 AS started FROM %s', substring(:'answer' FROM
 CALL wait_for_conversion('"Orders"', '240 s');
 SELECT count(*) AS partitions, min(rows) AS least, max(rows) AS most
   FROM (SELECT tableoid, count(*) AS rows FROM "Orders" GROUP BY 1) AS each;
-CREATE PROCEDURE tests.validated() LANGUAGE plpgsql AS $$
-BEGIN
-    FOR i IN 1 .. 600 LOOP
-        IF NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND NOT convalidated AND conparentid = 0) THEN RETURN; END IF;
-        COMMIT;
-        PERFORM pg_sleep(0.05);
-    END LOOP;
-    RAISE EXCEPTION 'never validated';
-END $$;
-CALL tests.validated();
+CALL tests.until($$SELECT NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND NOT convalidated AND conparentid = 0)$$);
 SELECT conrelid::regclass AS of, conname, pg_get_constraintdef(oid) AS definition, convalidated AS valid
   FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 AND confrelid = '"Orders"'::regclass ORDER BY 1;
 SELECT tests.refusal('INSERT INTO items VALUES (-1)');
@@ -54,6 +45,5 @@ SELECT tests.refusal('DELETE FROM "Orders" WHERE id = 101') ~ '^23503' AS is_ref
 DELETE FROM "Orders" WHERE id = 102;
 SELECT count(*) FROM items WHERE order_id = 102;
 SELECT finish_conversion('"Orders"');
-DROP PROCEDURE tests.validated();
 DROP TABLE items, payments, "Orders";
 TABLE tests.residue;

@@ -54,6 +54,7 @@ SELECT tests.refusal('SET CONSTRAINTS deferred IMMEDIATE');
 ROLLBACK;
 DELETE FROM "Tree" WHERE id = 3;
 SELECT count(*) AS orphans FROM "Tree" t WHERE NOT EXISTS (SELECT FROM "Tree" p WHERE p.id = t.parent) AND parent IS NOT NULL;
+CALL tests.until($$SELECT foreign_keys_to_validate = 0 FROM partman_rs.conversions WHERE source = '"Tree"'::regclass$$);
 SELECT finish_conversion('"Tree"');
 DROP TABLE "Tree" CASCADE;
 

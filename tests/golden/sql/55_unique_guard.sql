@@ -104,7 +104,7 @@ INSERT INTO "Orders" VALUES (4001, 'late', '2024-02-02'), (4002, 'late', '2030-0
 DELETE FROM "Orders" WHERE "Id" IN (5, 4001);
 COMMIT PREPARED 'reader';
 CALL wait_for_conversion('"Orders"', '240 s');
-CALL tests.until($$SELECT foreign_keys_to_validate = 0 AND NOT EXISTS (SELECT FROM pg_constraint WHERE conname ~ '^partman_rs_key') FROM partman_rs.conversions ORDER BY started_at DESC LIMIT 1$$);
+CALL tests.until($$SELECT foreign_keys_to_validate = 0 AND last_error IS NULL AND NOT EXISTS (SELECT FROM pg_constraint WHERE conname ~ '^partman_rs_key') FROM partman_rs.conversions ORDER BY started_at DESC LIMIT 1$$);
 SELECT last_error FROM partman_rs.conversions ORDER BY started_at DESC LIMIT 1;
 SELECT finish_conversion('"Orders"');
 CREATE VIEW differences AS

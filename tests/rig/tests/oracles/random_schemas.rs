@@ -71,7 +71,7 @@ fn convert(cluster: &Cluster, database: &str, schema: &RandomSchema) {
         .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
     must(
         &mut app,
-        &format!("CALL wait_for_conversion('{literal}', '90 s')"),
+        &format!("CALL wait_for_conversion('{literal}', '240 s')"),
     );
 }
 

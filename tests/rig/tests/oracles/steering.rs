@@ -172,7 +172,7 @@ fn waiting_gives_up_in_time_and_raises_what_the_job_met() {
     stage.failpoints().set("verify:between", Action::Error);
     stage.failpoints().clear(at::IN_RANGE);
     let error = app
-        .batch_execute("CALL wait_for_conversion('events', '60 s')")
+        .batch_execute("CALL wait_for_conversion('events', '240 s')")
         .expect_err("it fails");
     assert!(
         fault::describe(&error).contains("failpoint verify:between"),

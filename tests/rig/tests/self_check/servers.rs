@@ -76,7 +76,8 @@ fn a_probe_sees_an_outage_and_a_lock_but_forgives_the_excused() {
         if excused {
             probe.excuse();
         }
-        work.batch_execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(1.5)")
+        // For much longer than the probe is patient: it may come late.
+        work.batch_execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(5)")
             .expect("a lock can be had");
         work.commit().expect("it can end");
         probe.excuse_no_more();
