@@ -37,7 +37,7 @@ test-golden: setup ## what the SQL functions print (TESTS="name …" picks some)
 	@$(plain) scripts/regress golden $(TESTS)
 
 test-docs: setup ## the examples of the documentation
-	@$(plain) scripts/with-server -c fsync=off -c autovacuum=off -c shared_preload_libraries=pg_stat_statements scripts/doctest
+	@$(plain) scripts/with-server -c fsync=off -c autovacuum=off -c max_worker_processes=24 -c shared_preload_libraries=pg_stat_statements scripts/doctest
 
 test-isolation: setup ## races between sessions (TESTS="name …" picks some)
 	@$(failpoints) scripts/regress isolation $(TESTS)
