@@ -99,21 +99,45 @@ pub fn triggers_elsewhere(table: pg_sys::Oid) -> Result<Vec<Trigger>, Error> {
     db::rows(&sql, &[table.into()], read_trigger)
 }
 
-/// Likewise, with those on the partitions of these, which belong to parts of the keys.
-pub fn all_triggers_elsewhere(table: pg_sys::Oid) -> Result<Vec<Trigger>, Error> {
-    let sql = format!(
+/// A foreign key, or what it has for a partition of its table, or of the one that it points at.
+pub struct Part {
+    pub oid: pg_sys::Oid,
+    pub name: String,
+    /// The table that it belongs to.
+    pub table: pg_sys::Oid,
+    pub referenced: pg_sys::Oid,
+}
+
+/// Keys, with all that is part of them.
+pub fn parts_of(keys: &[pg_sys::Oid]) -> Result<Vec<Part>, Error> {
+    db::rows(
         "WITH RECURSIVE parts AS ( \
-           SELECT k.oid FROM pg_constraint k \
-            WHERE k.conrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 AND k.confrelid <> k.conrelid \
-            UNION ALL SELECT k.oid FROM parts p JOIN pg_constraint k ON k.conparentid = p.oid AND k.conrelid = $1) \
-         {TRIGGERS} \
-           FROM parts p \
-           JOIN pg_trigger t ON t.tgconstraint = p.oid AND t.tgrelid <> $1 \
+           SELECT k.oid, k.conname, k.conrelid, k.confrelid FROM pg_constraint k WHERE k.oid = ANY ($1) AND k.contype = 'f' \
+            UNION ALL SELECT k.oid, k.conname, k.conrelid, k.confrelid FROM parts p JOIN pg_constraint k ON k.conparentid = p.oid) \
+         SELECT p.oid, p.conname::text, p.conrelid, p.confrelid FROM parts p ORDER BY p.oid",
+        &[keys.to_vec().into()],
+        |row| {
+            Ok(Part {
+                oid: row.get(1)?,
+                name: row.get(2)?,
+                table: row.get(3)?,
+                referenced: row.get(4)?,
+            })
+        },
+    )
+}
+
+/// The triggers of these, wherever.
+pub fn triggers_of(parts: &[Part]) -> Result<Vec<Trigger>, Error> {
+    let parts: Vec<pg_sys::Oid> = parts.iter().map(|part| part.oid).collect();
+    let sql = format!(
+        "{TRIGGERS} \
+           FROM pg_trigger t \
            JOIN pg_class c ON c.oid = t.tgrelid \
            JOIN pg_namespace n ON n.oid = c.relnamespace \
-          ORDER BY p.oid, t.oid"
+          WHERE t.tgconstraint = ANY ($1) ORDER BY t.oid"
     );
-    db::rows(&sql, &[table.into()], read_trigger)
+    db::rows(&sql, &[parts.into()], read_trigger)
 }
 
 /// The partitions of a table, in the order in which they are locked, each with whether it has partitions itself; also

@@ -108,28 +108,6 @@ pub fn make(job: &Job, twin: pg_sys::Oid, now: Option<&Facts>) -> Result<(), Err
     }
 }
 
-/// Locks a table that a foreign key links with the source, and its partitions, which have triggers of the key,
-/// too. SHARE ROW EXCLUSIVE at least, until the end of this transaction: no writer is there then, nor checks that one has
-/// left to the end of his transaction; partitions neither come nor go.
-pub fn lock_with_partitions(
-    table: pg_sys::Oid,
-    mode: Mode,
-    patience: Duration,
-) -> Result<(), Error> {
-    lock::relation(table, mode, patience);
-    // Parents before partitions, as queries ask.
-    let mut parents = vec![table];
-    while let Some(parent) = parents.pop() {
-        for (partition, has_partitions) in foreign_key::partitions_of(parent)? {
-            lock::relation(partition, mode, patience);
-            if has_partitions {
-                parents.push(partition);
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Takes the triggers of a new table's foreign keys from the tables that they point at, where they have just been
 /// made: as a partition, which it is to become, it has none there. What its table has there acts for it.
 fn leave_to_the_table(leaf: pg_sys::Oid) -> Result<(), Error> {
@@ -144,15 +122,20 @@ fn leave_to_the_table(leaf: pg_sys::Oid) -> Result<(), Error> {
 /// triggers that fire on each partition that comes.
 pub fn exchange(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
     if are_made_in_the_swap(job) {
-        let triggers = foreign_key::all_triggers_elsewhere(job.source)?;
-        (triggers.iter()).try_for_each(|trigger| trigger::unmake(trigger.oid, trigger.table))?;
-        for key in foreign_key::of(job.source)? {
-            constraint::drop(key.oid);
-        }
-        return Ok(());
+        let keys = foreign_key::of(job.source)?;
+        return unmake(&keys.iter().map(|key| key.oid).collect::<Vec<_>>());
     }
     fire(job.source, false)?;
     fire(twin, true)
+}
+
+/// Takes keys away, with all that is part of them. Their tables, what they point at, and all partitions are locked
+/// SHARE ROW EXCLUSIVE at least.
+pub fn unmake(keys: &[pg_sys::Oid]) -> Result<(), Error> {
+    let parts = foreign_key::parts_of(keys)?;
+    let triggers = foreign_key::triggers_of(&parts)?;
+    (triggers.iter()).try_for_each(|trigger| trigger::unmake(trigger.oid, trigger.table))?;
+    (parts.iter()).try_for_each(|part| constraint::unmake(part.oid, part.table))
 }
 
 /// Says whether the triggers that a table's foreign keys have on other tables fire. That is a

@@ -4,6 +4,9 @@
 //! that a row points at one: those of the successor are put to rest in the transaction that makes it, since
 //! the twin is not complete. Those on the twin need not be: rows get into it, and out of it, below SQL.
 //! The swap exchanges which of the two acts, under a lock on the key's table that keeps writers out.
+//!
+//! Where the table of one is partitioned, none can rest, and all are made in the transaction of the swap, which drops
+//! those that were there (see `successors_made_in_the_swap`).
 
 use super::definition::twin_altered;
 use crate::catalog::incoming_key::{self, Key, Superseded};
@@ -14,25 +17,32 @@ use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
+use crate::pg::constraint;
 use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
-use crate::plan::dependents::{IncomingKey, Made, from_first_difference};
+use crate::plan::dependents::{
+    IncomingKey, Made, from_first_difference, successors_made_in_the_swap,
+};
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use pgrx::{PgSqlErrorCode, pg_sys};
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::foreign_keys::{SHORT, drop_statement, set_firing};
+use super::foreign_keys::{SHORT, drop_statement, set_firing, unmake};
 
 /// Sees to it that each key has its successor, at rest, and that there are no others: before each attempt at
 /// the swap, since keys come and go meanwhile. `now` is the source's definition; the indexes of the twin,
 /// on which the successors rest, are valid.
 pub fn make_at_rest(job: &Job, now: &Facts) -> Result<(), Failure> {
     let target = job.key_target();
-    let wanted = &now.dependents.incoming_keys;
+    let wanted: &[IncomingKey] = match are_made_in_the_swap(job, Some(now)) {
+        true => &[],
+        false => &now.dependents.incoming_keys,
+    };
     let there = unit(|| incoming_key::made(target))?;
     let (others, missing) = from_first_difference(&there, wanted, Made::is_for);
     for made in others {
@@ -91,6 +101,77 @@ pub fn rest(oid: pg_sys::Oid, relation: pg_sys::Oid) -> Result<(), Error> {
     set_firing(&incoming_key::checks_of(Key { oid, relation })?, false)
 }
 
+/// Whether the transaction of the swap makes them: one that ends otherwise must be taken back.
+pub fn are_made_in_the_swap(job: &Job, now: Option<&Facts>) -> bool {
+    let keys = now.map(|now| &now.dependents.incoming_keys);
+    job.plan.default_of.is_none() && keys.is_some_and(|keys| successors_made_in_the_swap(keys))
+}
+
+/// Gives each key its successor, which acts, if that is left to the transaction of the swap. Their tables are locked, with all
+/// partitions, so that nobody writes there. PostgreSQL would look at all rows; when this transaction ends the twin has
+/// the rows of the source, at which the keys that there are have seen them point.
+///
+/// Before the source is locked: this takes as long as making their triggers does.
+pub fn make(job: &Job, now: Option<&Facts>) -> Result<(), Error> {
+    let Some(now) = now.filter(|_| are_made_in_the_swap(job, now)) else {
+        return Ok(());
+    };
+    let target = job.key_target();
+    for key in &now.dependents.incoming_keys {
+        let relation = pg_sys::Oid::from(key.relation);
+        let old = Key {
+            oid: pg_sys::Oid::from(key.oid),
+            relation,
+        };
+        // What went meanwhile, the look under the lock on the source misses.
+        let Some((name, owner)) = named(relation, Mode::ShareRowExclusive) else {
+            continue;
+        };
+        if !incoming_key::is_there(old)? {
+            continue;
+        }
+        acting_as(owner, Restriction::SecurityRestrictedAllRows, || {
+            constraint::add_without_looking(&key.make_as_valid(&name, job.plan.key_target()))
+        })?;
+        // The statement went by names, and no lock on a table keeps its schema from changing its name.
+        if incoming_key::find(relation, &key.name_until_settled(), target)?.is_none() {
+            return Err(twin_altered(job));
+        }
+    }
+    Ok(())
+}
+
+/// Drops the keys that point at the source, and gives names and comments of them, and of their parts, to those that
+/// have just been made.
+fn replace(job: &Job, target: pg_sys::Oid, keys: &[IncomingKey]) -> Result<(), Error> {
+    for key in keys {
+        let (old, relation) = (pg_sys::Oid::from(key.oid), pg_sys::Oid::from(key.relation));
+        let Some(new) = incoming_key::find(relation, &key.name_until_settled(), target)? else {
+            return Err(twin_altered(job));
+        };
+        // Of each table that has a part of both.
+        let names: HashMap<pg_sys::Oid, String> = (foreign_key::parts_of(&[old])?.into_iter())
+            .map(|part| (part.table, part.name))
+            .collect();
+        unmake(&[old])?;
+        for part in foreign_key::parts_of(&[new])? {
+            if let Some(name) = names.get(&part.table).filter(|_| part.referenced == target) {
+                constraint::rename(part.oid, name)?;
+            }
+        }
+        if let Some(comment) = &key.comment
+            && let Some((table, owner)) = named(relation, Mode::ShareRowExclusive)
+        {
+            let comment = Sql::template("COMMENT ON CONSTRAINT {name} ON {table} IS {comment}")
+                .ident("name", &key.name)
+                .name("table", &table)
+                .literal("comment", comment);
+            as_its_owner(owner, &comment.build())?;
+        }
+    }
+    Ok(())
+}
+
 /// Puts the keys that point at the source to rest, and lets those that point at the twin act: their tables
 /// are locked so that nobody writes there. Those that are to be validated are written down.
 pub fn exchange(job: &Job, now: &Facts) -> Result<(), Error> {
@@ -103,6 +184,9 @@ pub fn exchange(job: &Job, now: &Facts) -> Result<(), Error> {
         if !others.is_empty() || !missing.is_empty() {
             return Err(twin_altered(job));
         }
+    }
+    if are_made_in_the_swap(job, Some(now)) {
+        return replace(job, target, &now.dependents.incoming_keys);
     }
     set_firing(&incoming_key::triggers(job.source)?, false)?;
     set_firing(&incoming_key::checks(target)?, true)?;

@@ -26,6 +26,7 @@ pub mod index;
 mod indexed_leaf;
 mod layout;
 mod leaves;
+mod linked;
 mod onlookers;
 pub mod prepare;
 mod probe;

@@ -7,7 +7,7 @@ use super::definition::{
 };
 use super::exchanged_keys::Exchanged;
 use super::routing::Routing;
-use super::{as_owner, capture, fidelity, foreign_keys, guard, incoming_keys, run_step};
+use super::{as_owner, capture, fidelity, foreign_keys, guard, incoming_keys, linked, run_step};
 use crate::catalog::decoding;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
@@ -25,7 +25,7 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit, unit_if};
-use crate::plan::dependents::{locked_first, locked_for_keys};
+use crate::plan::dependents::locked_first;
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
@@ -96,7 +96,9 @@ pub fn attempt(
     unit_if(
         || attempt_alone(job, targets, pace, carried, compiled, patience),
         |attempt| {
-            let is_kept = job.plan.loosening.is_empty() && !foreign_keys::are_made_in_the_swap(job);
+            let is_kept = job.plan.loosening.is_empty()
+                && !foreign_keys::are_made_in_the_swap(job)
+                && !incoming_keys::are_made_in_the_swap(job, carried);
             *attempt == Attempt::Swapped || is_kept
         },
     )
@@ -124,6 +126,8 @@ fn attempt_alone(
         // Each partition likewise. As long as nothing that others use is locked, nobody waits.
         as_owner(job, || job.plan.loosening.iter().try_for_each(run_step))?;
     }
+    linked::make_keys(job, twin, carried, patience.lock)?;
+    failpoint("foreign_keys:in_the_swap")?;
     // ACCESS EXCLUSIVE, until the end of this transaction (milliseconds), on what reads the source
     // and is bound to the twin in its stead: who reads a view locks it before what it reads. A
     // session that has the source already and now asks for the view would wait for us, and we for
@@ -133,29 +137,7 @@ fn attempt_alone(
         let relation = pg_sys::Oid::from(relation);
         lock::relation(relation, Mode::AccessExclusive, patience.lock);
     }
-    // SHARE ROW EXCLUSIVE, until the end of this transaction (milliseconds), on what its foreign keys
-    // point at, and on tables whose foreign keys point at it: of the triggers there, those of the
-    // source's give way to those of the twin's. Whoever has written there, and has checks of it left
-    // to the end of his transaction, has gone by then.
-    // Before the source, as who deletes what it points at asks: his rows are locked first, then those
-    // that point at them. Who writes to the source asks the other way around, but for ROW SHARE, which
-    // goes with this lock; and so does reading. Who inserts what points at the source asks in this order,
-    // too. Who deletes from the source what other rows point at asks the other way around only where that
-    // cascades (else for ROW SHARE): such a one, met between its two locks, waits for us, and we for it;
-    // then our time is up long before its deadlock_timeout, and the next attempt meets another moment.
-    // Of a table whose default partition the source is, likewise what foreign keys link it with.
-    let locked: Vec<(pg_sys::Oid, Mode)> = match (&exchanged, carried) {
-        (Some(exchanged), _) => exchanged.tables(),
-        (None, Some(facts)) => (locked_for_keys(&facts.dependents).into_iter())
-            .map(|relation| (pg_sys::Oid::from(relation), Mode::ShareRowExclusive))
-            .collect(),
-        (None, None) => Vec::new(),
-    };
-    for (relation, mode) in locked {
-        foreign_keys::lock_with_partitions(relation, mode, patience.lock)?;
-    }
-    foreign_keys::make(job, twin, carried)?;
-    failpoint("foreign_keys:in_the_swap")?;
+    linked::lock_all(exchanged.as_ref(), carried, patience.lock)?;
     if let Some(parent) = &job.plan.default_of {
         // ACCESS EXCLUSIVE on the table whose default partition the source is, likewise:
         // exchanging one wants it. Parent before partition, as queries ask.

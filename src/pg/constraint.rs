@@ -2,12 +2,21 @@
 
 use super::list::members;
 use super::transaction::running;
+use super::{guarded, row};
 use crate::error::Error;
 use pgrx::pg_sys;
-use std::ffi::CString;
+use std::ffi::{CString, c_char};
 
 /// `ConstraintRelationId`, which pgrx does not name; the OIDs of catalogs never change.
 const CONSTRAINT: u32 = 2606;
+/// `ConstraintOidIndexId`, likewise.
+const CONSTRAINT_BY_OID: u32 = 2667;
+
+unsafe extern "C-unwind" {
+    // catalog/pg_constraint.h is not part of pgrx's bindings: the same from 15 to 18. It is called only through
+    // `guarded`.
+    fn RenameConstraintById(constraint: pg_sys::Oid, name: *const c_char);
+}
 
 /// Runs the ALTER TABLE that adds one foreign key, and looks at no row: it is valid, as that of a table which is
 /// just being created. That all rows satisfy it, the caller answers for.
@@ -71,20 +80,35 @@ pub fn add_without_looking(statement: &str) -> Result<(), Error> {
     })
 }
 
-/// Drops a constraint of a table that is locked ACCESS EXCLUSIVE, with what is part of it; fails where something
-/// else depends on it.
+/// Takes a foreign key, or a part of one, off a table; its triggers have been taken off.
 ///
-/// ALTER TABLE would lock ACCESS EXCLUSIVE what a foreign key points at, for the triggers that it has there.
-/// The caller has unmade these.
-pub fn drop(constraint: pg_sys::Oid) {
-    let address = pg_sys::ObjectAddress {
-        classId: pg_sys::Oid::from(CONSTRAINT),
-        objectId: constraint,
-        objectSubId: 0,
-    };
-    // SAFETY: the address is complete; what depends on it is locked and looked up within.
+/// PostgreSQL itself would lock the table ACCESS EXCLUSIVE for that. The caller has it locked against writers; readers
+/// do nothing with a foreign key but estimate by it, with a copy, as while one is added.
+pub fn unmake(constraint: pg_sys::Oid, table: pg_sys::Oid) -> Result<(), Error> {
+    let class = pg_sys::Oid::from(CONSTRAINT);
+    row::delete(class, pg_sys::Oid::from(CONSTRAINT_BY_OID), constraint)?;
+    // SAFETY: what PostgreSQL does to drop a constraint: what it depends on is forgotten, and what is said of it.
     unsafe {
-        pg_sys::performDeletion(&address, pg_sys::DropBehavior::DROP_RESTRICT, 0);
+        pg_sys::deleteDependencyRecordsFor(class, constraint, false);
+        pg_sys::DeleteComments(constraint, class, 0);
+        pg_sys::CacheInvalidateRelcacheByRelid(table);
         pg_sys::CommandCounterIncrement();
     }
+    Ok(())
+}
+
+/// Gives a constraint another name; fails where its table has one of that name.
+///
+/// ALTER TABLE would lock the table ACCESS EXCLUSIVE, and wants the parts of a foreign key to have its name, if at all.
+/// Nobody finds a constraint by its name but who alters it: the caller has the table locked against that.
+pub fn rename(constraint: pg_sys::Oid, name: &str) -> Result<(), Error> {
+    let Ok(name) = CString::new(name) else {
+        return Err(Error::Internal("a name has a zero byte".to_owned()));
+    };
+    // SAFETY: the name lives as long as the call. What is not there, or has that name already, is an ERROR.
+    unsafe {
+        guarded(|| RenameConstraintById(constraint, name.as_ptr()));
+        pg_sys::CommandCounterIncrement();
+    }
+    Ok(())
 }

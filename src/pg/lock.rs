@@ -1,5 +1,6 @@
 //! Heavyweight locks.
 
+use crate::error::Error;
 use pgrx::pg_sys;
 use std::ffi::CString;
 use std::time::Duration;
@@ -37,6 +38,28 @@ pub fn relation(relation: pg_sys::Oid, mode: Mode, patience: Duration) {
     }
 }
 
+/// Gives back a lock on a relation before the end of the transaction, for a weaker one.
+///
+/// What was written to the catalog under it nobody else sees before commit. What must not happen until then, the
+/// weaker lock must keep from happening.
+pub fn weaken(relation: pg_sys::Oid, from: Mode, to: Mode) -> Result<(), Error> {
+    let strong = from.number();
+    // SAFETY: takes and gives back locks by number. The weaker one conflicts with nothing that the stronger one goes
+    // with. It is held as often as it was taken, all of it by this transaction.
+    unsafe {
+        pg_sys::LockRelationOid(relation, to.number());
+        while pg_sys::CheckRelationOidLockedByMe(relation, strong, false) {
+            if !pg_sys::LockRelease(&tag(relation), strong, false) {
+                return Err(Error::Internal(format!(
+                    "lock on relation {} is not this transaction's",
+                    relation.to_u32()
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Locks a relation for this session, which has it locked as strongly for its transaction: that there is
 /// nothing to wait for. Any transaction that is rolled back gives it back.
 pub fn relation_for_session(relation: pg_sys::Oid, mode: Mode) {
@@ -48,6 +71,18 @@ pub fn relation_for_session(relation: pg_sys::Oid, mode: Mode) {
 pub fn release_for_session(relation: pg_sys::Oid, mode: Mode) {
     // SAFETY: as above. Only warns where the lock is not held.
     unsafe { pg_sys::UnlockRelationIdForSession(&mut number(relation), mode.number()) }
+}
+
+fn tag(relation: pg_sys::Oid) -> pg_sys::LOCKTAG {
+    let number = number(relation);
+    pg_sys::LOCKTAG {
+        locktag_field1: number.dbId.to_u32(),
+        locktag_field2: number.relId.to_u32(),
+        locktag_field3: 0,
+        locktag_field4: 0,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_RELATION as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    }
 }
 
 fn number(relation: pg_sys::Oid) -> pg_sys::LockRelId {

@@ -17,6 +17,7 @@ pub mod planner;
 pub mod processor;
 pub mod relation;
 pub mod role;
+mod row;
 pub mod settings;
 pub mod signals;
 pub mod top_level;

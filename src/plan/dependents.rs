@@ -18,11 +18,11 @@ pub use foreign_keys::{
     add as add_key, at_the_swap, comment_steps as key_comments, from_first_difference, key_steps,
     locked_for_keys, made_in_the_swap, make as make_key, referenced,
 };
-pub use incoming_keys::{Made, NAME_PREFIX, refused_by_key};
+pub use incoming_keys::{Made, NAME_PREFIX, refused_by_key, successors_made_in_the_swap};
 pub use manifest::{hanging_on, manifest};
 pub use refused::{
-    refused, refused_by_publications, refused_extra, refused_incoming_key, refused_key,
-    refused_key_of_partitions,
+    refused, refused_by_publications, refused_extra, refused_incoming_key,
+    refused_incoming_key_of_partitioned, refused_key, refused_key_of_partitions,
 };
 
 use super::facts::Grant;

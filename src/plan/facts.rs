@@ -270,10 +270,14 @@ impl Facts {
     }
 
     /// The definition without what may change while a conversion runs: an index keeps its
-    /// meaning, but not its OID, when `REINDEX CONCURRENTLY` replaces it.
+    /// meaning, but not its OID, when `REINDEX CONCURRENTLY` replaces it, and a foreign key its parts.
     pub fn definition(&self) -> Facts {
         let mut facts = self.clone();
         facts.indexes.iter_mut().for_each(|index| index.oid = 0);
+        // Partitions of tables that point at it come and go.
+        for key in &mut facts.dependents.incoming_keys {
+            key.parts.clear();
+        }
         facts
     }
 

@@ -2,7 +2,7 @@
 
 use super::Plan;
 use super::blockers::lacks;
-use super::dependents::Dependents;
+use super::dependents::{Dependents, successors_made_in_the_swap};
 use super::facts::{Facts, describe_change};
 
 /// What differs that should not, in a sentence for the user; `None` where nothing does.
@@ -53,11 +53,14 @@ fn expected(source: &Facts, result: &Facts, plan: &Plan) -> Facts {
         // They point at the guard, and are compared when they begin to act.
         facts.dependents.incoming_keys.clear();
     }
+    let is_settled = successors_made_in_the_swap(&facts.dependents.incoming_keys);
     for key in &mut facts.dependents.incoming_keys {
-        // Its name and its comment it gets, and it is validated, after the swap.
-        key.name = key.name_until_settled();
-        key.comment = None;
-        key.is_valid = false;
+        if !is_settled {
+            // Its name and its comment it gets, and it is validated, after the swap.
+            key.name = key.name_until_settled();
+            key.comment = None;
+            key.is_valid = false;
+        }
         for attnum in &mut key.referenced {
             *attnum = moved(*attnum);
         }

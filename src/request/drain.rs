@@ -184,7 +184,10 @@ pub fn pointing(
                     facts.name
                 )));
             }
-            Some(known) => found.extend(dependents::refused_incoming_key(known)),
+            Some(known) => {
+                found.extend(dependents::refused_incoming_key_of_partitioned(known));
+                found.extend(dependents::refused_incoming_key(known));
+            }
             None if key.target == default => found.push(Blocker::fact(format!(
                 "{what} points at the default partition itself."
             ))),

@@ -342,8 +342,10 @@ WITH
                AND (has_table_privilege(e.relowner, r.oid, 'REFERENCES')
                     OR (SELECT bool_and(has_column_privilege(e.relowner, r.oid, a, 'REFERENCES')) FROM unnest(k.confkey) a)),
              'comment', obj_description(k.oid, 'pg_constraint'),
-             'parts', coalesce((SELECT json_agg(p.oid::int8 ORDER BY p.oid) FROM pg_constraint p
-                                 WHERE p.conparentid = k.oid AND p.confrelid = wanted.oid), '[]'))
+             'parts', coalesce((WITH RECURSIVE part AS (
+                                    SELECT p.oid FROM pg_constraint p WHERE p.conparentid = k.oid AND p.confrelid = wanted.oid
+                                     UNION ALL SELECT p.oid FROM part JOIN pg_constraint p ON p.conparentid = part.oid AND p.confrelid = wanted.oid)
+                                SELECT json_agg(part.oid::int8 ORDER BY part.oid) FROM part), '[]'))
              -- In the order in which they act, as above.
              ORDER BY (SELECT min(t.tgname::text COLLATE "C") FROM pg_trigger t
                         WHERE t.tgconstraint = k.oid AND t.tgrelid = k.confrelid), k.oid) AS list

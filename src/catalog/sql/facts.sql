@@ -230,10 +230,11 @@ WITH
              -- Of a constraint trigger ('t') the trigger itself is listed, too.
              SELECT FROM pg_constraint k
               WHERE k.oid = d.objid AND k.conrelid = wanted.oid AND k.contype IN ('c', 'p', 'u', 'x', 'n', 't')))
-       -- What a foreign key has for each partition of the table that it points at is part of it.
+       -- What a foreign key, of this table or of one that points at it, has for each partition is part of it.
        AND NOT (used.class = 'pg_class'::regclass AND d.classid = 'pg_constraint'::regclass AND EXISTS (
-             SELECT FROM pg_constraint k JOIN pg_constraint p ON p.oid = k.conparentid AND p.conrelid = k.conrelid
-              WHERE k.oid = d.objid AND k.conrelid = wanted.oid AND k.contype = 'f'))
+             SELECT FROM pg_constraint k JOIN pg_constraint p ON p.oid = k.conparentid
+              WHERE k.oid = d.objid AND k.contype = 'f'
+                AND ((k.conrelid = wanted.oid AND p.conrelid = wanted.oid) OR (k.confrelid = wanted.oid AND p.confrelid = wanted.oid))))
        AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (
              SELECT FROM pg_trigger t
               WHERE t.oid = d.objid AND t.tgrelid = wanted.oid

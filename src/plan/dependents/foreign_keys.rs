@@ -80,10 +80,14 @@ pub fn at_the_swap(facts: &Facts, plan: &Plan) -> AtTheSwap {
     let from = (facts.dependents.incoming_keys.iter())
         .map(Linked::from)
         .collect::<BTreeSet<Linked>>();
-    let resting: BTreeSet<&Linked> = match in_the_swap {
-        true => from.iter().collect(),
-        false => to.union(&from).collect(),
-    };
+    let (successors, replaced) = incoming_keys::in_the_swap(facts, plan);
+    let mut resting: BTreeSet<&Linked> = BTreeSet::new();
+    if !in_the_swap {
+        resting.extend(&to);
+    }
+    if successors.is_empty() {
+        resting.extend(&from);
+    }
     let first = to.union(&from).map(|linked| {
         let lock = match linked.is_partitioned {
             true => Sql::template("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"),
@@ -128,8 +132,8 @@ pub fn at_the_swap(facts: &Facts, plan: &Plan) -> AtTheSwap {
             .chain(incoming_keys::ahead_of_the_swap(facts, plan))
             .collect(),
         first: first.collect(),
-        made: made.chain(commented).collect(),
-        exchange: dropped.chain(exchanged).collect(),
+        made: made.chain(commented).chain(successors).collect(),
+        exchange: dropped.chain(exchanged).chain(replaced).collect(),
         afterwards: dropped_afterwards
             .chain(incoming_keys::after_the_swap(facts, plan))
             .chain(plan.guard.iter().map(|guard| guard.validate(facts)))

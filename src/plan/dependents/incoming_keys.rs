@@ -30,19 +30,30 @@ impl IncomingKey {
 
     /// The statement that makes its successor.
     pub fn make(&self, table: &QualifiedName, twin: &QualifiedName) -> String {
-        self.make_as(&self.name_until_settled(), table, twin)
+        self.make_as(&self.name_until_settled(), table, twin, true)
+    }
+
+    /// The statement that makes its successor, which is valid where it is itself.
+    pub fn make_as_valid(&self, table: &QualifiedName, twin: &QualifiedName) -> String {
+        self.make_as(&self.name_until_settled(), table, twin, !self.is_valid)
     }
 
     /// The statement that makes it again, as it was.
     pub fn make_again(&self, table: &QualifiedName, points_at: &QualifiedName) -> String {
-        self.make_as(&self.name, table, points_at)
+        self.make_as(&self.name, table, points_at, true)
     }
 
     /// NOT ENFORCED, which there is since 18, is never valid.
-    fn make_as(&self, name: &str, table: &QualifiedName, points_at: &QualifiedName) -> String {
-        let not_valid = match self.rest.ends_with("NOT ENFORCED") {
-            true => "",
-            false => " NOT VALID",
+    fn make_as(
+        &self,
+        name: &str,
+        table: &QualifiedName,
+        points_at: &QualifiedName,
+        is_not_valid: bool,
+    ) -> String {
+        let not_valid = match is_not_valid && !self.rest.ends_with("NOT ENFORCED") {
+            true => " NOT VALID",
+            false => "",
         };
         Sql::template(
             "ALTER TABLE {table} ADD CONSTRAINT {name} {head}{points_at}{rest}{not_valid}",
@@ -55,6 +66,13 @@ impl IncomingKey {
         .trusted("not_valid", not_valid)
         .build()
     }
+}
+
+/// Whether the keys are made in the swap, and the old ones dropped; else before it, and afterwards. One of a
+/// partitioned table could not rest: a partition that comes there gets triggers that fire. All of them or none: the
+/// order in which they act is that in which they are made.
+pub fn successors_made_in_the_swap(keys: &[IncomingKey]) -> bool {
+    keys.iter().any(|key| key.is_of_partitioned)
 }
 
 /// A key that was made for the twin.
@@ -78,13 +96,12 @@ impl Made {
 
 /// What the worker itself runs for them, as told in the plan: ahead of the swap, and when all is done.
 pub(super) fn ahead_of_the_swap(facts: &Facts, plan: &Plan) -> Vec<Step> {
-    let target = plan.key_target();
-    let on_target = Lock::on_new(Mode::ShareRowExclusive, target);
-    let on_target = match plan.guard {
-        Some(_) => on_target,
-        None => on_target.with_partitions(),
-    };
-    let keys = facts.dependents.incoming_keys.iter();
+    let keys = &facts.dependents.incoming_keys;
+    if successors_made_in_the_swap(keys) {
+        return Vec::new();
+    }
+    let (target, on_target) = on_target(plan);
+    let keys = keys.iter();
     keys.map(|key| {
         let table = key.table();
         Step::new(Phase::Swapping, key.make(&table, target))
@@ -96,6 +113,49 @@ pub(super) fn ahead_of_the_swap(facts: &Facts, plan: &Plan) -> Vec<Step> {
     .collect()
 }
 
+/// What they point at, and how that is locked when they are made.
+fn on_target(plan: &Plan) -> (&QualifiedName, Lock) {
+    let target = plan.key_target();
+    let lock = Lock::on_new(Mode::ShareRowExclusive, target);
+    match plan.guard {
+        Some(_) => (target, lock),
+        None => (target, lock.with_partitions()),
+    }
+}
+
+/// What it runs in the swap, if that is left to it: before the source is locked, and after the renaming.
+pub(super) fn in_the_swap(facts: &Facts, plan: &Plan) -> (Vec<Step>, Vec<Step>) {
+    let keys = &facts.dependents.incoming_keys;
+    if !successors_made_in_the_swap(keys) {
+        return (Vec::new(), Vec::new());
+    }
+    let (target, on_target) = on_target(plan);
+    let lock = |key: &IncomingKey| {
+        let lock = Lock::on(Mode::ShareRowExclusive, &key.table());
+        match key.is_of_partitioned {
+            true => lock.with_partitions(),
+            false => lock,
+        }
+    };
+    let make = keys.iter().map(|key| {
+        Step::new(Phase::Swapping, key.make_as_valid(&key.table(), target))
+            .lock(lock(key))
+            .lock(on_target.clone())
+            .run_as(key.owner)
+            .note("reads no row")
+    });
+    let replace = keys.iter().map(|key| {
+        let told = format!(
+            "-- on {}, foreign key {} takes the place, and the name, of {}",
+            key.table(),
+            quote_ident(&key.name_until_settled()),
+            quote_ident(&key.name)
+        );
+        Step::new(Phase::Swapping, told).lock(lock(key))
+    });
+    (make.collect(), replace.collect())
+}
+
 /// See [`ahead_of_the_swap`].
 pub(super) fn after_the_swap(facts: &Facts, plan: &Plan) -> Vec<Step> {
     let retired = &plan.retired;
@@ -104,6 +164,9 @@ pub(super) fn after_the_swap(facts: &Facts, plan: &Plan) -> Vec<Step> {
         None => Lock::on(Mode::RowShare, &facts.qualified_name()).with_partitions(),
     };
     let keys = &facts.dependents.incoming_keys;
+    if successors_made_in_the_swap(keys) {
+        return Vec::new();
+    }
     let on = |key: &IncomingKey, template: &'static str| {
         let statement = Sql::template(template)
             .name("table", &key.table())
@@ -202,6 +265,28 @@ mod tests {
         };
         let statement = not_enforced.make(&key(7).table(), &twin);
         assert!(statement.ends_with("(id) NOT ENFORCED"));
+    }
+
+    #[test]
+    fn one_that_is_made_in_the_swap_is_as_valid_as_it_was() {
+        let twin = QualifiedName::new("public", "t_twin");
+        let make = |key: &IncomingKey| key.make_as_valid(&key.table(), &twin);
+        assert!(make(&key(7)).ends_with("ON DELETE CASCADE"));
+        let not_valid = IncomingKey {
+            is_valid: false,
+            ..key(7)
+        };
+        assert!(make(&not_valid).ends_with("ON DELETE CASCADE NOT VALID"));
+    }
+
+    #[test]
+    fn where_one_is_of_a_partitioned_table_none_rests() {
+        let of_partitioned = IncomingKey {
+            is_of_partitioned: true,
+            ..key(8)
+        };
+        assert!(!successors_made_in_the_swap(&[key(7)]));
+        assert!(successors_made_in_the_swap(&[key(7), of_partitioned]));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The manifest: a table's whole surroundings, item by item, and what becomes of each.
 
 use crate::plan::blockers;
-use crate::plan::dependents::made_in_the_swap;
+use crate::plan::dependents::{made_in_the_swap, successors_made_in_the_swap};
 use crate::plan::facts::{Column, Facts};
 use crate::plan::guard;
 use crate::plan::labels::Labelled;
@@ -254,6 +254,7 @@ pub fn hanging_on(facts: &Facts, is_guarded: bool) -> Vec<Item> {
             format!("{} on {}", key.name, key.table()),
             Fate::Rebuilt,
             Some(match key.is_valid {
+                _ if successors_made_in_the_swap(&dependents.incoming_keys) => "in the swap, since a partitioned table has one of them; holds for all rows, as it did".to_owned(),
                 true => "NOT VALID at the swap, from which on it acts; validated afterwards, while readers and writers go on".to_owned(),
                 false => "NOT VALID, as it is; acts from the swap on".to_owned(),
             }),

@@ -352,11 +352,6 @@ fn disabled(name: &str) -> Blocker {
 pub fn refused_incoming_key(key: &IncomingKey) -> Vec<Blocker> {
     let mut found = Vec::new();
     let (name, table) = (&key.name, key.table());
-    if key.is_of_partitioned {
-        found.push(Blocker::fact(format!(
-            "Foreign key \"{name}\" of partitioned table {table} points at the table, which this release cannot carry."
-        )));
-    }
     if !key.acts {
         found.push(Blocker::with_hint(
             format!("Triggers of foreign key \"{name}\" of table {table} are disabled, or fire otherwise than when they were made."),
@@ -373,6 +368,18 @@ pub fn refused_incoming_key(key: &IncomingKey) -> Vec<Blocker> {
         ));
     }
     found
+}
+
+/// What keeps one from being dropped and made again while a default partition is exchanged: NOT VALID is not to be
+/// had there before 18.
+pub fn refused_incoming_key_of_partitioned(key: &IncomingKey) -> Option<Blocker> {
+    key.is_of_partitioned.then(|| {
+        Blocker::fact(format!(
+            "Foreign key \"{}\" of partitioned table {} points at the table, which this release cannot carry.",
+            key.name,
+            key.table()
+        ))
+    })
 }
 
 /// What says ONLY of the table, which of a partitioned table is no row at all.

@@ -162,6 +162,59 @@ ALTER TABLE items VALIDATE CONSTRAINT first;
 SELECT finish_conversion('t');
 DROP TABLE t CASCADE;
 
+-- Of a partitioned table, which gets partitions meanwhile: they are made in the swap, valid, and the old ones dropped.
+CREATE TABLE t (id int PRIMARY KEY, k int);
+INSERT INTO t SELECT i, i FROM generate_series(1, 300) i;
+CREATE TABLE parts (id int, t int) PARTITION BY RANGE (id);
+CREATE TABLE parts_low PARTITION OF parts FOR VALUES FROM (0) TO (100);
+CREATE TABLE parts_high PARTITION OF parts FOR VALUES FROM (100) TO (1000) PARTITION BY RANGE (id);
+CREATE TABLE parts_high_100 PARTITION OF parts_high FOR VALUES FROM (100) TO (200);
+CREATE TABLE plain (t int);
+INSERT INTO parts SELECT i, i FROM generate_series(1, 199) i;
+INSERT INTO plain SELECT generate_series(1, 300);
+ALTER TABLE plain ADD CONSTRAINT "of ""plain""" FOREIGN KEY (t) REFERENCES t NOT VALID;
+ALTER TABLE parts ADD CONSTRAINT "of parts" FOREIGN KEY (t) REFERENCES t ON DELETE CASCADE ON UPDATE CASCADE;
+ALTER TABLE parts ADD CONSTRAINT deferred FOREIGN KEY (t) REFERENCES t DEFERRABLE INITIALLY DEFERRED;
+COMMENT ON CONSTRAINT "of parts" ON parts IS 'points at it';
+CREATE VIEW all_keys AS
+SELECT k.conrelid::regclass AS of, k.conname, pg_get_constraintdef(k.oid) AS definition, k.convalidated AS valid, obj_description(k.oid, 'pg_constraint') AS comment,
+       (SELECT string_agg(DISTINCT t.tgenabled, '') FROM pg_trigger t WHERE t.tgconstraint = k.oid) AS fires
+  FROM pg_constraint k WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace AND k.confrelid IN ('t'::regclass, to_regclass('t_retired'));
+CREATE TEMP TABLE before_partitioned AS TABLE all_keys;
+SELECT object, fate, reason FROM conversion_manifest('t', 'id') WHERE kind = 'foreign key';
+SELECT statement, lock FROM (
+    SELECT regexp_replace(statement, '(partman_rs_key_)\d+', '\1N', 'g') AS statement, lock
+      FROM convert_to_partitioned('t', 'id', 'range', '100', premake => 0, dry_run => true)) s WHERE lock ~ 'public.(parts|plain)';
+BEGIN;
+SELECT count(*) FROM t;
+PREPARE TRANSACTION 'reader';
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'id', 'range', '100', premake => 0);
+CALL tests.comes_to('swapping');
+TABLE all_keys EXCEPT TABLE before_partitioned;
+INSERT INTO t VALUES (1000, 1000);
+INSERT INTO parts VALUES (1, 1000);
+SELECT tests.refusal('INSERT INTO parts VALUES (1, 7000)');
+COMMENT ON CONSTRAINT deferred ON parts IS 'made meanwhile';
+COMMIT PREPARED 'reader';
+CALL wait_for_conversion('t', '30 s');
+TABLE all_keys EXCEPT TABLE before_partitioned ORDER BY 1, 2;
+TABLE before_partitioned EXCEPT TABLE all_keys ORDER BY 1, 2;
+SELECT count(*) FROM pg_constraint WHERE starts_with(conname, 'partman_rs_key');
+-- Each acts, and in the same order, for what comes and goes, too.
+CREATE TABLE parts_high_200 PARTITION OF parts_high FOR VALUES FROM (200) TO (300);
+SELECT tests.refusal('INSERT INTO parts_high_200 VALUES (200, 7000)');
+SELECT tests.refusal('INSERT INTO plain VALUES (7000)');
+SELECT tests.refusal('DELETE FROM t WHERE id = 7') ~ 'constraint "plain_t_fkey' AS is_refused;
+DELETE FROM plain;
+DELETE FROM t WHERE id = 7;
+UPDATE t SET id = 7 WHERE id = 150;
+SELECT id, t FROM parts WHERE id IN (7, 150);
+ALTER TABLE parts DETACH PARTITION parts_low;
+ALTER TABLE parts ATTACH PARTITION parts_low FOR VALUES FROM (0) TO (100);
+SELECT finish_conversion('t');
+DROP VIEW all_keys;
+DROP TABLE t, parts, plain;
+
 -- What cannot be carried.
 CREATE TABLE t (id int PRIMARY KEY, k int NOT NULL);
 ALTER TABLE t OWNER TO regress_owner;
@@ -178,7 +231,7 @@ BEGIN
     END;
 END $$;
 SELECT tests.with_key('ALTER TABLE items ADD FOREIGN KEY (t) REFERENCES t', 'k');
-SELECT tests.with_key('CREATE TABLE parts (t int REFERENCES t) PARTITION BY LIST (t); CREATE TABLE p PARTITION OF parts DEFAULT');
+SELECT tests.with_key('CREATE TABLE parts (t int REFERENCES t) PARTITION BY LIST (t); CREATE TABLE p PARTITION OF parts DEFAULT; ALTER TABLE p DISABLE TRIGGER ALL');
 SELECT tests.with_key('ALTER TABLE items ADD FOREIGN KEY (t) REFERENCES t; ALTER TABLE t DISABLE TRIGGER ALL');
 SELECT tests.with_key('ALTER TABLE items ADD FOREIGN KEY (t) REFERENCES t; ALTER TABLE items DISABLE TRIGGER ALL');
 SELECT tests.with_key('ALTER TABLE items ADD FOREIGN KEY (t) REFERENCES t; ALTER TABLE items OWNER TO regress_other');

@@ -12,7 +12,7 @@ use partman_rig::poll;
 use partman_rig::poll::PATIENCE;
 use postgres::{Client, Error};
 
-use crate::key_load::{Load, Round, items_of, refused, strike};
+use crate::key_load::{Load, Round, change_partitions, items_of, refused, strike};
 use crate::maintained::{builder, must, number, texts};
 
 const TABLES: &str = "
@@ -100,6 +100,53 @@ const KINDS: [Round; 5] = [
     joins,
 ];
 
+/// Partitions of what points at the table are made, and dropped.
+#[expect(
+    clippy::panic_in_result_fn,
+    reason = "an oracle's verdict is a panic; the error is that of a lost server"
+)]
+fn partitions_come_and_go(client: &mut Client) -> Result<(), Error> {
+    let id: i64 = client
+        .query_one("SELECT nextval('fresh_partitions')", &[])?
+        .get(0);
+    let change =
+        |client: &mut Client, ddl: String| change_partitions(client, "orders, items", &ddl);
+    change(
+        client,
+        format!(
+            "CREATE TABLE items_{id} PARTITION OF items FOR VALUES FROM ({id}) TO ({})",
+            id + 10
+        ),
+    )?;
+    client.execute("INSERT INTO orders VALUES ($1)", &[&id])?;
+    // The new table lags behind, and its key must not act before it is the table.
+    client.execute("INSERT INTO items VALUES ($1), ($1)", &[&id])?;
+    refused(client, &format!("INSERT INTO items VALUES ({id} + 1)"))?;
+    client.execute("DELETE FROM orders WHERE id = $1", &[&id])?;
+    let left = format!("SELECT count(*) FROM items_{id}");
+    let left: i64 = client.query_one(&left, &[])?.get(0);
+    assert_eq!(left, 0, "what was to cascade did not");
+    change(
+        client,
+        format!("ALTER TABLE items DETACH PARTITION items_{id}; DROP TABLE items_{id}"),
+    )
+}
+
+/// What points at the table is partitioned, on two levels.
+const POINTED_AT_BY_PARTITIONED: &str = "
+    CREATE SEQUENCE fresh_partitions START 300000 INCREMENT 10;
+    ALTER TABLE items RENAME TO items_before;
+    CREATE TABLE items (order_id bigint, note text) PARTITION BY RANGE (order_id);
+    CREATE TABLE items_negative PARTITION OF items FOR VALUES FROM (MINVALUE) TO (0);
+    CREATE TABLE items_low PARTITION OF items FOR VALUES FROM (0) TO (100000);
+    CREATE TABLE items_high PARTITION OF items FOR VALUES FROM (100000) TO (300000) PARTITION BY HASH (order_id);
+    CREATE TABLE items_high_0 PARTITION OF items_high FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+    CREATE TABLE items_high_1 PARTITION OF items_high FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+    CREATE INDEX ON items (order_id);
+    INSERT INTO items TABLE items_before;
+    DROP TABLE items_before;
+    ALTER TABLE items ADD FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE ON UPDATE CASCADE;";
+
 const VIOLATIONS: &str = "SELECT
     (SELECT count(*) FROM items i WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = i.order_id))
   + (SELECT count(*) FROM payments p WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = p.order_id))";
@@ -138,19 +185,25 @@ struct Stage {
 
 impl Stage {
     fn new() -> Stage {
-        Stage::of(&[TABLES])
+        Stage::of(&[TABLES], &KINDS)
     }
 
     fn in_default() -> Stage {
-        Stage::of(&[TABLES, IN_DEFAULT])
+        Stage::of(&[TABLES, IN_DEFAULT], &KINDS)
     }
 
-    fn of(tables: &[&str]) -> Stage {
+    fn beside_partitions() -> Stage {
+        let mut kinds = KINDS.to_vec();
+        kinds.push(partitions_come_and_go);
+        Stage::of(&[TABLES, POINTED_AT_BY_PARTITIONED], &kinds)
+    }
+
+    fn of(tables: &[&str], kinds: &[Round]) -> Stage {
         let cluster = Arc::new(builder("1h").start());
         let mut admin = cluster.connect();
         must(&mut admin, "CREATE EXTENSION pg_partman_rs");
         tables.iter().for_each(|sql| must(&mut admin, sql));
-        let load = Load::start(&cluster, &KINDS);
+        let load = Load::start(&cluster, kinds);
         load.await_more(20);
         Stage {
             keys: texts(&mut admin, KEYS, &[]),
@@ -197,7 +250,10 @@ fn drain(admin: &mut Client) {
 }
 
 fn hold_under_load(killed_at: Option<&str>) {
-    let mut stage = Stage::new();
+    hold(Stage::new(), killed_at);
+}
+
+fn hold(mut stage: Stage, killed_at: Option<&str>) {
     strike(&stage.cluster, &mut stage.admin, killed_at, convert);
     conversion::wait_until_swapped(&mut stage.admin, "orders", PATIENCE);
     stage.await_more();
@@ -209,6 +265,26 @@ fn hold_under_load(killed_at: Option<&str>) {
 #[test]
 fn incoming_keys_hold_at_each_moment() {
     hold_under_load(None);
+}
+
+#[test]
+fn incoming_keys_of_partitioned_tables_hold_while_partitions_come_and_go_there() {
+    hold(Stage::beside_partitions(), None);
+}
+
+#[test]
+fn incoming_keys_of_partitioned_tables_hold_when_the_worker_is_killed_after_it_made_them() {
+    hold(Stage::beside_partitions(), Some("foreign_keys:in_the_swap"));
+}
+
+#[test]
+fn incoming_keys_of_partitioned_tables_hold_when_the_worker_is_killed_in_the_swap() {
+    hold(Stage::beside_partitions(), Some("swap:before_commit"));
+}
+
+#[test]
+fn incoming_keys_of_partitioned_tables_hold_when_the_worker_is_killed_after_the_swap() {
+    hold(Stage::beside_partitions(), Some("swap:after_commit"));
 }
 
 #[test]
