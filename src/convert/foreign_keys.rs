@@ -89,7 +89,7 @@ pub fn are_made_in_the_swap(job: &Job) -> bool {
 /// point at is locked so that nobody writes there, and partitions neither come nor go. PostgreSQL would look at all
 /// rows; when this transaction ends they are the source's, which its keys have seen.
 ///
-/// Before the source is locked: this takes as long as making their triggers does.
+/// For the order of locks see [`super::linked`].
 pub fn make(job: &Job, twin: pg_sys::Oid, now: Option<&Facts>) -> Result<(), Error> {
     if !are_made_in_the_swap(job) {
         return Ok(());

@@ -111,7 +111,7 @@ pub fn are_made_in_the_swap(job: &Job, now: Option<&Facts>) -> bool {
 /// partitions, so that nobody writes there. PostgreSQL would look at all rows; when this transaction ends the twin has
 /// the rows of the source, at which the keys that there are have seen them point.
 ///
-/// Before the source is locked: this takes as long as making their triggers does.
+/// For the order of locks see [`super::linked`].
 pub fn make(job: &Job, now: Option<&Facts>) -> Result<(), Error> {
     let Some(now) = now.filter(|_| are_made_in_the_swap(job, now)) else {
         return Ok(());

@@ -185,7 +185,8 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         ..Listed::from(lock_source)
     };
     let keys = dependents::at_the_swap(facts, plan);
-    let make_keys = keys.ahead.into_iter().map(|step| Listed {
+    // Then those that are left to the transaction of the swap, with which that begins.
+    let make_keys = keys.ahead.into_iter().chain(keys.made).map(|step| Listed {
         waits: step.locks.iter().any(|lock| !lock.is_new),
         ..Listed::from(step)
     });
@@ -211,7 +212,6 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         .chain(std::iter::once(drop_log));
     make_keys
         .chain(lock_referenced)
-        .chain(keys.made.into_iter().map(Listed::from))
         .chain(std::iter::once(lock_source))
         .chain(under_lock.map(Listed::from))
 }

@@ -19,6 +19,8 @@ use std::collections::BTreeSet;
 
 const AT_REST: &str = "reads no row; what has to be done where it points at rests until the swap";
 
+pub(super) const MADE_IN_THE_SWAP: &str = "reads no row; then rows may change there again, but partitions, triggers and constraints not until the end of this phase";
+
 /// Whether the keys are made in the swap; else when the twin is. All of them or none: the order in which they act
 /// is that in which they are made.
 pub fn made_in_the_swap(keys: &[ForeignKey]) -> bool {
@@ -59,14 +61,13 @@ pub fn add(key: &ForeignKey, table: &QualifiedName) -> String {
 }
 
 /// What the worker itself locks and runs for them, and for those that point at the table, at the swap, as
-/// told in the plan: before each attempt, before the source is locked, after the renaming, and when all is
-/// done.
+/// told in the plan: before each attempt, in its transaction, after the renaming, and when all is done.
 pub struct AtTheSwap {
     pub ahead: Vec<Step>,
-    /// What is locked.
-    pub first: Vec<Step>,
-    /// What is made then.
+    /// What is made first.
     pub made: Vec<Step>,
+    /// What is locked then, before the source.
+    pub first: Vec<Step>,
     pub exchange: Vec<Step>,
     pub afterwards: Vec<Step>,
 }
@@ -103,7 +104,7 @@ pub fn at_the_swap(facts: &Facts, plan: &Plan) -> AtTheSwap {
         Step::new(Phase::Swapping, add(key, twin))
             .lock(Linked::to(key).lock())
             .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions())
-            .note("reads no row")
+            .note(MADE_IN_THE_SWAP)
     });
     let exchanged = resting.into_iter().map(|linked| {
         let told = format!(
@@ -131,8 +132,8 @@ pub fn at_the_swap(facts: &Facts, plan: &Plan) -> AtTheSwap {
             .chain(plan.guard.iter().map(|guard| guard.link.clone()))
             .chain(incoming_keys::ahead_of_the_swap(facts, plan))
             .collect(),
-        first: first.collect(),
         made: made.chain(commented).chain(successors).collect(),
+        first: first.collect(),
         exchange: dropped.chain(exchanged).chain(replaced).collect(),
         afterwards: dropped_afterwards
             .chain(incoming_keys::after_the_swap(facts, plan))

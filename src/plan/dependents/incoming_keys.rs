@@ -5,6 +5,7 @@
 //! gets the old one's name, and is validated, afterwards.
 
 use super::IncomingKey;
+use super::foreign_keys::MADE_IN_THE_SWAP;
 use crate::plan::Plan;
 use crate::plan::blockers::Blocker;
 use crate::plan::facts::Facts;
@@ -123,7 +124,7 @@ fn on_target(plan: &Plan) -> (&QualifiedName, Lock) {
     }
 }
 
-/// What it runs in the swap, if that is left to it: before the source is locked, and after the renaming.
+/// What it runs in the swap, if that is left to it: first of all, and after the renaming.
 pub(super) fn in_the_swap(facts: &Facts, plan: &Plan) -> (Vec<Step>, Vec<Step>) {
     let keys = &facts.dependents.incoming_keys;
     if !successors_made_in_the_swap(keys) {
@@ -142,7 +143,7 @@ pub(super) fn in_the_swap(facts: &Facts, plan: &Plan) -> (Vec<Step>, Vec<Step>) 
             .lock(lock(key))
             .lock(on_target.clone())
             .run_as(key.owner)
-            .note("reads no row")
+            .note(MADE_IN_THE_SWAP)
     });
     let replace = keys.iter().map(|key| {
         let told = format!(

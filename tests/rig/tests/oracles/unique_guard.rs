@@ -32,6 +32,17 @@ const TABLES: &str = "
     INSERT INTO items SELECT i FROM generate_series(1, 20000) i;
     INSERT INTO payments SELECT i FROM generate_series(1, 1000) i;";
 
+/// What points at orders is partitioned: its key is made in the transaction of the swap.
+const POINTED_AT_BY_PARTITIONED: &str = "
+    ALTER TABLE items RENAME TO items_before;
+    CREATE TABLE items (order_id bigint NOT NULL, note text) PARTITION BY HASH (order_id);
+    CREATE TABLE items_0 PARTITION OF items FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+    CREATE TABLE items_1 PARTITION OF items FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+    CREATE INDEX ON items (order_id);
+    INSERT INTO items TABLE items_before;
+    DROP TABLE items_before;
+    ALTER TABLE items ADD FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE ON UPDATE CASCADE;";
+
 fn moves(client: &mut Client) -> Result<(), Error> {
     client.batch_execute(
         "UPDATE orders SET at = some_day() WHERE id = 1 + (random() * 900)::int;
@@ -183,10 +194,14 @@ struct Stage {
 
 impl Stage {
     fn new() -> Stage {
+        Stage::of(&[TABLES])
+    }
+
+    fn of(tables: &[&str]) -> Stage {
         let cluster = Arc::new(builder("1h").start());
         let mut admin = cluster.connect();
         must(&mut admin, "CREATE EXTENSION pg_partman_rs");
-        must(&mut admin, TABLES);
+        tables.iter().for_each(|sql| must(&mut admin, sql));
         let load = Load::start(&cluster, &KINDS);
         load.await_more(10);
         Stage {
@@ -211,7 +226,10 @@ fn convert(admin: &mut Client) {
 }
 
 fn hold_under_load(killed_at: Option<&str>) {
-    let mut stage = Stage::new();
+    hold(Stage::new(), killed_at);
+}
+
+fn hold(mut stage: Stage, killed_at: Option<&str>) {
     strike(&stage.cluster, &mut stage.admin, killed_at, convert);
     conversion::wait_until_swapped(&mut stage.admin, "orders", PATIENCE);
     stage.await_more();
@@ -240,6 +258,19 @@ fn hold_under_load(killed_at: Option<&str>) {
 #[test]
 fn a_guard_holds_at_each_moment() {
     hold_under_load(None);
+}
+
+#[test]
+fn a_guard_that_a_partitioned_table_points_at_holds_at_each_moment() {
+    hold(Stage::of(&[TABLES, POINTED_AT_BY_PARTITIONED]), None);
+}
+
+#[test]
+fn a_guard_that_a_partitioned_table_points_at_holds_when_the_worker_is_killed_in_the_swap() {
+    hold(
+        Stage::of(&[TABLES, POINTED_AT_BY_PARTITIONED]),
+        Some("swap:before_commit"),
+    );
 }
 
 #[test]
