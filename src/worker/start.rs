@@ -10,6 +10,7 @@ use pgrx::callbacks::{PgXactCallbackEvent, register_xact_callback};
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
 
 /// What a worker is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,11 +119,11 @@ pub fn start(assignment: Assignment) -> Result<(), Error> {
 }
 
 /// Whether a transaction must fail when the worker that it wants cannot be started.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Needed {
-    Surely,
     /// There is one already; another is wanted in case that one is just ending.
     Rather,
+    Surely,
 }
 
 /// Starts a worker when the current transaction commits; none where it is rolled back.
@@ -130,16 +131,31 @@ pub enum Needed {
 /// The worker is registered just before the commit, where a lack of slots can still be reported
 /// as an error, and waits for the end of the transaction. If that fails after all, or if the
 /// call was rolled back to a savepoint, the worker finds no job, and ends.
+///
+/// Who asks for the same worker again before that gets it once.
 pub fn start_at_commit(assignment: Assignment, needed: Needed) {
-    register_xact_callback(PgXactCallbackEvent::PreCommit, move || {
+    let is_first = WANTED.with_borrow_mut(|wanted| {
+        let is_first = wanted.is_empty();
+        match wanted.iter_mut().find(|(same, _)| *same == assignment) {
+            Some((_, how)) => *how = needed.max(*how),
+            None => wanted.push((assignment, needed)),
+        }
+        is_first
+    });
+    if !is_first {
+        return;
+    }
+    register_xact_callback(PgXactCallbackEvent::PreCommit, || {
         // SAFETY: inside a transaction.
         let after = unsafe { pg_sys::GetTopTransactionIdIfAny() }.into_inner();
-        let started = start(Assignment {
-            after,
-            ..assignment
-        });
-        if needed == Needed::Surely {
-            raise(started);
+        for (assignment, needed) in WANTED.take() {
+            let started = start(Assignment {
+                after,
+                ..assignment
+            });
+            if needed == Needed::Surely {
+                raise(started);
+            }
         }
     });
     register_xact_callback(PgXactCallbackEvent::PrePrepare, || {
@@ -149,6 +165,14 @@ pub fn start_at_commit(assignment: Assignment, needed: Needed) {
             hint: None,
         }));
     });
+    register_xact_callback(PgXactCallbackEvent::Abort, || {
+        WANTED.take();
+    });
+}
+
+thread_local! {
+    /// What the current transaction starts when it commits.
+    static WANTED: RefCell<Vec<(Assignment, Needed)>> = const { RefCell::new(Vec::new()) };
 }
 
 fn raise(result: Result<(), Error>) {

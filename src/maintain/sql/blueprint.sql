@@ -4,7 +4,10 @@
 WITH RECURSIVE tree (oid, parent) AS (
   SELECT $1::oid, NULL::oid
    UNION ALL
-  SELECT i.inhrelid, i.inhparent FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending
+  -- By index, here and below: OFFSET keeps it from being a join, for which all relations of the database would be read.
+  SELECT i.inhrelid, i.inhparent
+    FROM tree t
+   CROSS JOIN LATERAL (SELECT i.* FROM pg_inherits i WHERE i.inhparent = t.oid AND NOT i.inhdetachpending OFFSET 0) i
 )
 SELECT c.oid, t.parent, c.relname::text, pg_get_expr(c.relpartbound, c.oid), pg_get_partkeydef(p.partrelid), p.partstrat::text,
        -- Whether it divides by the column that the table divides by: PostgreSQL notes the columns of a key as a part of the table.
@@ -17,9 +20,9 @@ SELECT c.oid, t.parent, c.relname::text, pg_get_expr(c.relpartbound, c.oid), pg_
        -- Of a partitioned table it means nothing, and cannot be since 18.
        c.relpersistence = 'u' AND c.relkind = 'r'
   FROM tree t
-  JOIN pg_class c ON c.oid = t.oid
+  CROSS JOIN LATERAL (SELECT c.* FROM pg_class c WHERE c.oid = t.oid OFFSET 0) c
   LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid
   LEFT JOIN pg_am m ON m.oid = c.relam
   LEFT JOIN pg_tablespace l ON l.oid = c.reltablespace
-  LEFT JOIN pg_class s ON s.oid = c.reltoastrelid
+  LEFT JOIN LATERAL (SELECT s.reloptions FROM pg_class s WHERE s.oid = c.reltoastrelid OFFSET 0) s ON true
  ORDER BY pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT', c.relname COLLATE "C"

@@ -69,6 +69,46 @@ fn a_call_inside_a_transaction_starts_at_its_commit() {
 }
 
 #[test]
+fn a_transaction_that_asks_several_times_needs_one_worker() {
+    // One slot is PostgreSQL's own: the launcher of logical replication.
+    let cluster = Cluster::builder().setting("max_worker_processes", "2");
+    let stage = Stage::on(Arc::new(cluster.start()), "shop", shapes::orders(), 2_000);
+    let mut app = stage.app();
+    app.batch_execute("BEGIN").expect("a transaction can begin");
+    stage.convert(&mut app);
+    for verb in ["pause", "resume", "pause"] {
+        steer(&mut app, verb, "orders").unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    }
+    app.batch_execute("COMMIT")
+        .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    await_job(&mut app, "orders", "a pause", PATIENCE, |job| {
+        job.phase == "paused" && job.worker_pid.is_none()
+    });
+    steer(&mut app, "resume", "orders").unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    stage.await_swapped(&mut app);
+    oracle::assert_none("after the swap", &stage.findings_of_content(None));
+}
+
+#[test]
+fn a_call_that_gets_no_worker_is_refused_and_leaves_nothing() {
+    let cluster = Cluster::builder().setting("max_worker_processes", "1");
+    let stage = Stage::on(Arc::new(cluster.start()), "shop", shapes::orders(), 2_000);
+    let mut app = stage.app();
+    let refused = stage
+        .conversion()
+        .start(&mut app)
+        .expect_err("there is no slot for a worker");
+    let refused = refused.as_db_error().expect("the server refuses");
+    assert_eq!(refused.code().code(), "53400", "{refused}");
+    assert_eq!(
+        refused.detail(),
+        Some("All background worker slots are in use (max_worker_processes is 1).")
+    );
+    assert!(job(&mut app, "orders").is_none(), "it leaves no job");
+    oracle::assert_none("after it", &stage.findings_after_cancel(None));
+}
+
+#[test]
 fn a_paused_conversion_stands_still_and_goes_on_when_told() {
     let stage = Stage::new(shapes::orders().widened(), 20_000);
     let load = stage.workload().mix(Mix::brisk()).start();
