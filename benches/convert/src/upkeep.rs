@@ -61,7 +61,7 @@ pub fn measure(sizes: &[i64], default_rows: i64, shared_buffers: &str) {
     for &size in sizes {
         report::upkeep(
             &format!("(i) a set of {size}"),
-            &Field::new(&cluster, size).measure(),
+            &Field::new(&cluster, format!("set_{size}"), size).measure(),
         );
     }
     report::upkeep(
@@ -78,8 +78,7 @@ struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    fn new(cluster: &'a Cluster, size: i64) -> Self {
-        let database = format!("set_{size}");
+    fn new(cluster: &'a Cluster, database: String, size: i64) -> Self {
         run(
             &mut cluster.connect(),
             &format!("CREATE DATABASE {database}"),
@@ -254,7 +253,7 @@ impl<'a> Field<'a> {
 }
 
 fn many(cluster: &Cluster) -> Line {
-    let field = Field::new(cluster, MANY.0 * MANY.1);
+    let field = Field::new(cluster, "many_sets".to_owned(), MANY.0 * MANY.1);
     let mut client = field.open();
     run(
         &mut client,
