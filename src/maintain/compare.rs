@@ -10,26 +10,40 @@ use crate::catalog::policy::Policy;
 use crate::error::Error;
 use crate::guc;
 use crate::pg::interrupts;
+use std::collections::HashSet;
 
 /// So often partitions are compared in a run, while something is mended: of four levels all is.
 const ROUNDS: u32 = 5;
 
 /// Compares the partitions with their table, if that is due, and mends what has drifted, if the
-/// policy says so.
+/// policy says so: not of those that are leaving.
 pub fn compare(
     policy: &Policy,
     table: &Table,
+    leaving: &HashSet<u32>,
     is_dry: bool,
     tries: u32,
     may_go_on: fn(&Policy) -> bool,
     alone: Alone,
 ) -> Vec<Outcome> {
     let mut drifts = None;
-    let look = |drifts: &mut Option<Vec<Drift>>| {
+    // One that stays after all is compared with the next run.
+    let mut is_one_left_out = false;
+    let mut look = |drifts: &mut Option<Vec<Drift>>| {
         alone(&mut || {
             let is_due = is_dry || !history::is_compared(table.parent, guc::comparison_interval())?;
             *drifts = match is_due {
-                true => Some(repair::drifts(table.parent)?),
+                true => {
+                    let (left_out, looked_at): (Vec<Drift>, Vec<Drift>) =
+                        (repair::drifts(table.parent)?)
+                            .into_iter()
+                            .partition(|drift| {
+                                leaving.contains(&drift.partition)
+                                    || leaving.contains(&drift.parent)
+                            });
+                    is_one_left_out |= !left_out.is_empty();
+                    Some(looked_at)
+                }
                 false => None,
             };
             Ok(())
@@ -77,7 +91,7 @@ pub fn compare(
     let is_left = |outcome: &Outcome| {
         outcome.failure.is_some() || outcome.is_left_to_builder() || outcome.outcome == QUIET
     };
-    if !is_dry && !outcomes.iter().any(is_left) {
+    if !is_dry && !is_one_left_out && !outcomes.iter().any(is_left) {
         let noted = alone(&mut || history::compared(table.parent));
         outcomes.extend(
             noted

@@ -6,11 +6,12 @@ use super::managed::Table;
 use super::read::Subject;
 use super::recycle;
 use super::set::Leaf;
-use crate::catalog::policy::Action;
+use crate::catalog::policy::{self, Action};
 use crate::catalog::table;
 use crate::convert::{drop_table, drop_tables};
 use crate::error::Error;
-use crate::pg::lock::Mode;
+use crate::guc;
+use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::plan::names::{Names, QualifiedName};
 use crate::plan::sql::Sql;
@@ -130,11 +131,24 @@ pub fn drop_all(subject: &Subject, leaves: &[&Leaf]) -> Result<Vec<bool>, Error>
 
 /// The table as it is now that it is locked for retirements.
 fn locked(subject: &Subject) -> Result<Subject, Error> {
+    // SHARE UPDATE EXCLUSIVE on the parent, until the end of the (sub)transaction: readers and writers go on
+    // while its partitions are read, and nobody changes them from here on.
+    family::lock(subject.parent, Mode::ShareUpdateExclusive)?;
+    let mut now = unchanged(subject)?;
     // ACCESS EXCLUSIVE on the parent, before any partition, until the end of the (sub)transaction:
     // everybody waits for it, hence the time-out. DETACH and DROP want it, and asking for the parent
     // first is what queries do: no deadlock.
-    family::lock(subject.parent, Mode::AccessExclusive)?;
-    unchanged(subject)
+    lock::relation(
+        subject.parent,
+        Mode::AccessExclusive,
+        guc::swap_lock_timeout(),
+    );
+    // A pin takes no lock.
+    let pinned = policy::pinned(subject.parent)?;
+    for leaf in &mut now.set.leaves {
+        leaf.is_pinned = pinned.contains(&pg_sys::Oid::from(leaf.oid));
+    }
+    Ok(now)
 }
 
 /// Ends a detaching. The caller has locked the table.

@@ -6,7 +6,7 @@ use super::family::Unkept;
 use super::group::{Ranges, attempt_together};
 use super::managed::{Strategy, Table};
 use super::outcome::{IN_THE_BIN, Outcome, QUIET, unread};
-use super::task::OfRanges;
+use super::task::{OfRanges, Task};
 use super::{detach, hash, list, range};
 use crate::catalog::policy::{Action, Policy};
 use crate::catalog::recycled;
@@ -99,26 +99,37 @@ pub fn table(
         }
     };
     outcomes.extend((decision.deeds.iter()).map(|deed| by_itself(deed.as_ref())));
-    for (subject, group) in (decision.ranges.iter()).flat_map(|ranges| ranges.groups(runner)) {
-        interrupts::check();
-        if !is_dry
-            && may_go_on(policy)
-            && let Some(done) = attempt_together(subject, group, alone)
-        {
-            outcomes.extend(done);
-            continue;
+    let in_groups = |is_wanted: fn(&Task) -> bool| {
+        let mut outcomes = Vec::new();
+        let groups = (decision.ranges.iter()).flat_map(|ranges| ranges.groups(runner));
+        for (subject, group) in groups.filter(|(_, group)| group.iter().all(is_wanted)) {
+            interrupts::check();
+            if !is_dry
+                && may_go_on(policy)
+                && let Some(done) = attempt_together(subject, group, alone)
+            {
+                outcomes.extend(done);
+                continue;
+            }
+            outcomes.extend((group.iter()).map(|task| by_itself(&OfRanges { subject, task })));
         }
-        outcomes.extend((group.iter()).map(|task| by_itself(&OfRanges { subject, task })));
-    }
-    outcomes.extend(decision.skipped);
-    outcomes.extend(compare(
+        outcomes
+    };
+    outcomes.extend(in_groups(|task| !task.is_for_the_end()));
+    // Before everybody has to wait for what is retired, which in a session lasts to the end of its transaction.
+    let leaving = decision.ranges.as_ref().map(Ranges::leaving);
+    let compared = compare(
         policy,
         &decision.table,
+        &leaving.unwrap_or_default(),
         is_dry,
         tries,
         may_go_on,
         alone,
-    ));
+    );
+    outcomes.extend(in_groups(Task::is_for_the_end));
+    outcomes.extend(decision.skipped);
+    outcomes.extend(compared);
     outcomes
 }
 

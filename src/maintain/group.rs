@@ -9,6 +9,7 @@ use crate::catalog::policy::Action;
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::pg::interrupts;
+use std::collections::HashSet;
 use std::mem::discriminant;
 use std::time::Instant;
 
@@ -26,6 +27,15 @@ pub struct Ranges {
 const MOST_TOGETHER: usize = 50;
 
 impl Ranges {
+    /// The partitions that are to be retired.
+    pub fn leaving(&self) -> HashSet<u32> {
+        let leaf = |task: &Task| match task {
+            Task::Retire(leaf, ..) => Some(leaf.oid),
+            _ => None,
+        };
+        self.tasks.iter().filter_map(leaf).collect()
+    }
+
     /// Tasks in their order, those together that are done in one (sub)transaction. Nobody is to wait
     /// longer because of that: where an action stops others, it is alone, unless its locks would be
     /// kept anyway.

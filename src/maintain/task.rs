@@ -31,6 +31,11 @@ pub enum Task {
 }
 
 impl Task {
+    /// Whether it is for the end of a run: all who read or write what is dropped wait for it.
+    pub fn is_for_the_end(&self) -> bool {
+        matches!(self, Task::Retire(..) | Task::Purge(..))
+    }
+
     fn run(&self, subject: &Subject) -> Result<Done, Error> {
         Ok(match self {
             Task::Create(span) => act::create(subject, &[span])?

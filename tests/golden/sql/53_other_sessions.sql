@@ -103,8 +103,9 @@ BEGIN
 END $$;
 CREATE TABLE t (id int PRIMARY KEY, k int NOT NULL, v text);
 INSERT INTO t SELECT i, i FROM generate_series(1, 300) i;
+-- Which partition comes first is chance: several workers build indexes.
 CREATE FUNCTION tests.told() RETURNS text LANGUAGE sql AS $$
-SELECT concat_ws(E'\n', phase, last_sqlstate, last_error, last_error_detail, last_error_hint,
+SELECT concat_ws(E'\n', phase, last_sqlstate, last_error, regexp_replace(last_error_detail, '_p\d+_', '_pN_'), last_error_hint,
                  (SELECT format('%s rows, %s', count(*), min(tableoid::regclass::text)) FROM t)) FROM partman_rs.conversions WHERE source = 't'::regclass $$;
 -- Waits until the job has failed with such an error.
 CREATE PROCEDURE tests.fails(how text) LANGUAGE plpgsql AS $$
