@@ -12,6 +12,7 @@ use postgres::Client;
 use crate::maintained::{PATIENT_SWAP, must, number};
 
 const ACCOUNTS: i64 = 20_000;
+const CLIENTS: usize = 8;
 
 /// Each transaction makes two updates, each of which a trigger notes.
 const TABLE_FIRST: &str = "
@@ -63,9 +64,12 @@ fn bank() -> Cluster {
 #[test]
 fn views_and_triggers_change_hands_under_their_users() {
     let cluster = bank();
-    let run = Pgbench::until_stopped(&cluster, "bank", 24)
+    // No more than a slow machine has done at once, and what could not be done in time is left out: where clients are busy all the time,
+    // one is always between the table and the view, and no swap comes between.
+    let run = Pgbench::until_stopped(&cluster, "bank", CLIENTS)
         .arg("--protocol=prepared")
-        .arg("--rate=400")
+        .arg("--rate=60")
+        .arg("--latency-limit=100")
         .script(TABLE_FIRST)
         .script(VIEW_FIRST);
     let run = run.start();
