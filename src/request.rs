@@ -1,5 +1,6 @@
 //! From what a caller asks for to a plan: reading the facts, refusing what cannot be done.
 
+mod borders;
 mod choice;
 mod drain;
 mod hash;
@@ -50,6 +51,8 @@ pub struct Arguments {
     pub copy_workers: Option<i32>,
     pub undo_window_seconds: Option<f64>,
     pub unique_guard: bool,
+    /// Column of times at whose borders bounds are put.
+    pub bounds_by: Option<String>,
 }
 
 /// A plan, and what it was made from.
@@ -61,6 +64,8 @@ pub struct Planned {
     pub bytes: i64,
     pub chosen: Chosen,
     pub hash: PlanHash,
+    /// What is not as the plan supposes, as far as was seen.
+    pub strayed: Option<String>,
     /// Free bytes where the table lies, as far as the system tells.
     pub free_bytes: Option<i64>,
 }
@@ -68,7 +73,7 @@ pub struct Planned {
 /// Makes the plan for a conversion; touches nothing.
 ///
 /// Fails with everything that stands in the way, at once. Reads the smallest and largest key of
-/// the table, through an index where there is one.
+/// the table, through an index where there is one; where bounds go by another column, rows here and there.
 pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
     let facts = readable_facts(arguments.source)?;
     check_simple(arguments)?;
@@ -81,18 +86,17 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
         }
     };
     let chosen = choice::complete(arguments, &facts)?;
-    let (column, key_type) = match given {
+    let key = match given {
         Some(key) => key,
         None => key_of(arguments, &facts, &chosen.column)?,
     };
-    let interval = interval(&chosen.interval, key_type)?;
-    let zone = zone(arguments, key_type)?;
-    let spans = spans(arguments, &facts, &column, key_type, interval, &zone)?;
-    let wanted = spans.into_iter().map(Wanted::from).collect();
+    let ranges = ranges(arguments, &facts, &key, &chosen.interval)?;
+    let (column, key_type) = key;
+    let wanted = ranges.spans.into_iter().map(Wanted::from).collect();
     let request = Request {
         key_type: Some(key_type),
-        interval: Some(interval),
-        time_zone: key_type.is_time().then(|| zone.name.clone()),
+        interval: Some(ranges.interval),
+        time_zone: ranges.time_zone,
         default_partition: arguments.default_partition,
         premake: u32::try_from(arguments.premake).unwrap_or(0),
         copy_workers: arguments
@@ -104,7 +108,10 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
         unique_guard: arguments.unique_guard,
     };
     let taken = table::taken_names(&facts.schema)?;
-    let plan = plan::make(&facts, &column, &request, wanted, taken, None);
+    let mut plan = plan::make(&facts, &column, &request, wanted, taken, None);
+    if let Some(drawn) = &ranges.drawn {
+        drawn.note_in(&mut plan);
+    }
     let sizes = prospect::sizes(&facts)?;
     let estimate = prospect::estimate(&facts, &plan, &sizes)?;
     let free_bytes = disk::free_bytes(table::tablespace(arguments.source)?);
@@ -123,7 +130,49 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
         estimate,
         bytes: sizes.table_bytes as i64,
         chosen,
+        strayed: ranges.drawn.and_then(|drawn| drawn.strayed),
         free_bytes,
+    })
+}
+
+/// Which ranges there will be, and how they go on.
+struct Ranges {
+    interval: PartitionInterval,
+    /// By whose clock, for keys that are times.
+    time_zone: Option<String>,
+    spans: Vec<Span>,
+    /// Where they begin at borders of another column.
+    drawn: Option<borders::Drawn>,
+}
+
+fn ranges(
+    arguments: &Arguments,
+    facts: &Facts,
+    key: &borders::Key,
+    wished: &str,
+) -> Result<Ranges, Error> {
+    let (column, key_type) = key;
+    if let Some(by) = borders::by(arguments, facts, key)? {
+        let mut drawn = borders::draw(arguments, facts, key, &by, wished)?;
+        let spans = std::mem::take(&mut drawn.spans);
+        if !arguments.default_partition {
+            let data = data_coverage(facts, column, *key_type)?;
+            refuse_outsiders(facts, column, *key_type, data, &spans)?;
+        }
+        return Ok(Ranges {
+            interval: drawn.step,
+            time_zone: None,
+            spans,
+            drawn: Some(drawn),
+        });
+    }
+    let interval = interval(wished, *key_type)?;
+    let zone = zone(arguments, *key_type)?;
+    Ok(Ranges {
+        interval,
+        spans: spans(arguments, facts, column, *key_type, interval, &zone)?,
+        time_zone: key_type.is_time().then_some(zone.name),
+        drawn: None,
     })
 }
 
@@ -311,7 +360,7 @@ fn check_simple(arguments: &Arguments) -> Result<(), Error> {
             "Use NULL to keep the retired table until finish_conversion is called.",
         );
     }
-    Ok(())
+    borders::check(arguments)
 }
 
 fn zone(arguments: &Arguments, key_type: KeyType) -> Result<SessionZone, Error> {

@@ -108,14 +108,15 @@ CREATE FUNCTION convert_to_partitioned(
     undo_window interval DEFAULT '1 day',
     plan_hash text DEFAULT NULL,
     dry_run boolean DEFAULT false,
-    unique_guard boolean DEFAULT false
+    unique_guard boolean DEFAULT false,
+    bounds_by text DEFAULT NULL
 ) RETURNS TABLE (step integer, phase text, statement text, lock text, note text, rows_estimate bigint,
                  disk_bytes_estimate bigint, wal_bytes_estimate bigint, time_estimate interval, details jsonb)
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS 'MODULE_PATHNAME', 'convert_to_partitioned_wrapper';
-COMMENT ON FUNCTION convert_to_partitioned(regclass, text, text, text, integer, boolean, text, text, text, integer, interval, text, boolean, boolean) IS
+COMMENT ON FUNCTION convert_to_partitioned(regclass, text, text, text, integer, boolean, text, text, text, integer, interval, text, boolean, boolean, text) IS
     'turns a table into a partitioned one while it is used: returns the plan and, unless dry_run, starts the work in the background when the transaction commits';
 
 CREATE FUNCTION conversion_manifest(

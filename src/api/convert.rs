@@ -39,6 +39,7 @@ fn convert_to_partitioned(
     plan_hash: Option<String>,
     dry_run: Option<bool>,
     unique_guard: Option<bool>,
+    bounds_by: Option<String>,
 ) -> Result<
     TableIterator<
         'static,
@@ -70,6 +71,7 @@ fn convert_to_partitioned(
         copy_workers,
         undo_window_seconds: undo_window.map(|window| window.as_micros() as f64 / 1_000_000.0),
         unique_guard: given("unique_guard", unique_guard)?,
+        bounds_by,
     })?;
     if let Some(seen) = plan_hash {
         planned.hash.check(&seen, &planned.facts.name)?;
@@ -100,7 +102,7 @@ fn announce(planned: &Planned, is_dry: bool) {
         .set_detail(chosen.reasons.join("\n"))
         .report(PgLogLevel::NOTICE);
     }
-    for text in &plan.notices {
+    for text in plan.notices.iter().chain(&planned.strayed) {
         notice!("{text}");
     }
     let total = planned.estimate.total();

@@ -2,6 +2,7 @@
 //! everything that stands in the way. Nothing in here talks to PostgreSQL.
 
 pub mod blockers;
+pub mod borders;
 pub mod bounds;
 pub mod capture;
 pub mod carry;

@@ -24,8 +24,10 @@ pub fn complete(arguments: &Arguments, facts: &Facts) -> Result<Chosen, Error> {
             reasons: Vec::new(),
         });
     }
+    // An interval of times, where bounds go by those.
+    let interval_of = (arguments.bounds_by.as_ref()).or(arguments.partition_column.as_ref());
     let wish = Wish {
-        column: arguments.partition_column.clone(),
+        column: interval_of.cloned(),
         retention_seconds: None,
     };
     let (found, advice) = analyze::advice(arguments.source, &wish)?;
@@ -43,7 +45,10 @@ pub fn complete(arguments: &Arguments, facts: &Facts) -> Result<Chosen, Error> {
         None => advice.reasons,
     };
     Ok(Chosen {
-        column: choice.column.name,
+        column: arguments
+            .partition_column
+            .clone()
+            .unwrap_or(choice.column.name),
         interval: arguments
             .partition_interval
             .clone()

@@ -1,12 +1,13 @@
 //! What to do where foreign keys point at what the partition column would have to join: the table can be
 //! partitioned by what they point at.
 
-use super::{Arguments, SessionZone, data_coverage, interval, key_type};
+use super::{Arguments, SessionZone, borders, data_coverage, interval, key_type};
 use crate::analyze::{self, Wish};
 use crate::catalog::table;
 use crate::error::Error;
 use crate::guc;
 use crate::plan::blockers;
+use crate::plan::borders::easily_read;
 use crate::plan::bounds::range_spans;
 use crate::plan::dependents;
 use crate::plan::facts::{Column, Facts};
@@ -75,6 +76,19 @@ fn by_another(
             .trusted("interval", interval)
             .build()
     };
+    if let Some(interval) = at_borders(arguments, facts, column, (offered, offered_type))? {
+        let more = Sql::template(", partition_interval => {interval}, bounds_by => {by}{zone}")
+            .literal("interval", &interval)
+            .literal("by", &column.name)
+            .trusted("zone", &zone_argument(arguments))
+            .build();
+        return Ok(Some(format!(
+            "Partition by {}, which they point at, with bounds where {} passes borders of {interval}: {}.",
+            quote_ident(&offered.name),
+            quote_ident(&column.name),
+            call(&more)
+        )));
+    }
     let wished = match (&arguments.partition_interval, offered_type.is_time()) {
         (Some(text), true) => Some(text.clone()),
         (Some(text), false) => width(text, facts, column, offered, offered_type)?,
@@ -94,6 +108,41 @@ fn by_another(
         quote_ident(&offered.name),
         call(&interval)
     )))
+}
+
+fn zone_argument(arguments: &Arguments) -> String {
+    let zone = arguments.time_zone.as_ref();
+    zone.map_or_else(String::new, |zone| {
+        Sql::template(", time_zone => {zone}")
+            .literal("zone", zone)
+            .build()
+    })
+}
+
+/// The interval at whose borders ranges of the other column can begin, where that grows with the time.
+fn at_borders(
+    arguments: &Arguments,
+    facts: &Facts,
+    column: &Column,
+    (offered, offered_type): (&Column, KeyType),
+) -> Result<Option<String>, Error> {
+    let by = key_type(column.type_oid).filter(|by| by.is_time() && !offered_type.is_time());
+    let Some(by) = by else {
+        return Ok(None);
+    };
+    let wished = match &arguments.partition_interval {
+        Some(text) => Some(text.clone()),
+        None => advised(arguments, column)?,
+    };
+    let Some(wished) = wished else {
+        return Ok(None);
+    };
+    let (key, by) = ((offered.clone(), offered_type), (column.clone(), by));
+    match borders::draw(arguments, facts, &key, &by, &wished) {
+        Ok(_) => Ok(Some(wished)),
+        Err(Error::Blocked { .. } | Error::Argument { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A column by which the table can be partitioned, and which all foreign keys contain that point at it: a number
@@ -150,36 +199,16 @@ fn width(
     let most = guc::max_partitions();
     let ranges = range_spans(wished_type, wished, times, times.last, 0, most, &zone)?.len();
     let numbers = i128::from(numbers.last) - i128::from(numbers.first) + 1;
-    let width = two_digits(numbers / (ranges.max(1) as i128));
+    let width = easily_read(numbers / (ranges.max(1) as i128));
     Ok(Some(width.min(i128::from(i64::MAX)).to_string()))
 }
 
-/// The next larger number that two digits, and zeros behind them, write.
-fn two_digits(number: i128) -> i128 {
-    let mut unit = 1;
-    while number / unit >= 100 {
-        unit *= 10;
-    }
-    ((number + unit - 1) / unit).max(1) * unit
-}
-
 /// The interval that the analysis advises for a column, if it does.
-fn advised(arguments: &Arguments, offered: &Column) -> Result<Option<String>, Error> {
+fn advised(arguments: &Arguments, column: &Column) -> Result<Option<String>, Error> {
     let wish = Wish {
-        column: Some(offered.name.clone()),
+        column: Some(column.name.clone()),
         retention_seconds: None,
     };
     let (_, advice) = analyze::advice(arguments.source, &wish)?;
     Ok(advice.choice.map(|choice| choice.period.argument))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::two_digits;
-
-    #[test]
-    fn widths_are_easy_to_read_and_wide_enough() {
-        let seen = [0, 1, 99, 100, 101, 1666, 123_456_789].map(two_digits);
-        assert_eq!(seen, [1, 1, 99, 100, 110, 1700, 130_000_000]);
-    }
 }

@@ -1,11 +1,12 @@
 \getenv dir PG_ABS_SRCDIR
 \set setup :dir '/setup.psql'
 \i :setup
--- Foreign keys point at a key that would be unique only together with the wished column: the refusal says what to do, and that does.
+-- Foreign keys point at a key that would be unique only together with the wished column: the refusal says what to do, and that does. (Ids that grow with
+-- the wished column: 56_bounds_by_time.)
 SET client_min_messages = warning;
 CREATE TABLE "Orders" (id bigint PRIMARY KEY, at timestamptz NOT NULL, note text);
 CREATE INDEX ON "Orders" (at);
-INSERT INTO "Orders" SELECT i, '2024-01-01 00:00+00'::timestamptz + i * interval '1 hour', repeat('x', 200) FROM generate_series(1, 8000) i;
+INSERT INTO "Orders" SELECT i, '2024-11-29 09:00+00'::timestamptz - i * interval '1 hour', repeat('x', 200) FROM generate_series(1, 8000) i;
 CREATE TABLE items (order_id bigint NOT NULL REFERENCES "Orders" ON DELETE CASCADE, line int);
 INSERT INTO items SELECT i, 1 FROM generate_series(1, 8000) i;
 CREATE TABLE payments (order_id bigint REFERENCES "Orders");

@@ -239,6 +239,64 @@ fn convert(admin: &mut Client) {
         .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
 }
 
+/// Ids of a table under load that grow with the time; those of new rows begin behind a gap.
+const WITH_TIME: &str = "
+    ALTER TABLE orders ADD placed_at timestamptz NOT NULL DEFAULT '2025-03-15';
+    UPDATE orders SET placed_at = '2024-01-01'::timestamptz + id * interval '30 min';";
+/// The months of rows that were there, which none has left for another partition; and what is in the way of saying so.
+const OUT_OF_MONTH: &str = "SELECT count(*) FROM orders o JOIN pg_class c ON c.oid = o.tableoid
+     WHERE o.id BETWEEN 0 AND 20000 AND c.relname IS DISTINCT FROM 'orders_p' || to_char(o.placed_at, 'YYYY_MM')";
+const BOUNDS_OF_PLAN: &str = "SELECT format('%s %s %s', p->'name'->>'name', p->'range'->0->>'literal', p->'range'->1->>'literal')
+      FROM partman_rs.job, jsonb_array_elements(plan->'partitions') p WHERE p->>'range' IS NOT NULL ORDER BY 1";
+const BOUNDS: &str =
+    "SELECT format('%s %s %s', partition, lower_bound, upper_bound) FROM partman_rs.partitions
+     WHERE parent = 'orders'::regclass AND lower_bound IS NOT NULL ORDER BY 1";
+
+/// Months of ids: the plan's, whatever comes in meanwhile, and whoever goes on with it.
+fn hold_by_month(killed_at: Option<&str>) {
+    let mut stage = Stage::of(&[TABLES, WITH_TIME]);
+    let planned = std::cell::RefCell::new(Vec::new());
+    strike(&stage.cluster, &mut stage.admin, killed_at, |admin| {
+        // Of the same transaction: the worker does not begin before.
+        must(admin, "BEGIN");
+        Conversion::of("orders", "id", "1 month")
+            .with("bounds_by => 'placed_at', time_zone => 'UTC'")
+            .start(admin)
+            .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+        planned.replace(texts(admin, BOUNDS_OF_PLAN, &[]));
+        must(admin, "COMMIT");
+    });
+    conversion::wait_until_swapped(&mut stage.admin, "orders", PATIENCE);
+    assert_eq!(texts(&mut stage.admin, BOUNDS, &[]), planned.into_inner());
+    stage.await_more();
+    stage.await_keys();
+    must(
+        &mut stage.admin,
+        "SELECT finish_conversion('orders'); SET TimeZone = 'UTC'",
+    );
+    assert_eq!(number(&mut stage.admin, OUT_OF_MONTH), 0);
+    // January 2024 to February 2025, and those of the rows that came in.
+    let months = "SELECT count(*) FROM partman_rs.partitions WHERE parent = 'orders'::regclass AND partition::text ~ '_p202[45]_..$'";
+    let found = number(&mut stage.admin, months);
+    assert!((14..=15).contains(&found), "{found}");
+    stage.end();
+}
+
+#[test]
+fn incoming_keys_hold_while_months_of_ids_become_partitions() {
+    hold_by_month(None);
+}
+
+#[test]
+fn months_of_ids_are_those_of_the_plan_when_the_worker_is_killed_as_it_makes_the_twin() {
+    hold_by_month(Some("prepare:before_commit"));
+}
+
+#[test]
+fn months_of_ids_are_those_of_the_plan_when_the_worker_is_killed_in_the_swap() {
+    hold_by_month(Some("swap:before_commit"));
+}
+
 /// All rows lie in the default partition of a table that has no other, and those that need not stay there are
 /// moved out of it. In one transaction: a policy that the worker sees, it acts upon.
 fn drain(admin: &mut Client) {
