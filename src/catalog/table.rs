@@ -2,7 +2,7 @@
 
 use crate::db;
 use crate::error::Error;
-use crate::pg::bounds::PartitionOrder;
+use crate::pg::bounds::{OrderColumn, PartitionOrder, Strategy};
 use crate::pg::settings;
 use crate::plan::dependents::Dependents;
 use crate::plan::facts::{Extra, Facts};
@@ -214,13 +214,16 @@ pub fn twin_shape(twin: pg_sys::Oid) -> Result<String, Error> {
                           FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)), \
                      ';' ORDER BY c.oid), '')) \
            FROM pg_class c \
-          WHERE c.oid = $1 \
-             OR c.oid IN (SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = $1 AND NOT i.inhdetachpending)",
+          WHERE c.oid IN (WITH RECURSIVE tree (oid) AS ( \
+                            SELECT $1::oid \
+                             UNION ALL \
+                            SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending) \
+                          SELECT t.oid FROM tree t)",
         &[twin.into()],
     )
 }
 
-/// Whether a twin has that name, and these leaves and no others, each under the name it was given.
+/// Whether a twin has that name, and these leaves and no others, at whatever level.
 pub fn is_twin_whole(
     twin: pg_sys::Oid,
     name: &QualifiedName,
@@ -229,8 +232,12 @@ pub fn is_twin_whole(
     db::value(
         "SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
                          WHERE c.oid = $1 AND n.nspname = $2 AND c.relname = $3) \
-            AND $4 = ARRAY(SELECT i.inhrelid FROM pg_inherits i \
-                            WHERE i.inhparent = $1 AND NOT i.inhdetachpending ORDER BY i.inhrelid)",
+            AND $4 = ARRAY(WITH RECURSIVE tree (oid) AS ( \
+                             SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = $1 AND NOT i.inhdetachpending \
+                              UNION ALL \
+                             SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending) \
+                           SELECT t.oid FROM tree t WHERE NOT EXISTS (SELECT FROM pg_partitioned_table p WHERE p.partrelid = t.oid) \
+                            ORDER BY t.oid)",
         &[
             twin.into(),
             name.schema.as_str().into(),
@@ -276,21 +283,35 @@ pub fn ancestors(relation: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
     )
 }
 
-/// How a table is partitioned, if it is, by ranges or lists of one column.
+/// How a table is partitioned, if that is by columns: by ranges or lists of one of them, or by hash.
 pub fn partition_order(relation: pg_sys::Oid) -> Result<Option<PartitionOrder>, Error> {
-    db::row(
-        "SELECT partstrat = 'l', partattrs[0], partclass[0], partcollation[0] FROM pg_partitioned_table \
-          WHERE partrelid = $1 AND partstrat IN ('l', 'r') AND partnatts = 1 AND partattrs[0] > 0",
+    let columns = db::rows(
+        "SELECT p.partstrat::text, a.attname::text, a.attnum, p.partclass[n], p.partcollation[n] \
+           FROM pg_partitioned_table p CROSS JOIN generate_series(0, p.partnatts - 1) n \
+           JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[n] \
+          WHERE p.partrelid = $1 AND p.partexprs IS NULL AND (p.partnatts = 1 OR p.partstrat = 'h') ORDER BY n",
         &[relation.into()],
         |row| {
-            Ok(PartitionOrder {
-                is_list: row.get(1)?,
-                attnum: row.get(2)?,
-                operator_class: row.get(3)?,
-                collation: row.get(4)?,
-            })
+            let strategy: String = row.get(1)?;
+            let column = OrderColumn {
+                name: row.get(2)?,
+                attnum: row.get(3)?,
+                operator_class: row.get(4)?,
+                collation: row.get(5)?,
+            };
+            Ok((strategy, column))
         },
-    )
+    )?;
+    let strategy = match columns.first().map(|(strategy, _)| strategy.as_str()) {
+        None => return Ok(None),
+        Some("l") => Strategy::List,
+        Some("h") => Strategy::Hash,
+        Some(_) => Strategy::Range,
+    };
+    Ok(Some(PartitionOrder {
+        strategy,
+        columns: columns.into_iter().map(|(_, column)| column).collect(),
+    }))
 }
 
 /// What holds for all rows of a table because of what it is a partition of, as it is written in SQL.

@@ -83,13 +83,13 @@ fn sort_by_leaf(
     batch: &Batch,
     routing: &mut Routing,
 ) -> Result<Sorted, Error> {
-    let key_column = log.place_of(&job.plan.key)?;
+    let key_columns = log.places_of_key(&job.plan)?;
     let mut sorted = Sorted {
         by_leaf: BTreeMap::new(),
         outside: Vec::new(),
     };
     for (place, entry) in batch.entries.iter().enumerate() {
-        match routing.route(entry.values[key_column]) {
+        match routing.route(|number| entry.values[key_columns[number]]) {
             Some(leaf) => sorted.by_leaf.entry(leaf).or_default().push(place),
             None => sorted.outside.push(place),
         }
@@ -144,7 +144,7 @@ impl Current<'_> {
             // SAFETY: both relations stay open; rows are valid until the next probe.
             unsafe {
                 let leaf_desc = leaf.relation().tuple_desc();
-                let layout = Layout::new(self.source.tuple_desc(), leaf_desc, &self.job.plan.key);
+                let layout = Layout::new(self.source.tuple_desc(), leaf_desc, &self.job.plan);
                 for (count, place) in entries.iter().enumerate() {
                     if count % 1024 == 0 {
                         interrupts::check();

@@ -32,8 +32,9 @@ pub fn apply(
     routing: &mut Routing,
     time: Time,
 ) -> Result<Applied, Error> {
-    let key_column = log.place_of(&job.plan.key)?;
-    let sorted = sort(job, key_column, batch, targets, routing)?;
+    let key_columns = log.places_of_key(&job.plan)?;
+    let key_column = key_columns[0];
+    let sorted = sort(job, &key_columns, batch, targets, routing)?;
     let open: Vec<(IndexedLeaf, &Work)> = sorted
         .iter()
         .map(|(leaf, work)| (IndexedLeaf::open(targets.leaves[*leaf]), work))
@@ -109,7 +110,7 @@ struct Work {
 
 fn sort(
     job: &Job,
-    key_column: usize,
+    key_columns: &[usize],
     batch: &Batch,
     targets: &Targets,
     routing: &mut Routing,
@@ -124,7 +125,7 @@ fn sort(
             continue;
         }
         let leaf = routing
-            .route(entry.values[key_column])
+            .route(|number| entry.values[key_columns[number]])
             .ok_or_else(|| no_partition(job))?;
         let work = sorted.entry(leaf).or_default();
         match entry.event {

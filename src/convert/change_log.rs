@@ -13,7 +13,7 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::{self, Relation};
 use crate::pg::tuple::{self, Attribute, Value};
 use crate::pg::version;
-use crate::plan::{PartitionKey, Plan, capture};
+use crate::plan::{Plan, capture};
 use pgrx::pg_sys;
 use std::ffi::CString;
 
@@ -136,12 +136,16 @@ impl ChangeLog {
         self.prefix == ROW_PREFIX
     }
 
-    /// The place of the partition column among the logged ones.
-    pub fn place_of(&self, key: &PartitionKey) -> Result<usize, Error> {
-        self.attnums()
-            .iter()
-            .position(|attnum| *attnum == key.attnum)
-            .ok_or_else(|| Error::Internal("a change log without the partition column".to_owned()))
+    /// The places of the columns that tell where a row lies among the logged ones: a unique index, by which rows are
+    /// known, has them all, or they are logged beside it.
+    pub fn places_of_key(&self, plan: &Plan) -> Result<Vec<usize>, Error> {
+        let lacks = || Error::Internal("a change log without a partition column".to_owned());
+        plan.key_columns()
+            .map(|(attnum, _)| {
+                let mut logged = self.attnums().iter();
+                logged.position(|one| *one == attnum).ok_or_else(lacks)
+            })
+            .collect()
     }
 
     /// Attribute numbers of the source, one per logged column.

@@ -84,7 +84,7 @@ fn copy_range(
     let mut routing = Routing::of(job, &leaves)?;
     let mut writers = LeafWriters::new(leaves);
     // SAFETY: the source is open to the end of this function, and the writers keep leaf 0 open.
-    let layout = unsafe { Layout::new(source.tuple_desc(), writers.tuple_desc(0), &job.plan.key) };
+    let layout = unsafe { Layout::new(source.tuple_desc(), writers.tuple_desc(0), &job.plan) };
     // SAFETY: a live snapshot is active in every unit.
     let snapshot_next = unsafe { (*pg_sys::GetActiveSnapshot()).xmax.into_inner() };
     let mut copied = 0;
@@ -101,7 +101,7 @@ fn copy_range(
             match judge(horizon, xmin, frozen, snapshot_next, &log)? {
                 Standing::Settled => {
                     let leaf = routing
-                        .route(layout.key(row))
+                        .route(|number| layout.key(row, number))
                         .ok_or_else(|| no_partition(job))?;
                     writers.add(leaf, layout.leaf_tuple(row));
                     copied += 1;
@@ -161,14 +161,18 @@ pub fn no_partition(job: &Job) -> Error {
             "no partition of table \"{}\" takes a row that it holds",
             job.source_name
         ),
-        detail: Some(format!(
+        detail: Some(match job.plan.branches.is_empty() {
+            true => format!(
             "The value of column \"{}\" lies outside all ranges, and there is no default partition.",
             job.plan.key.column
-        )),
-        hint: Some(
-            "Call cancel_conversion, then convert_to_partitioned with default_partition => true."
-                .to_owned(),
         ),
+            false => "The partition that it belongs into is partitioned itself, as its siblings are, and none of those below takes it."
+                .to_owned(),
+        }),
+        hint: Some(match job.plan.branches.is_empty() {
+            true => "Call cancel_conversion, then convert_to_partitioned with default_partition => true.",
+            false => "Give the youngest sibling the partitions that are wanting, or a default partition: the next run of maintenance begins anew.",
+        }.to_owned()),
     }
 }
 

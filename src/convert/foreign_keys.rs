@@ -56,7 +56,8 @@ pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
     match job.plan.default_of {
         None if !has(twin, wanted)? => Err(twin_altered(job)),
         None => fire(twin, false),
-        Some(_) => job.plan.partitions.iter().try_for_each(|partition| {
+        // Those below one that is partitioned have its keys as parts, without triggers of their own there.
+        Some(_) => job.plan.uppermost().try_for_each(|partition| {
             let leaf = relation_oid(&partition.name)?;
             match has(leaf, wanted)? {
                 true => leave_to_the_table(leaf),

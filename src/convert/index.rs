@@ -104,11 +104,27 @@ fn build_leaf(job: &Job, ordinal: usize) -> Result<(), Error> {
         failpoint("index:in_leaf")?;
     }
     // Last of all: attaching locks the parent's index until commit, against other workers.
+    let partition = job.plan.partitions.get(ordinal);
     for (index, leaf) in leaves {
-        let attach = indexes::attach(&index.twin_name, &leaf.name);
+        let above = partition.map_or(&index.twin_name, |partition| index.above(partition));
+        let attach = indexes::attach(above, &leaf.name);
         db::run(&attach, &[])?;
     }
     Ok(())
+}
+
+/// Attaches the parts of indexes that branches have, from the bottom up, when all leaves have theirs: those that are
+/// built side by side must not meet further up, where each would make the index valid, for which PostgreSQL locks the
+/// tables.
+pub fn attach_branches(job: &Job) -> Result<(), Error> {
+    as_owner(job, || {
+        for index in &job.plan.indexes {
+            for (branch, part) in job.plan.branches.iter().zip(&index.branches).rev() {
+                db::run(&indexes::attach(index.above(&branch.partition), part), &[])?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// Checks, when all leaves are done, that every index of the twin has become valid.

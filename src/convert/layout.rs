@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "copies heap tuples")]
 
 use crate::pg::tuple::{self, Attribute, Value};
-use crate::plan::PartitionKey;
+use crate::plan::Plan;
 use pgrx::pg_sys;
 
 /// The row types of a source and its leaves. Leaves have the source's live columns in the same
@@ -14,18 +14,15 @@ pub struct Layout {
     columns: usize,
     /// Whether stored tuples can be passed on whole.
     same: bool,
-    key: i16,
+    /// [`Plan::key_columns`].
+    keys: Vec<i16>,
 }
 
 impl Layout {
     /// # Safety
     /// Both row types stay live as long as the layout is used, and `leaf` has the live columns of
     /// `source`: the source was opened by `open_source`, which compares them.
-    pub unsafe fn new(
-        source: pg_sys::TupleDesc,
-        leaf: pg_sys::TupleDesc,
-        key: &PartitionKey,
-    ) -> Layout {
+    pub unsafe fn new(source: pg_sys::TupleDesc, leaf: pg_sys::TupleDesc, plan: &Plan) -> Layout {
         // SAFETY: the caller's promise.
         let (live, columns) = unsafe { (tuple::attributes(source), (*source).natts as usize) };
         Layout {
@@ -34,7 +31,7 @@ impl Layout {
             same: live.len() == columns,
             live,
             columns,
-            key: key.attnum,
+            keys: plan.key_columns().map(|(attnum, _)| attnum).collect(),
         }
     }
 
@@ -84,12 +81,12 @@ impl Layout {
             .collect()
     }
 
-    /// The row's partition key.
+    /// That one of the row's values that tell where it lies: of [`Plan::key_columns`].
     ///
     /// # Safety
     /// `row` is a live tuple of the source.
-    pub unsafe fn key(&self, row: pg_sys::HeapTuple) -> Value {
+    pub unsafe fn key(&self, row: pg_sys::HeapTuple, number: usize) -> Value {
         // SAFETY: the caller's promise.
-        unsafe { tuple::value(row, self.source, self.key) }
+        unsafe { tuple::value(row, self.source, self.keys[number]) }
     }
 }

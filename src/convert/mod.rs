@@ -242,6 +242,7 @@ fn index_step(job: &Job) -> Result<Next, Failure> {
     }
     guard::fill(job)?;
     unit(|| {
+        index::attach_branches(job)?;
         index::check_all_valid(job)?;
         job::transition(job, Phase::CatchingUp)?;
         Ok(Next::Go)

@@ -68,8 +68,8 @@ fn is_grant(statement: &str) -> bool {
 /// ALTER DEFAULT PRIVILEGES may have granted rights on the new tables and sequences that the
 /// source never granted: they are taken back before the source's own are given.
 fn forget_default_privileges(job: &Job) -> Result<(), Error> {
-    let leaves = job.plan.partitions.iter().map(|partition| &partition.name);
-    for relation in std::iter::once(&job.plan.twin).chain(leaves) {
+    let below = job.plan.every_partition().map(|partition| &partition.name);
+    for relation in std::iter::once(&job.plan.twin).chain(below) {
         revoke_foreign(relation_oid(relation)?, relation, "TABLE")?;
     }
     let sequences = db::rows(

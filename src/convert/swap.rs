@@ -7,7 +7,9 @@ use super::definition::{
 };
 use super::exchanged_keys::Exchanged;
 use super::routing::Routing;
-use super::{as_owner, capture, fidelity, foreign_keys, guard, incoming_keys, linked, run_step};
+use super::{
+    as_owner, capture, fidelity, foreign_keys, guard, incoming_keys, linked, relation_oid, run_step,
+};
 use crate::catalog::decoding;
 use crate::catalog::job::{self, Job};
 use crate::catalog::request;
@@ -112,14 +114,18 @@ fn attempt_alone(
     compiled: &[pg_sys::Oid],
     patience: &Patience,
 ) -> Result<Attempt, Error> {
-    // ACCESS EXCLUSIVE on the twin, which nobody else uses, until the end of this transaction:
-    // leaves neither come nor go.
+    // ACCESS EXCLUSIVE on the twin, and on what is partitioned below it, which nobody else uses, until the end of this
+    // transaction: leaves neither come nor go.
     let twin = job.twin.unwrap_or(pg_sys::InvalidOid);
     let exchanged = Exchanged::of(job)?;
     // Before it loses its partitions.
     let mut routing = Routing::of(job, &targets.leaves)?;
     if !job.plan.loosening.is_empty() {
         lock::relation(twin, Mode::AccessExclusive, patience.lock);
+        for branch in &job.plan.branches {
+            let branch = relation_oid(&branch.partition.name)?;
+            lock::relation(branch, Mode::AccessExclusive, patience.lock);
+        }
         if !table::is_twin_whole(twin, &job.plan.twin, &targets.leaves)? {
             return Err(twin_altered(job));
         }

@@ -13,7 +13,7 @@ use super::change_log::ChangeLog;
 use super::copy::lost_log;
 use super::definition::open_source;
 use super::layout::Layout;
-use super::routing::{self, Routing};
+use super::routing::{Levels, Routing};
 use super::scan::HeapScan;
 use crate::catalog::job::Job;
 use crate::error::Error;
@@ -217,7 +217,7 @@ fn sum_source(
             // SAFETY: the source is open to the end of this unit.
             let layout = unsafe {
                 let desc = source.tuple_desc();
-                Layout::new(desc, desc, &job.plan.key)
+                Layout::new(desc, desc, &job.plan)
             };
             // SAFETY: as above; rows are valid until the next one.
             let Some(mut scan) = (unsafe { HeapScan::blocks(&source, (first, BLOCKS_PER_UNIT)) })
@@ -228,7 +228,7 @@ fn sum_source(
                 // SAFETY: `row` is valid until the next turn of the loop.
                 unsafe {
                     // A row that no partition takes is being changed: its key is on the log.
-                    let Some(leaf) = routing.route(layout.key(row)) else {
+                    let Some(leaf) = routing.route(|number| layout.key(row, number)) else {
                         continue;
                     };
                     let values: Vec<Value>;
@@ -272,13 +272,13 @@ fn sum_leaf(
         let relation = Relation::open(leaf, Mode::AccessShare);
         refresh_snapshot();
         let log = ChangeLog::open(job.source).ok_or_else(|| lost_log(job))?;
-        let mut bounds = routing::bounds(job, &targets.leaves)?;
-        let key_column = log.place_of(&job.plan.key)?;
+        let mut bounds = Levels::of(job, &targets.leaves)?;
+        let key_columns = log.places_of_key(&job.plan)?;
         // SAFETY: the leaf is open to the end of this unit; rows are valid until the next one.
         unsafe {
             let desc = relation.tuple_desc();
             // Only whether tuples are complete is asked of it.
-            let layout = Layout::new(desc, desc, &job.plan.key);
+            let layout = Layout::new(desc, desc, &job.plan);
             let logged = leaf_columns(job, &log, layout.live())?;
             let Some(mut scan) = HeapScan::blocks(&relation, (first, BLOCKS_PER_UNIT)) else {
                 return Ok(false);
@@ -294,7 +294,7 @@ fn sum_leaf(
                 let checksum = row_checksum(row, &layout, depth);
                 let place = sums.place(ordinal, hash(&values, &logged));
                 add(&mut sums.twin[place], checksum);
-                if bounds.place_of(values[key_column]) != Some(ordinal) {
+                if bounds.place_of(|number| values[key_columns[number]]) != Some(ordinal) {
                     sums.strays[ordinal] += 1;
                 }
             }
@@ -327,10 +327,10 @@ fn leaf_columns(job: &Job, log: &ChangeLog, leaf: &[Attribute]) -> Result<Vec<At
 /// Marks the buckets of all keys that wait in the log.
 fn mark_changing(job: &Job, leaves: &[pg_sys::Oid], sums: &mut Comparison) -> Result<(), Error> {
     let log = ChangeLog::open(job.source).ok_or_else(|| lost_log(job))?;
-    let key_column = log.place_of(&job.plan.key)?;
+    let key_columns = log.places_of_key(&job.plan)?;
     let mut routing = Routing::of(job, leaves)?;
     batch::for_each(&log, |entry| {
-        if let Some(leaf) = routing.route(entry.values[key_column]) {
+        if let Some(leaf) = routing.route(|number| entry.values[key_columns[number]]) {
             // SAFETY: the entry's values live as long as this unit.
             let place = sums.place(leaf, unsafe { hash(&entry.values, log.attributes()) });
             sums.changing[place] = true;

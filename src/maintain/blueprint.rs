@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::guc;
 use crate::pg::settings;
 use crate::plan::bounds::Span;
-use crate::plan::names::Names;
+use crate::plan::branch::PartName;
 use crate::plan::sql::Sql;
 use crate::request::{self, SessionZone};
 use pgrx::pg_sys;
@@ -49,30 +49,6 @@ pub struct Part {
     /// `FOR VALUES …`, or `DEFAULT`.
     pub bounds: String,
     pub table: Blueprint,
-}
-
-/// Where the name of a part comes from.
-#[derive(Debug)]
-pub enum PartName {
-    /// A table, which is the partition of another one, and its place there.
-    Like {
-        part: String,
-        of: String,
-        number: usize,
-    },
-    /// What its range is called.
-    Label(String),
-}
-
-impl PartName {
-    /// A name for a partition of `parent`, which belongs to `table`.
-    pub fn within(&self, names: &mut Names, parent: &str, table: &str) -> String {
-        match self {
-            PartName::Like { part, of, number } => names.part(parent, of, part, *number),
-            // It says all that the parent's label says, too.
-            PartName::Label(label) => names.derive(table, label),
-        }
-    }
 }
 
 /// What comes of looking for a blueprint.
@@ -334,6 +310,14 @@ fn draw(wanted: Wanted, rows: &[Row], row: &Row) -> Result<Drawn, Error> {
 }
 
 impl Blueprint {
+    /// How many tables it has that hold rows.
+    pub fn leaves(&self) -> usize {
+        match self.key {
+            None => 1,
+            Some(_) => self.parts.iter().map(|part| part.table.leaves()).sum(),
+        }
+    }
+
     fn takes_rows(&self) -> bool {
         self.key.is_none() || self.parts.iter().any(|part| part.table.takes_rows())
     }

@@ -1,19 +1,27 @@
 //! Moving rows out of a default partition, to where they belong: as a conversion, by a worker of its
 //! own, so that no row is ever out of sight and nobody waits for more than a moment.
 
+use super::act;
+use super::blueprint::{self, Blueprint, Drawn};
+use super::division::{self, Settlers};
+use super::list;
 use super::managed::Table;
+use super::newcomers::Newcomers;
 use super::outcome::{self, Outcome};
 use super::premake::{self, Premade, Wish};
 use super::read::Subject;
 use super::set::PartitionSet;
 use crate::catalog::history;
 use crate::catalog::job::{self, Job, NewJob, Outline};
+use crate::catalog::policy::{self, Policy};
 use crate::catalog::request::{self as wishes, Action};
 use crate::catalog::table;
 use crate::error::Error;
 use crate::plan::blockers::Blocker;
 use crate::plan::bounds::{BoundsError, Coverage, RangeBound, Span, Zone};
+use crate::plan::branch::Division;
 use crate::plan::phase::Phase;
+use crate::plan::sql::Sql;
 use crate::plan::{Parent, Taken, Wanted};
 use crate::request;
 use crate::worker::start::{self, Assignment, Needed, Task};
@@ -38,8 +46,12 @@ pub fn arrange(
     keep_from: Option<i64>,
     zone: &dyn Zone,
 ) -> Result<bool, Error> {
-    let job = under_way(subject.default)?;
-    if let Some(job) = job.filter(|job| job.phase != Phase::Failed) {
+    if let Some(job) = under_way(subject.default)? {
+        // It is taken back before all else, also where nothing is to be moved any more, or can be: changes are captured
+        // as long as it is there.
+        if job.phase == Phase::Failed {
+            return Ok(true);
+        }
         if !premade.spans.is_empty() {
             premade.spans.clear();
             premade.skipped.push(busy(&job));
@@ -67,16 +79,25 @@ pub fn arrange(
     if !subject.default_has_rows_within(&from, &to)? {
         return Ok(false);
     }
-    let left = keep_nearest(&mut all.spans, &subject.set);
+    // Each of them is made like the same sibling.
+    let like = blueprints(subject, &all.spans[..1]);
+    let each = like.map_or(1, |like| like.iter().map(Blueprint::leaves).sum());
+    let left = keep_nearest(&mut all.spans, &subject.set, most_together(each));
     if left > 0 {
         all.skipped.push(format!(
             "{left} more ranges of rows of the default partition are left to the next run: everybody waits while partitions are attached"
         ));
     }
-    match plan(subject, &all.spans) {
-        Ok(_) => {
+    let planned = leave_homeless(subject, &mut all)
+        .and_then(|is_any| is_any.then(|| plan(subject, &all.spans)).transpose());
+    match planned {
+        Ok(Some(_)) => {
             *premade = all;
             Ok(true)
+        }
+        Ok(None) => {
+            premade.skipped = all.skipped;
+            Ok(false)
         }
         // Those that none of the rows belong to can be made all the same.
         Err(Error::Blocked { blockers, .. }) => {
@@ -88,18 +109,23 @@ pub fn arrange(
 }
 
 /// So many partitions are attached under one lock: tens of milliseconds.
-pub const MOST_TOGETHER: usize = 100;
+const MOST_TOGETHER: usize = 100;
+
+/// So many, where each has that many partitions itself.
+pub fn most_together(leaves: usize) -> usize {
+    (MOST_TOGETHER / leaves.max(1)).max(1)
+}
 
 /// Leaves those that lie next to the partitions that there are, so that each run goes on where the one
 /// before has ended, whatever the rows; tells how many are left out. Of ranges in ascending order. Pure.
-fn keep_nearest(spans: &mut Vec<Span>, set: &PartitionSet) -> usize {
+fn keep_nearest(spans: &mut Vec<Span>, set: &PartitionSet, most: usize) -> usize {
     let first = set.leaves.iter().map(|leaf| leaf.lower).min().flatten();
     let below = first.map_or(0, |first| {
         spans.partition_point(|span| span.lower.key < first)
     });
     let above = spans.len() - below;
-    let kept_above = above.min(MOST_TOGETHER);
-    let kept_below = below.min(MOST_TOGETHER - kept_above);
+    let kept_above = above.min(most);
+    let kept_below = below.min(most - kept_above);
     let before = spans.len();
     spans.truncate(below + kept_above);
     spans.drain(..below - kept_below);
@@ -119,19 +145,11 @@ fn window(set: &PartitionSet, wish: &Wish, premade: &Premade) -> (i64, i64) {
     (from.max(smallest), to.min(largest))
 }
 
-/// What keeps rows from being moved by a conversion, which makes partitions that are not partitioned themselves.
-pub const TWO_LEVELS: &str = "The table's partitions are partitioned themselves.";
-
 /// The plan that moves rows of these ranges.
 fn plan(subject: &Subject, spans: &[Span]) -> Result<request::Drain, Error> {
-    if subject.has_two_levels()? {
-        return Err(Error::Blocked {
-            relation: subject.table.name.name.clone(),
-            blockers: vec![Blocker::fact(TWO_LEVELS)],
-        });
-    }
+    let divisions = divisions(subject, spans)?;
     let bound = |key: i64, literal: String| RangeBound { key, literal };
-    let wanted = spans.iter().map(|span| {
+    let wanted = spans.iter().zip(divisions).map(|(span, division)| {
         let (lower, upper) = (span.lower.key, span.upper.key);
         Ok(Wanted {
             label: span.label.clone(),
@@ -140,6 +158,7 @@ fn plan(subject: &Subject, spans: &[Span]) -> Result<request::Drain, Error> {
                 bound(upper, subject.upper_literal(upper)?),
             )),
             value: None,
+            division,
         })
     });
     let wanted = wanted.collect::<Result<Vec<Wanted>, Error>>()?;
@@ -150,6 +169,84 @@ fn plan(subject: &Subject, spans: &[Span]) -> Result<request::Drain, Error> {
     // Of ids only PostgreSQL knows which is greater.
     let key_type = subject.codec.is_none().then_some(subject.set.key);
     request::drain(parent, subject.default, &subject.column, key_type, wanted)
+}
+
+/// How the partitions of these ranges are partitioned themselves, where their siblings are. Fails as blocked where
+/// some of their rows would have no place.
+fn divisions(subject: &Subject, spans: &[Span]) -> Result<Vec<Option<Division>>, Error> {
+    if !subject.has_two_levels()? {
+        return Ok(spans.iter().map(|_| None).collect());
+    }
+    let blueprints = blueprints(subject, spans)?;
+    let settlers = settlers(subject, spans)?;
+    division::refuse_strays(&subject.table, &with(&settlers, &blueprints))?;
+    let blueprints = blueprints.iter();
+    blueprints
+        .map(|blueprint| division::of(&subject.table, blueprint))
+        .collect()
+}
+
+/// Leaves out ranges of which the default partition holds rows that would have no place below, and tells; whether it holds
+/// rows of the others.
+fn leave_homeless(subject: &Subject, wanted: &mut Premade) -> Result<bool, Error> {
+    if !subject.has_two_levels()? {
+        return Ok(true);
+    }
+    let blueprints = blueprints(subject, &wanted.spans)?;
+    let settlers = settlers(subject, &wanted.spans)?;
+    let strays = division::strays(&subject.table, &with(&settlers, &blueprints))?;
+    let all: i64 = strays.iter().sum();
+    if all == 0 {
+        return Ok(true);
+    }
+    let mut strays = strays.into_iter();
+    wanted.spans.retain(|_| strays.next() == Some(0));
+    wanted.skipped.push(not_moved(&division::no_place(all)));
+    for span in &wanted.spans {
+        let (from, to) = (
+            subject.lower_literal(span.lower.key)?,
+            subject.upper_literal(span.upper.key)?,
+        );
+        if subject.default_has_rows_within(&from, &to)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The rows of these ranges in the default partition.
+fn settlers<'a>(subject: &'a Subject, spans: &[Span]) -> Result<Vec<Newcomers<'a>>, Error> {
+    let default = subject.default.map(list::name_of).transpose()?;
+    let default = default.unwrap_or_default();
+    let rows = spans.iter().map(|span| {
+        let has_it = Sql::template("({column} >= {lower} AND {column} < {upper})")
+            .ident("column", &subject.column)
+            .literal("lower", &subject.lower_literal(span.lower.key)?)
+            .literal("upper", &subject.upper_literal(span.upper.key)?);
+        Ok(Newcomers {
+            table: &subject.table,
+            default: default.clone(),
+            has_it: has_it.build(),
+        })
+    });
+    rows.collect()
+}
+
+fn with<'a>(rows: &'a [Newcomers<'a>], blueprints: &'a [Blueprint]) -> Vec<Settlers<'a>> {
+    let settlers = rows.iter().zip(blueprints);
+    settlers
+        .map(|(rows, blueprint)| Settlers { rows, blueprint })
+        .collect()
+}
+
+fn blueprints(subject: &Subject, spans: &[Span]) -> Result<Vec<Blueprint>, Error> {
+    let drawn = spans
+        .iter()
+        .map(|span| match blueprint::of_new(subject, span)? {
+            Drawn::Drawn(blueprint) => Ok(blueprint),
+            Drawn::Missing(why) => Err(division::missing(&subject.table, &why)),
+        });
+    drawn.collect()
 }
 
 /// What a table's partitions have because of it.
@@ -237,10 +334,21 @@ pub fn in_a_line(blockers: &[Blocker]) -> String {
 
 /// Records that it is done, in the transaction that does it.
 pub fn drained(job: &Job, parent: &Parent, taken: Duration) -> Result<(), Error> {
-    let ranges = || {
-        let partitions = job.plan.partitions.iter();
-        partitions.filter_map(|partition| partition.range.as_ref())
-    };
+    let mut ranges = job
+        .plan
+        .uppermost()
+        .filter_map(|partition| partition.range.as_ref());
+    let first = ranges.next();
+    let last = ranges.last().or(first);
+    // What is partitioned has the policy that its model has, as if maintenance had made it.
+    for branch in &job.plan.branches {
+        if let Some(policy) = policy::find(pg_sys::Oid::from(branch.model))? {
+            policy::set_if_none(&Policy {
+                parent: act::oid_of(&branch.partition.name)?,
+                ..policy
+            })?;
+        }
+    }
     history::note(
         &Outcome {
             parent: pg_sys::Oid::from(parent.oid),
@@ -248,8 +356,8 @@ pub fn drained(job: &Job, parent: &Parent, taken: Duration) -> Result<(), Error>
             owner: job.owner,
             action: "drain",
             partition: Some(job.plan.source.to_string()),
-            lower: ranges().next().map(|(lower, _)| lower.literal.clone()),
-            upper: ranges().next_back().map(|(_, upper)| upper.literal.clone()),
+            lower: first.map(|(lower, _)| lower.literal.clone()),
+            upper: last.map(|(_, upper)| upper.literal.clone()),
             outcome: outcome::DRAINED.to_owned(),
             failure: None,
         },
@@ -458,7 +566,7 @@ mod tests {
                 // Where the partition is.
                 .filter(|span| span.lower.key < 1000 || span.lower.key >= 2000)
                 .collect();
-            let left = keep_nearest(&mut spans, &one_partition());
+            let left = keep_nearest(&mut spans, &one_partition(), most_together(1));
             let keys: Vec<i64> = spans.iter().map(|span| span.lower.key).collect();
             (
                 keys.first().copied(),

@@ -5,7 +5,7 @@ use super::deed::Deed;
 use super::drain;
 use super::ensure::Decision;
 use super::managed::{self, Table};
-use super::moving::{self, Moving};
+use super::moving::{self, Fitting, Moving};
 use super::outcome::Outcome;
 use super::values::{self, Chosen, Giving};
 use crate::analyze::INDEX_ONLY;
@@ -268,7 +268,21 @@ fn has_index(relation: pg_sys::Oid, column: &str) -> Result<bool, Error> {
 /// Decides what a run does about such a table.
 pub fn decide(policy: &Policy) -> Result<Decision, Error> {
     let found = ListTable::read(policy.parent)?;
-    if let Some(job) = drain::under_way(found.default)?.filter(|job| job.phase != Phase::Failed) {
+    if let Some(job) = drain::under_way(found.default)? {
+        if job.phase == Phase::Failed {
+            // As with ranges: it is taken back before all else.
+            let (default, table) = (found.default, Rc::new(found.table));
+            let taking_back = Moving {
+                table: Rc::clone(&table),
+                default,
+                values: Vec::new(),
+            };
+            return Ok(Decision::of(
+                &table,
+                vec![Box::new(taking_back)],
+                Vec::new(),
+            ));
+        }
         let busy = format!("skipped: {}", drain::busy(&job));
         let table = Rc::new(found.table);
         let busy = Outcome::of(&table, "create", busy);
@@ -305,11 +319,19 @@ pub fn decide(policy: &Policy) -> Result<Decision, Error> {
     let mut skipped: Vec<Outcome> = told.iter().map(skip).collect();
     let deeds = match way {
         Way::OneByOne => one_by_one(),
-        Way::Together(values) => vec![Box::new(Moving {
-            table: Rc::clone(&table),
-            default,
-            values,
-        }) as Box<dyn Deed>],
+        Way::Together(Fitting { values, homeless }) => {
+            skipped.extend(homeless.iter().map(|(value, strays)| {
+                giving(value).outcome(format!("skipped: {}", values::no_place(*strays)))
+            }));
+            let moving = (!values.is_empty()).then(|| {
+                Box::new(Moving {
+                    table: Rc::clone(&table),
+                    default,
+                    values,
+                }) as Box<dyn Deed>
+            });
+            moving.into_iter().collect()
+        }
         Way::AsFarAs { small, large } => {
             let too_large = values::too_large(most_rows);
             skipped.extend(
@@ -333,7 +355,7 @@ enum Way {
     /// Each in a transaction.
     OneByOne,
     /// By a conversion, large and small alike.
-    Together(Vec<NewValue>),
+    Together(Fitting),
     /// There is no conversion, and why; nor, if so, are values with few rows moved, and why.
     AsFarAs {
         small: Option<String>,
@@ -357,11 +379,17 @@ impl Way {
             return Ok(Way::OneByOne);
         }
         // The next run makes more: all are attached under one lock.
-        let all: Vec<NewValue> = all.into_iter().take(drain::MOST_TOGETHER).collect();
-        Ok(match moving::obstacle(found, &all)? {
-            None => Way::Together(all),
-            Some(large) => Way::AsFarAs { small, large },
-        })
+        let all: Vec<NewValue> = all.into_iter().take(drain::most_together(1)).collect();
+        let large = match moving::fitting(found, all) {
+            Ok(fitting) if fitting.values.is_empty() => return Ok(Way::Together(fitting)),
+            Ok(fitting) => match moving::obstacle(found, &fitting.values)? {
+                None => return Ok(Way::Together(fitting)),
+                Some(large) => large,
+            },
+            Err(Error::Blocked { blockers, .. }) => drain::in_a_line(&blockers),
+            Err(error) => return Err(error),
+        };
+        Ok(Way::AsFarAs { small, large })
     }
 }
 

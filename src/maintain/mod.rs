@@ -16,6 +16,7 @@ pub mod deed;
 mod default;
 mod detach;
 mod disposal;
+mod division;
 pub mod drain;
 pub mod drift;
 pub mod ensure;

@@ -1,13 +1,15 @@
 //! New values of a list whose rows are too many to be moved under a lock, or lie in a default partition that is too
 //! large to be looked through: they are moved by a conversion, as those of ranges.
 
+use super::blueprint::{self, Blueprint, Drawn};
 use super::deed::{Deed, Done};
+use super::division::{self, Settlers};
 use super::drain::{self, Beginning};
 use super::list::{ListTable, NewValue, name_of};
 use super::managed::Table;
+use super::newcomers::Newcomers;
 use super::outcome::Outcome;
 use crate::catalog::table;
-use crate::db;
 use crate::error::Error;
 use crate::pg::bounds;
 use crate::pg::settings;
@@ -60,13 +62,6 @@ impl Deed for Moving {
 
 /// Why rows of these values are not moved by a conversion, if so.
 pub fn obstacle(list: &ListTable, values: &[NewValue]) -> Result<Option<String>, Error> {
-    let is_two_levels: bool = db::value(
-        "SELECT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = ANY ($1))",
-        &[list.siblings.clone().into()],
-    )?;
-    if is_two_levels {
-        return Ok(Some(drain::TWO_LEVELS.to_owned()));
-    }
     match plan(list, values) {
         Ok(planned) => {
             let listed = planned.plan.default_of.and_then(|parent| parent.listed);
@@ -85,18 +80,80 @@ pub fn obstacle(list: &ListTable, values: &[NewValue]) -> Result<Option<String>,
 }
 
 fn plan(list: &ListTable, values: &[NewValue]) -> Result<request::Drain, Error> {
-    let wanted: Vec<Wanted> = (values.iter())
-        .map(|value| Wanted {
-            label: value.element.label(),
-            range: None,
-            value: Some(value.element.clone()),
+    let settlers = settlers(list, values)?;
+    division::refuse_strays(&list.table, &as_settlers(&settlers))?;
+    let wanted = (values.iter().zip(&settlers))
+        .map(|(value, (_, blueprint))| {
+            Ok(Wanted {
+                label: value.element.label(),
+                range: None,
+                value: Some(value.element.clone()),
+                division: division::of(&list.table, blueprint)?,
+            })
         })
-        .collect();
+        .collect::<Result<Vec<Wanted>, Error>>()?;
     let parent = Parent {
         listed: Some(listed(list, values)?),
         ..drain::parent(&list.table)?
     };
     request::drain(parent, list.default, &list.column, None, wanted)
+}
+
+/// The rows of these values, and what their partitions are made like.
+fn settlers<'a>(
+    list: &'a ListTable,
+    values: &[NewValue],
+) -> Result<Vec<(Newcomers<'a>, Blueprint)>, Error> {
+    let default = list.default.map(name_of).transpose()?.unwrap_or_default();
+    let settlers = values.iter().map(|value| {
+        let rows = Newcomers {
+            table: &list.table,
+            default: default.clone(),
+            has_it: list.condition(&value.element),
+        };
+        match blueprint::of_value(list, &rows)? {
+            Drawn::Drawn(blueprint) => Ok((rows, blueprint)),
+            Drawn::Missing(why) => Err(division::missing(&list.table, &why)),
+        }
+    });
+    settlers.collect()
+}
+
+/// Which of some values get their partitions together.
+pub struct Fitting {
+    pub values: Vec<NewValue>,
+    /// Those that do not, since so many of their rows would have no place in them.
+    pub homeless: Vec<(NewValue, i64)>,
+}
+
+/// As many as are attached under one lock. Fails as blocked where none can be planned.
+pub fn fitting(list: &ListTable, values: Vec<NewValue>) -> Result<Fitting, Error> {
+    let settlers = settlers(list, &values)?;
+    let strays = division::strays(&list.table, &as_settlers(&settlers))?;
+    // Each is made like the same sibling.
+    let each = settlers
+        .iter()
+        .map(|(_, blueprint)| blueprint.leaves())
+        .max();
+    drop(settlers);
+    let (housed, homeless): (Vec<_>, Vec<_>) = values
+        .into_iter()
+        .zip(strays)
+        .partition(|(_, strays)| *strays == 0);
+    let housed = housed.into_iter().map(|(value, _)| value);
+    Ok(Fitting {
+        values: housed
+            .take(drain::most_together(each.unwrap_or(1)))
+            .collect(),
+        homeless,
+    })
+}
+
+fn as_settlers<'a>(settlers: &'a [(Newcomers<'a>, Blueprint)]) -> Vec<Settlers<'a>> {
+    let settlers = settlers.iter();
+    settlers
+        .map(|(rows, blueprint)| Settlers { rows, blueprint })
+        .collect()
 }
 
 /// What the partitions take when these are made.

@@ -58,9 +58,9 @@ impl Newcomers<'_> {
         })
     }
 
-    /// How many of them no partition of that table takes, at whatever level. It is partitioned, and no
-    /// partition itself, as yet: PostgreSQL writes down what the lowest ones take.
-    pub fn strays(&self, name: &QualifiedName) -> Result<i64, Error> {
+    /// Whether a row is one of them and no partition of that table takes it, at whatever level, as it is written in SQL.
+    /// The table is partitioned, and no partition itself, as yet: PostgreSQL writes down what the lowest ones take.
+    pub fn homeless(&self, name: &QualifiedName) -> Result<String, Error> {
         let taken: Vec<Option<String>> = db::rows(
             "SELECT pg_get_partition_constraintdef(t.relid) FROM pg_partition_tree($1::regclass) t WHERE t.isleaf AND t.level > 0",
             &[name.to_string().into()],
@@ -68,17 +68,20 @@ impl Newcomers<'_> {
         )?;
         // A default partition that has no siblings takes all there is, and no constraint tells of it.
         let Some(taken) = taken.into_iter().collect::<Option<Vec<String>>>() else {
-            return Ok(0);
+            return Ok("false".to_owned());
         };
         let taken = match taken.is_empty() {
             true => "false".to_owned(),
             false => format!("({})", taken.join(") OR (")),
         };
-        let sql = self
-            .template(
-                "SELECT count(*) FROM ONLY {default} WHERE {has_it} AND ({taken}) IS NOT TRUE",
-            )
-            .trusted("taken", &taken)
+        Ok(format!("({} AND ({taken}) IS NOT TRUE)", self.has_it))
+    }
+
+    /// How many of them these are.
+    pub fn strays(&self, name: &QualifiedName) -> Result<i64, Error> {
+        let sql = Sql::template("SELECT count(*) FROM ONLY {default} WHERE {homeless}")
+            .name("default", &self.default)
+            .trusted("homeless", &self.homeless(name)?)
             .build();
         self.table.as_owner(|| db::value(&sql, &[]))
     }

@@ -61,7 +61,7 @@ pub fn too_large(most_rows: u32) -> String {
 }
 
 /// Why a value's rows are left where they are, if so many of them would be refused.
-fn no_place(strays: i64) -> String {
+pub fn no_place(strays: i64) -> String {
     format!(
         "of the partitions that it would get, as its youngest siblings have them, none takes {strays} of its rows in the default partition, \
          and there is no default partition among them"
@@ -199,7 +199,7 @@ fn is_looked_on() -> Result<bool, Error> {
 
 impl ListTable {
     /// Whether a row has that in the key, as it is written in SQL.
-    fn condition(&self, element: &Element) -> String {
+    pub fn condition(&self, element: &Element) -> String {
         let sql = match element {
             Element::Value(value) => Sql::template("{column} = {value}::{type}")
                 .literal("value", value)

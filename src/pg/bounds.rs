@@ -7,19 +7,150 @@ use pgrx::pg_sys;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-/// How a table is partitioned by one column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a table is partitioned, by ranges or lists of one column, or by hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionOrder {
-    pub is_list: bool,
+    pub strategy: Strategy,
+    /// One for each column of the key; only by hash there may be several.
+    pub columns: Vec<OrderColumn>,
+}
+
+/// How a table is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    Range,
+    List,
+    Hash,
+}
+
+/// A column of a partition key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderColumn {
+    pub name: String,
     pub attnum: i16,
-    /// The btree operator class of the key.
+    /// Of a btree, by hash of a hash index.
     pub operator_class: pg_sys::Oid,
     pub collation: pg_sys::Oid,
 }
 
 /// The bounds at one moment: what becomes of the table's partitions later does not change them. They are as
 /// good as the memory context in which they were read.
-pub struct Bounds {
+pub enum Bounds {
+    /// Of ranges or lists.
+    Ordered(Ordered),
+    Hashed(Hashed),
+}
+
+impl Bounds {
+    /// Reads those of a table that is partitioned in that order. Partitions are told by their place among
+    /// `partitions`; others take nothing.
+    pub fn of(
+        parent: &Relation,
+        partitions: &[pg_sys::Oid],
+        order: &PartitionOrder,
+    ) -> Result<Bounds, Error> {
+        Ok(match order.strategy {
+            Strategy::Hash => Bounds::Hashed(Hashed::of(parent, partitions, order)),
+            Strategy::List | Strategy::Range => {
+                Bounds::Ordered(Ordered::of(parent, partitions, order)?)
+            }
+        })
+    }
+
+    /// The place of the partition that takes a row with these values in the columns of the key, each of its column's
+    /// type; `None` where there is none.
+    pub fn place_of(&mut self, key: impl Fn(usize) -> Value) -> Option<usize> {
+        match self {
+            Bounds::Ordered(bounds) => bounds.place_of(key(0)),
+            Bounds::Hashed(bounds) => bounds.place_of(key),
+        }
+    }
+}
+
+/// Remainders of a hash.
+pub struct Hashed {
+    /// Who takes each remainder of the greatest modulus.
+    takers: Vec<Option<usize>>,
+    functions: Vec<pg_sys::FmgrInfo>,
+    collations: Vec<pg_sys::Oid>,
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+}
+
+impl Hashed {
+    fn of(parent: &Relation, partitions: &[pg_sys::Oid], order: &PartitionOrder) -> Hashed {
+        let columns = order.columns.iter();
+        Hashed {
+            // SAFETY: an open, locked, partitioned table has a descriptor, which lives in the relation cache for as long as
+            // it is open. By hash its bounds have as many indexes as they say.
+            takers: unsafe {
+                let desc = &*pg_sys::RelationGetPartitionDesc(parent.as_ptr(), true);
+                match desc.nparts {
+                    0 => Vec::new(),
+                    _ => {
+                        let bounds = &*desc.boundinfo;
+                        let places = places(partitions);
+                        let count = usize::try_from(bounds.nindexes).unwrap_or(0);
+                        (0..count)
+                            .map(|at| place(desc, &places, *bounds.indexes.add(at)))
+                            .collect()
+                    }
+                }
+            },
+            functions: columns
+                .clone()
+                .map(|column| support(column, HASHEXTENDED_PROC))
+                .collect(),
+            collations: columns.map(|column| column.collation).collect(),
+            values: vec![pg_sys::Datum::null(); order.columns.len()],
+            nulls: vec![true; order.columns.len()],
+        }
+    }
+
+    fn place_of(&mut self, key: impl Fn(usize) -> Value) -> Option<usize> {
+        for column in 0..self.values.len() {
+            let value = key(column);
+            (self.values[column], self.nulls[column]) = (value.datum, value.is_null);
+        }
+        let count = i32::try_from(self.values.len()).unwrap_or(0);
+        // SAFETY: as many functions, collations, values and nulls as said; the values are of their columns' types.
+        let hash = unsafe {
+            pg_sys::compute_partition_hash_value(
+                count,
+                self.functions.as_mut_ptr(),
+                self.collations.as_mut_ptr(),
+                self.values.as_mut_ptr(),
+                self.nulls.as_mut_ptr(),
+            )
+        };
+        let modulus = u64::try_from(self.takers.len()).ok()?;
+        let remainder = usize::try_from(hash.checked_rem(modulus)?).ok()?;
+        self.takers.get(remainder).copied().flatten()
+    }
+}
+
+/// Partitions by what they are, each with its place.
+fn places(partitions: &[pg_sys::Oid]) -> HashMap<pg_sys::Oid, usize> {
+    let partitions = partitions.iter().enumerate();
+    partitions.map(|(place, oid)| (*oid, place)).collect()
+}
+
+/// The place of the partition that has that number in a descriptor.
+///
+/// # Safety
+/// The number is below that of its partitions.
+unsafe fn place(
+    desc: &pg_sys::PartitionDescData,
+    places: &HashMap<pg_sys::Oid, usize>,
+    number: i32,
+) -> Option<usize> {
+    let number = usize::try_from(number).ok()?;
+    // SAFETY: the caller's promise.
+    places.get(unsafe { &*desc.oids.add(number) }).copied()
+}
+
+/// Bounds that have an order.
+pub struct Ordered {
     is_list: bool,
     /// Ascending.
     bounds: Vec<Bound>,
@@ -40,26 +171,26 @@ enum Bound {
     Greatest,
 }
 
-impl Bounds {
-    /// Reads those of a table that is partitioned in that order. Partitions are told by their place among
-    /// `partitions`; others take nothing.
-    pub fn of(
+impl Ordered {
+    fn of(
         parent: &Relation,
         partitions: &[pg_sys::Oid],
         order: &PartitionOrder,
-    ) -> Result<Bounds, Error> {
+    ) -> Result<Ordered, Error> {
+        let by = by_one(order)?;
+        let is_list = order.strategy == Strategy::List;
         let mut columns = parent.columns().into_iter();
         let key = columns
-            .find(|column| column.number == order.attnum)
+            .find(|column| column.number == by.attnum)
             .ok_or_else(|| Error::Internal("a partition key without its column".to_owned()))?;
-        let mut found = Bounds {
-            is_list: order.is_list,
+        let mut found = Ordered {
+            is_list,
             bounds: Vec::new(),
             takers: Vec::new(),
             null: None,
             default: None,
-            compare: comparison(order),
-            collation: order.collation,
+            compare: support(by, BTORDER_PROC),
+            collation: by.collation,
             last: 0,
         };
         // SAFETY: an open, locked, partitioned table has a descriptor, which lives in the relation cache for as
@@ -72,16 +203,12 @@ impl Bounds {
                 return Ok(found);
             }
             let bounds = &*desc.boundinfo;
-            let places = partitions.iter().enumerate();
-            let places: HashMap<_, _> = places.map(|(place, oid)| (*oid, place)).collect();
-            let place = |index: i32| {
-                let index = usize::try_from(index).ok()?;
-                places.get(&*desc.oids.add(index)).copied()
-            };
+            let places = places(partitions);
+            let place = |number: i32| place(desc, &places, number);
             let count = usize::try_from(bounds.ndatums).unwrap_or(0);
             found.bounds = (0..count)
                 .map(|at| {
-                    let kind = match order.is_list {
+                    let kind = match is_list {
                         true => pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_VALUE,
                         false => **bounds.kind.add(at),
                     };
@@ -96,7 +223,7 @@ impl Bounds {
                     }
                 })
                 .collect();
-            let indexes = count + usize::from(!order.is_list);
+            let indexes = count + usize::from(!is_list);
             found.takers = (0..indexes)
                 .map(|at| place(*bounds.indexes.add(at)))
                 .collect();
@@ -107,7 +234,7 @@ impl Bounds {
     }
 
     /// The place of the partition that takes a key of the column's type; `None` where there is none.
-    pub fn place_of(&mut self, key: Value) -> Option<usize> {
+    fn place_of(&mut self, key: Value) -> Option<usize> {
         if key.is_null {
             // Of ranges none takes it.
             return self.null.or(self.default);
@@ -173,11 +300,12 @@ pub fn listed(
     order: &PartitionOrder,
     more: &[String],
 ) -> Result<(Vec<String>, bool), Error> {
-    let mut there = Bounds::of(parent, &[], order)?;
+    let mut there = Ordered::of(parent, &[], order)?;
+    let by = by_one(order)?;
     let of_type = parent.columns().into_iter();
     let of_type = of_type
         .map(|column| (column.number, column.type_oid))
-        .find(|(number, _)| *number == order.attnum)
+        .find(|(number, _)| *number == by.attnum)
         .map_or(pg_sys::InvalidOid, |(_, of_type)| of_type);
     // SAFETY: the type's own functions, called with what they are made for; an open, locked, partitioned table has a
     // descriptor, and one that has partitions has bounds.
@@ -223,15 +351,28 @@ pub fn listed(
 
 /// The number of that function in a btree operator class, which pgrx does not name.
 const BTORDER_PROC: i16 = 1;
+/// Likewise in a hash operator class.
+const HASHEXTENDED_PROC: i16 = 2;
 
-/// The function by which PostgreSQL compares keys of that order.
-fn comparison(order: &PartitionOrder) -> pg_sys::FmgrInfo {
+/// The only column of an order that is not by hash.
+fn by_one(order: &PartitionOrder) -> Result<&OrderColumn, Error> {
+    match (order.strategy, order.columns.as_slice()) {
+        (Strategy::Range | Strategy::List, [column]) => Ok(column),
+        _ => Err(Error::Internal(
+            "a partition key of another kind".to_owned(),
+        )),
+    }
+}
+
+/// That function of a column's operator class.
+fn support(column: &OrderColumn, number: i16) -> pg_sys::FmgrInfo {
     let mut found = pg_sys::FmgrInfo::default();
-    // SAFETY: reads the catalog. Each btree operator class compares its own type; raises an ERROR otherwise.
+    // SAFETY: reads the catalog. Each operator class of these access methods has the function for its own type; raises
+    // an ERROR otherwise.
     unsafe {
-        let family = pg_sys::get_opclass_family(order.operator_class);
-        let input = pg_sys::get_opclass_input_type(order.operator_class);
-        let function = pg_sys::get_opfamily_proc(family, input, input, BTORDER_PROC);
+        let family = pg_sys::get_opclass_family(column.operator_class);
+        let input = pg_sys::get_opclass_input_type(column.operator_class);
+        let function = pg_sys::get_opfamily_proc(family, input, input, number);
         pg_sys::fmgr_info(function, &mut found);
     }
     found

@@ -5,13 +5,14 @@ use super::facts::Facts;
 use super::names::QualifiedName;
 use super::phase::Phase;
 use super::step::Step;
-use super::{Plan, comments, dependents, grants, labels};
+use super::{Partition, Plan, comments, dependents, grants, labels};
 
 pub use super::grants::are_the_same as privileges_are_the_same;
 
 /// The statements that bring the twin from what it is to what the source is by now.
 pub fn steps(plan: &Plan, source: &Facts, twin: &Facts) -> Vec<Step> {
-    let mut steps = grants::changes(source, twin, &plan.twin, &plan.partitions);
+    let every: Vec<Partition> = plan.every_partition().cloned().collect();
+    let mut steps = grants::changes(source, twin, &plan.twin, &every);
     let mut wanted = comments::of_table(source, &plan.twin);
     let mut there = comments::of_table(twin, &plan.twin);
     // Those that are made in the swap get theirs there.
@@ -43,7 +44,7 @@ pub fn steps(plan: &Plan, source: &Facts, twin: &Facts) -> Vec<Step> {
         }
     }
     steps.extend(comments::changes(Phase::Swapping, wanted, &there));
-    let partitions: Vec<_> = plan.partitions.iter().map(|one| &one.name).collect();
+    let partitions: Vec<_> = every.iter().map(|one| &one.name).collect();
     steps.extend(labels::changes(source, twin, &plan.twin, &partitions));
     if plan.default_of.is_none() {
         steps.extend(dependents::changes(source, twin, plan));

@@ -17,12 +17,12 @@ use super::{Element, IndexPlan, Listed, Parent, Partition, Taken};
 /// while nobody can use the table.
 const PROOF: &str = "partman_rs_bounds";
 
-/// The constraints of new partitions, by which they are attached without a look at their rows.
+/// The constraints of new partitions, by which they are attached without a look at their rows. All below one that is
+/// partitioned itself inherit it, and ATTACH asks the uppermost.
 pub fn proof_steps(key: &Column, parent: &Parent, partitions: &[Partition]) -> Vec<Step> {
     partitions
         .iter()
-        .enumerate()
-        .map(|(place, partition)| {
+        .map(|partition| {
             let proof = match (&partition.range, &partition.value) {
                 (Some((lower, upper)), _) => within(key, lower, upper),
                 (None, Some(Element::Value(value))) => equal_to(key, value),
@@ -43,9 +43,8 @@ pub fn proof_steps(key: &Column, parent: &Parent, partitions: &[Partition]) -> V
                     .ident("name", PROOF)
                     .trusted("proof", &proof)
                     .build();
-            Step::new(Phase::Prepared, statement)
-                .locks_new(Mode::AccessExclusive, &partition.name)
-                .of_partition(place)
+            let family = Lock::on_new(Mode::AccessExclusive, &partition.name);
+            Step::new(Phase::Prepared, statement).lock(family.with_partitions())
         })
         .collect()
 }
@@ -206,7 +205,7 @@ pub fn swap_steps(
     }
     steps.push(step(rename(table, source, &retired.name)).locks(Mode::AccessExclusive, source));
     for partition in partitions {
-        let own = Lock::on_new(Mode::AccessExclusive, &partition.name);
+        let own = Lock::on_new(Mode::AccessExclusive, &partition.name).with_partitions();
         let name = match partition.is_default() {
             false => &partition.name,
             true => {
@@ -229,9 +228,10 @@ pub fn swap_steps(
             .ident("name", PROOF);
         steps.push(step(forget).lock(own));
     }
-    if let Some(place) = partitions.iter().position(Partition::is_default) {
+    // The one for the rest stands last, whatever the levels of the others.
+    if partitions.last().is_some_and(Partition::is_default) {
         for plan in indexes {
-            if let Some(leaf) = plan.leaves.get(place) {
+            if let Some(leaf) = plan.leaves.last() {
                 let renamed = rename(index, &leaf.name, &plan.name);
                 steps.push(step(renamed).locks_new(Mode::ShareUpdateExclusive, &leaf.name));
             }

@@ -4,6 +4,7 @@
 //! plain data, and attached one by one. When the last leaf is attached, the parent's is valid.
 
 use super::blockers::lacks;
+use super::branch::Branch;
 use super::comments;
 use super::facts::{Column, Facts, Index, IndexConstraint};
 use super::lock::Mode;
@@ -19,6 +20,7 @@ pub fn plan(
     facts: &Facts,
     key: &Column,
     twin: &QualifiedName,
+    branches: &[Branch],
     partitions: &[Partition],
     names: &mut Names,
 ) -> Vec<IndexPlan> {
@@ -43,10 +45,15 @@ pub fn plan(
                     }
                 })
                 .collect();
+            let on_branch = |branch: &Branch| {
+                let table = &branch.partition.name.name;
+                in_schema(names.leaf_object(table, &facts.name, &index.name))
+            };
             IndexPlan {
                 name: index.name.clone(),
                 twin_name,
                 leaves,
+                branches: branches.iter().map(on_branch).collect(),
                 is_identity: identity == Some(index.oid),
             }
         })
@@ -58,6 +65,7 @@ pub fn parent_steps(
     facts: &Facts,
     key: &Column,
     twin: &QualifiedName,
+    branches: &[Branch],
     plans: &[IndexPlan],
 ) -> Vec<Step> {
     let mut steps = Vec::new();
@@ -82,6 +90,14 @@ pub fn parent_steps(
             .note(note),
         );
         steps.extend(targets(index, &plan.twin_name).map(on_index));
+        for (branch, name) in branches.iter().zip(&plan.branches) {
+            let table = &branch.partition.name;
+            let made = made(statement(facts, index, key, table, name, Reach::Only));
+            steps.push(made.locks_new(building(index), table));
+            steps.extend(targets(index, name).map(|statement| {
+                Step::new(Phase::Prepared, statement).locks_new(Mode::ShareUpdateExclusive, name)
+            }));
+        }
         // Of the partitions' parts only the whole can be dropped.
         for extension in &index.extensions {
             steps.push(
@@ -145,8 +161,9 @@ pub fn leaf_steps(
         std::iter::once(built).chain(targets)
     });
     let attached = of_leaf().map(|(_, plan, on_leaf)| {
-        Step::new(Phase::Indexing, attach(&plan.twin_name, &on_leaf.name))
-            .locks_new(Mode::ShareUpdateExclusive, &plan.twin_name)
+        let above = plan.above(leaf);
+        Step::new(Phase::Indexing, attach(above, &on_leaf.name))
+            .locks_new(Mode::ShareUpdateExclusive, above)
             .locks_new(Mode::AccessExclusive, &on_leaf.name)
             .locks_new(Mode::AccessShare, twin)
             .locks_new(Mode::AccessShare, &leaf.name)
@@ -155,6 +172,15 @@ pub fn leaf_steps(
         .chain(attached)
         .map(|step| step.of_partition(ordinal))
         .collect()
+}
+
+impl IndexPlan {
+    /// What a partition's part of it is attached to.
+    pub fn above(&self, partition: &Partition) -> &QualifiedName {
+        let below = partition.below.as_ref();
+        let branch = below.and_then(|below| self.branches.get(below.branch));
+        branch.unwrap_or(&self.twin_name)
+    }
 }
 
 /// The statement that makes a leaf's index a partition of the parent's.

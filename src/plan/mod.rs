@@ -4,6 +4,7 @@
 pub mod blockers;
 pub mod borders;
 pub mod bounds;
+pub mod branch;
 pub mod capture;
 pub mod carry;
 pub mod codec;
@@ -30,6 +31,7 @@ mod swap;
 pub mod twin;
 
 use bounds::{RangeBound, Span};
+use branch::{Below, Branch, Division, Tables};
 use dependents::ForeignKey;
 use facts::{Column, Facts, RowSecurity};
 use guard::Guard;
@@ -37,6 +39,7 @@ use interval::{KeyType, PartitionInterval};
 use names::{Names, QualifiedName};
 use serde::{Deserialize, Serialize};
 use sql::Sql;
+use std::collections::BTreeSet;
 use step::Step;
 
 /// What the caller asked for, checked and complete.
@@ -77,8 +80,14 @@ pub struct Plan {
     pub undo_window_seconds: Option<f64>,
     /// Settings of the session that asked, for the worker: names and values.
     pub settings: Vec<(String, String)>,
-    /// Ascending ranges; then the default partition, if there is one.
+    /// Those that hold rows: ascending ranges; then the default partition, if there is one.
     pub partitions: Vec<Partition>,
+    /// Those that are partitioned themselves, each before those below it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<Branch>,
+    /// The columns by which these are partitioned, beside that of the twin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lower_keys: Vec<LowerKey>,
     pub prepare: Vec<Step>,
     /// What gives the twin its foreign keys, while it is empty.
     pub foreign_keys: Vec<Step>,
@@ -135,6 +144,13 @@ pub struct PartitionKey {
     pub not_null: bool,
 }
 
+/// A column by which partitions are partitioned themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LowerKey {
+    pub attnum: i16,
+    pub column: String,
+}
+
 /// The unique index by which rows of the source are known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
@@ -150,6 +166,9 @@ pub struct Partition {
     pub range: Option<(RangeBound, RangeBound)>,
     /// What it takes of a table that is partitioned by list.
     pub value: Option<Element>,
+    /// Where it is a partition of a partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<Below>,
 }
 
 /// An element of a list: what of the key a partition takes.
@@ -187,13 +206,16 @@ impl Element {
 }
 
 impl Partition {
-    /// Whether it takes what no other does.
+    /// Whether it takes what no other partition of the twin does.
     pub fn is_default(&self) -> bool {
-        self.range.is_none() && self.value.is_none()
+        self.range.is_none() && self.value.is_none() && self.below.is_none()
     }
 
     /// What stands behind PARTITION OF and its table, or behind ATTACH PARTITION.
     pub fn bounds(&self) -> String {
+        if let Some(below) = &self.below {
+            return below.bounds.clone();
+        }
         let sql = match (&self.range, &self.value) {
             (Some((lower, upper)), _) => Sql::template("FOR VALUES FROM ({lower}) TO ({upper})")
                 .literal("lower", &lower.literal)
@@ -214,6 +236,8 @@ pub struct Wanted {
     pub label: String,
     pub range: Option<(RangeBound, RangeBound)>,
     pub value: Option<Element>,
+    /// Where it is partitioned itself.
+    pub division: Option<Division>,
 }
 
 impl From<Span> for Wanted {
@@ -222,6 +246,7 @@ impl From<Span> for Wanted {
             label: span.label,
             range: Some((span.lower, span.upper)),
             value: None,
+            division: None,
         }
     }
 }
@@ -234,6 +259,10 @@ pub struct IndexPlan {
     /// Name until the swap.
     pub twin_name: QualifiedName,
     pub leaves: Vec<LeafIndex>,
+    /// Its parts on partitions that are partitioned themselves, in the order of [`Plan::branches`]: each is valid when all
+    /// below it are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<QualifiedName>,
     /// Whether this index is the twin's counterpart of the source's identity.
     pub is_identity: bool,
 }
@@ -268,14 +297,10 @@ pub fn make(
     let family = default_of
         .as_ref()
         .map_or(&facts.name, |parent| &parent.name.name);
-    let mut partitions: Vec<Partition> = wanted
-        .into_iter()
-        .map(|wanted| Partition {
-            name: in_schema(&mut names, family, &wanted.label),
-            range: wanted.range,
-            value: wanted.value,
-        })
-        .collect();
+    let lower_keys = lower_keys(facts, key, &wanted);
+    let mut tables = Tables::new(&facts.schema, family, &mut names);
+    wanted.into_iter().for_each(|wanted| tables.add(wanted));
+    let (branches, mut partitions) = (tables.branches, tables.partitions);
     if request.default_partition {
         // In place of another one, it takes that one's name when the two change places.
         let suffix = match default_of {
@@ -286,18 +311,23 @@ pub fn make(
             name: in_schema(&mut names, &facts.name, suffix),
             range: None,
             value: None,
+            below: None,
         });
     }
+    let uppermost: Vec<Partition> = branch::uppermost(&branches, &partitions).cloned().collect();
+    let every: Vec<Partition> = branch::every(&branches, &partitions).cloned().collect();
 
     let identity_index = facts.identity();
-    let indexes = indexes::plan(facts, key, &twin, &partitions, &mut names);
+    let indexes = indexes::plan(facts, key, &twin, &branches, &partitions, &mut names);
     let sequences = swap::plan_sequences(facts, &mut names);
-    let mut prepare = twin::steps(facts, key, &twin, &partitions);
-    prepare.extend(indexes::parent_steps(facts, key, &twin, &indexes));
+    let mut prepare = twin::steps(facts, key, &twin, &branches, &partitions);
+    prepare.extend(indexes::parent_steps(
+        facts, key, &twin, &branches, &indexes,
+    ));
     prepare.extend(swap::identity_steps(facts, &twin, &sequences));
     if let Some(parent) = &default_of {
-        prepare.extend(drain::proof_steps(key, parent, &partitions));
-        prepare.extend(drain::security_steps(facts, parent, &twin, &partitions));
+        prepare.extend(drain::proof_steps(key, parent, &uppermost));
+        prepare.extend(drain::security_steps(facts, parent, &twin, &every));
         // It takes the place of the one that there was.
         for rest in partitions.iter().filter(|partition| partition.is_default()) {
             let comments = comments::of_table(facts, &rest.name);
@@ -307,7 +337,7 @@ pub fn make(
     if default_of.is_none() {
         prepare.extend(dependents::ahead(facts, &twin, &partitions));
     }
-    prepare.extend(grants::steps(facts, &twin, &partitions, &sequences));
+    prepare.extend(grants::steps(facts, &twin, &every, &sequences));
     let swap = match &default_of {
         None => {
             let renaming = swap::steps(
@@ -317,13 +347,7 @@ pub fn make(
             renaming.into_iter().chain(marks).collect()
         }
         Some(parent) => drain::swap_steps(
-            parent,
-            &source,
-            &twin,
-            &retired,
-            &partitions,
-            &indexes,
-            &mut names,
+            parent, &source, &twin, &retired, &uppermost, &indexes, &mut names,
         ),
     };
 
@@ -339,11 +363,11 @@ pub fn make(
         .flatten();
     let loosening = match &default_of {
         None => Vec::new(),
-        Some(_) => drain::loosening_steps(&twin, &partitions),
+        Some(_) => drain::loosening_steps(&twin, &uppermost),
     };
     let foreign_keys = match &default_of {
         None => dependents::key_steps(facts, &twin),
-        Some(parent) => drain::key_steps(parent, &partitions),
+        Some(parent) => drain::key_steps(parent, &uppermost),
     };
     Plan {
         foreign_keys,
@@ -365,12 +389,28 @@ pub fn make(
         retired,
         default_of,
         partitions,
+        branches,
+        lower_keys,
         prepare,
         indexes,
         loosening,
         swap,
         guard,
     }
+}
+
+/// The columns by which partitions that are wanted are partitioned themselves, but for that of the table.
+fn lower_keys(facts: &Facts, key: &Column, wanted: &[Wanted]) -> Vec<LowerKey> {
+    let divisions = wanted.iter().filter_map(|wanted| wanted.division.as_ref());
+    let names: BTreeSet<&String> = divisions.flat_map(Division::all_columns).collect();
+    let others = names.into_iter().filter(|name| **name != key.name);
+    let columns = others.filter_map(|name| facts.column(name));
+    columns
+        .map(|column| LowerKey {
+            attnum: column.attnum,
+            column: column.name.clone(),
+        })
+        .collect()
 }
 
 fn notices(facts: &Facts, key: &Column, guard: Option<&Guard>) -> Vec<String> {
@@ -413,6 +453,24 @@ impl Plan {
             Some(guard) => &guard.name,
             None => &self.twin,
         }
+    }
+
+    /// The columns that tell where a row lies: that of the twin's key, then those of lower levels. Their numbers in the
+    /// source, and their names.
+    pub fn key_columns(&self) -> impl Iterator<Item = (i16, &str)> {
+        let lower = self.lower_keys.iter();
+        let lower = lower.map(|key| (key.attnum, key.column.as_str()));
+        std::iter::once((self.key.attnum, self.key.column.as_str())).chain(lower)
+    }
+
+    /// The partitions of the twin itself, the one for the rest last.
+    pub fn uppermost(&self) -> impl Iterator<Item = &Partition> {
+        branch::uppermost(&self.branches, &self.partitions)
+    }
+
+    /// All tables below the twin, each behind what it is a partition of.
+    pub fn every_partition(&self) -> impl Iterator<Item = &Partition> {
+        branch::every(&self.branches, &self.partitions)
     }
 
     /// A definition of the result as it is without the guard of a key.

@@ -68,6 +68,7 @@ mod tests {
             name: QualifiedName::new("s", "p"),
             range: range.map(|(lower, upper)| (bound(lower), bound(upper))),
             value: None,
+            below: None,
         }
     }
 

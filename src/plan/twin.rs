@@ -2,6 +2,7 @@
 //! being partitioned.
 
 use super::Partition;
+use super::branch::{self, Branch};
 use super::comments;
 use super::facts::{Column, Facts, NotNull, Sequence};
 use super::labels;
@@ -16,20 +17,26 @@ pub fn steps(
     facts: &Facts,
     key: &Column,
     twin: &QualifiedName,
+    branches: &[Branch],
     partitions: &[Partition],
 ) -> Vec<Step> {
-    let strategy = match partitions.iter().any(|one| one.value.is_some()) {
+    let every: Vec<Partition> = branch::every(branches, partitions).cloned().collect();
+    let strategy = match every.iter().any(|one| one.value.is_some()) {
         true => "LIST",
         false => "RANGE",
     };
+    let above = |partition| branch::above(partition, branches, twin);
     let mut steps = vec![create_twin(facts, key, twin, strategy)];
     steps.extend(forget_not_valid(facts, twin));
     steps.extend(
-        partitions
+        branches
             .iter()
-            .enumerate()
-            .map(|(place, partition)| create_leaf(facts, twin, partition).of_partition(place)),
+            .map(|branch| branch::create(branch, above(&branch.partition))),
     );
+    steps.extend(partitions.iter().enumerate().map(|(place, partition)| {
+        create_leaf(facts, above(partition), partition).of_partition(place)
+    }));
+    steps.extend(partitions.iter().filter_map(branch::replica_identity));
     // After the leaves: one made later would take a NOT VALID constraint for a valid one.
     steps.extend(facts.checks.iter().map(|check| {
         made(
@@ -51,10 +58,10 @@ pub fn steps(
         )
         .lock(family(Mode::AccessExclusive, twin))
     }));
-    steps.extend(column_settings(facts, twin, partitions));
+    steps.extend(column_settings(facts, twin, &every));
     let comments = comments::of_table(facts, twin);
     steps.extend(comments::steps(Phase::Prepared, comments));
-    let all = std::iter::once(twin).chain(partitions.iter().map(|one| &one.name));
+    let all = std::iter::once(twin).chain(every.iter().map(|one| &one.name));
     steps.extend(all.flat_map(|name| labels::of_table(Phase::Prepared, facts, name)));
     steps
 }
@@ -81,7 +88,7 @@ fn create_twin(facts: &Facts, key: &Column, twin: &QualifiedName, strategy: &str
         .name("source", &source)
         .trusted("strategy", strategy)
         .ident("key", &key.name)
-        .trusted("tablespace", &tablespace_clause(facts))
+        .trusted("tablespace", &in_tablespace(facts.tablespace.as_deref()))
         .build(),
     )
     .locks(Mode::AccessShare, &source);
@@ -133,20 +140,21 @@ pub fn unlogged(is_unlogged: bool) -> &'static str {
 }
 
 /// The statement that makes a partition.
-pub fn create_leaf(facts: &Facts, twin: &QualifiedName, partition: &Partition) -> Step {
+pub fn create_leaf(facts: &Facts, parent: &QualifiedName, partition: &Partition) -> Step {
+    let (options, tablespace) = branch::storage(facts, partition);
     let step = made(
         Sql::template(
-            "CREATE {unlogged}TABLE {leaf} PARTITION OF {twin} {bounds}{options}{tablespace}",
+            "CREATE {unlogged}TABLE {leaf} PARTITION OF {parent} {bounds}{options}{tablespace}",
         )
         .trusted("unlogged", unlogged(facts.is_unlogged()))
         .name("leaf", &partition.name)
-        .name("twin", twin)
+        .name("parent", parent)
         .trusted("bounds", &partition.bounds())
-        .trusted("options", &with_clause(&facts.options))
-        .trusted("tablespace", &tablespace_clause(facts))
+        .trusted("options", &with_clause(options))
+        .trusted("tablespace", &in_tablespace(tablespace))
         .build(),
     )
-    .locks_new(Mode::AccessExclusive, twin);
+    .locks_new(Mode::AccessExclusive, parent);
     drawn_from(facts).into_iter().fold(step, |step, sequence| {
         step.locks(Mode::AccessShare, &sequence)
     })
@@ -179,13 +187,13 @@ fn assignments(options: &[String]) -> String {
     list.join(", ")
 }
 
-fn tablespace_clause(facts: &Facts) -> String {
-    match &facts.tablespace {
-        Some(name) => Sql::template(" TABLESPACE {name}")
+/// ` TABLESPACE …`, or nothing.
+pub fn in_tablespace(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| {
+        Sql::template(" TABLESPACE {name}")
             .ident("name", name)
-            .build(),
-        None => String::new(),
-    }
+            .build()
+    })
 }
 
 /// The statements that give columns what they have beside their type. Statistics targets reach the leaves

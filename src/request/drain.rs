@@ -5,12 +5,14 @@ use crate::catalog::{foreign_key, table};
 use crate::error::Error;
 use crate::guc;
 use crate::plan::blockers::{self, Blocker};
+use crate::plan::branch::Division;
 use crate::plan::dependents::{self, Dependents, IncomingKey, Publication};
 use crate::plan::estimate::Estimate;
-use crate::plan::facts::Facts;
+use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::KeyType;
 use crate::plan::{self, Parent, Plan, Request, Wanted};
 use pgrx::pg_sys;
+use std::collections::BTreeSet;
 
 /// A plan, and what it was made from.
 pub struct Drain {
@@ -39,10 +41,12 @@ pub fn drain(
         oid: default.to_u32(),
     })?;
     let key = super::column(&facts, column)?.clone();
-    let blockers = blockers(&facts, &parent, default)?;
+    let mut blockers = blockers(&facts, &parent, default)?;
+    blockers.extend(not_told_apart(&facts, &wanted));
     super::refuse_if_any(&facts, blockers)?;
     let request = Request {
-        key_type,
+        // Else only PostgreSQL knows where rows go.
+        key_type: key_type.filter(|_| wanted.iter().all(|wanted| wanted.division.is_none())),
         interval: None,
         // Bounds are given: nothing is computed in a zone.
         time_zone: None,
@@ -63,6 +67,27 @@ pub fn drain(
         facts,
         plan,
     })
+}
+
+/// Rules among all rows that are the default partition's alone, and that partitions which are partitioned themselves
+/// could not have. Pure.
+fn not_told_apart(facts: &Facts, wanted: &[Wanted]) -> Vec<Blocker> {
+    let divisions = wanted.iter().filter_map(|wanted| wanted.division.as_ref());
+    let columns: BTreeSet<&String> = divisions.flat_map(Division::all_columns).collect();
+    let lower = columns.into_iter().filter_map(|name| facts.column(name));
+    let lower: Vec<&Column> = lower.collect();
+    let strict = facts.indexes.iter();
+    strict
+        .filter(|index| index.is_unique || index.is_exclusion)
+        .filter_map(|index| {
+            let lacking = |column: &&&Column| blockers::lacks(index, column.attnum);
+            let lacking = lower.iter().find(lacking)?;
+            Some(Blocker::fact(format!(
+                "Index \"{}\" of it is unique and lacks column \"{}\", by which the partitions of its siblings are partitioned.",
+                index.name, lacking.name
+            )))
+        })
+        .collect()
 }
 
 /// What stands in the way: as for any table, but for being a partition, and what must not happen

@@ -56,6 +56,7 @@ pub fn make(pattern: &Pattern) -> Result<Rc<Stand>, Error> {
             name: names.leaf(number),
             range: range.map(|span| (span.lower.clone(), span.upper.clone())),
             value: None,
+            below: None,
         };
         db::run(
             &twin::create_leaf(facts, &names.twin(), &partition).statement,

@@ -171,6 +171,7 @@ fn leaves_have_the_row_security_of_the_table() {
         name: name("t_p0"),
         range: None,
         value: None,
+        below: None,
     };
     assert_eq!(
         statements(ahead(&source, &name("t_twin"), &[leaf])),

@@ -85,11 +85,13 @@ CREATE TABLE none (at date NOT NULL) PARTITION BY RANGE (at);
 CREATE TABLE none_p0 PARTITION OF none FOR VALUES FROM ('2020-01-01') TO ('2030-01-01') PARTITION BY HASH (at);
 SELECT set_partition_policy('none', '10 years', premake => 1, time_zone => 'UTC');
 SELECT * FROM tests.made('none');
--- Rows in the default partition are told of: no conversion makes partitions with partitions.
+-- Rows of the default partition get theirs by a conversion.
 CREATE TABLE none_p0_0 PARTITION OF none_p0 FOR VALUES WITH (MODULUS 1, REMAINDER 0);
 CREATE TABLE none_rest PARTITION OF none DEFAULT;
 INSERT INTO none VALUES ('2025-01-01'), ('2031-01-01');
 SELECT * FROM tests.made('none');
+CALL tests.wait_for_end('none');
+SELECT tableoid::regclass, at FROM none ORDER BY at;
 DROP TABLE none;
 -- Operator classes and collations of keys, and expressions.
 CREATE TABLE odd (id int NOT NULL, t text, n int) PARTITION BY RANGE (id);
@@ -362,6 +364,7 @@ CREATE TABLE n_a_rest PARTITION OF n_a DEFAULT;
 INSERT INTO n VALUES ('beta', '2024-03-16'), ('beta', '2024-01-31');
 SET pg_partman_rs.new_value_max_rows = 1;
 SELECT action, partition, lower_bound, outcome FROM ensure_partitions('n') WHERE parent = 'n'::regclass;
+CALL tests.wait_for_end('n');
 RESET pg_partman_rs.new_value_max_rows;
 SELECT action, partition, lower_bound, outcome FROM ensure_partitions('n') WHERE parent = 'n'::regclass;
 SELECT tableoid::regclass AS partition, tenant, at FROM n ORDER BY 1::text COLLATE "C", 3;

@@ -55,6 +55,8 @@ CREATE TABLE two_default PARTITION OF two DEFAULT;
 INSERT INTO two SELECT t, n FROM generate_series(1, 2) t, generate_series(1, 100) n;
 SELECT set_partition_policy('two', new_values => true);
 SELECT action, lower_bound, outcome FROM ensure_partitions('two') WHERE action <> 'policy';
+CALL tests.wait_for_end('two');
+SELECT tableoid::regclass, count(*) FROM two GROUP BY 1 ORDER BY tableoid::regclass::text;
 DROP TABLE two;
 
 -- Types: values that are equal and look different are one; nulls get a partition, too.

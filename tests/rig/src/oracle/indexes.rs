@@ -31,8 +31,8 @@ fn invalid(client: &mut Client, table: &str) -> Findings {
                   AND NOT (i.indisvalid AND i.indisready AND i.indislive)
                UNION ALL
                SELECT format('partition %s lacks a child of index %s', p.relid::regclass, i.indexrelid::regclass)
-                 FROM pg_index i, pg_partition_tree($1::text::regclass) p
-                WHERE i.indrelid = $1::text::regclass AND p.isleaf AND p.level > 0
+                 FROM pg_partition_tree($1::text::regclass) p JOIN pg_index i ON i.indrelid = p.parentrelid
+                WHERE p.level > 0
                   AND NOT EXISTS (SELECT FROM pg_inherits h JOIN pg_index c ON c.indexrelid = h.inhrelid
                                    WHERE h.inhparent = i.indexrelid AND c.indrelid = p.relid)";
     let rows = client

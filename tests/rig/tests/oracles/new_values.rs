@@ -91,8 +91,8 @@ fn client(login: Login, number: i64, flow: Arc<Flow>) -> JoinHandle<(Duration, i
 fn misplaced(admin: &mut Client) -> i64 {
     let leaves = texts(
         admin,
-        "SELECT format('SELECT count(*) FROM %s WHERE NOT (%s)', inhrelid::regclass, pg_get_partition_constraintdef(inhrelid))
-           FROM pg_inherits WHERE inhparent = 'listed'::regclass AND pg_get_partition_constraintdef(inhrelid) IS NOT NULL",
+        "SELECT format('SELECT count(*) FROM %s WHERE NOT (%s)', relid, pg_get_partition_constraintdef(relid))
+           FROM pg_partition_tree('listed') WHERE isleaf AND pg_get_partition_constraintdef(relid) IS NOT NULL",
         &[],
     );
     leaves.iter().map(|leaf| number(admin, leaf)).sum()
@@ -104,6 +104,8 @@ enum Way {
     OneByOne,
     /// By the engine of conversions, as if they were very many.
     Together,
+    /// Likewise, into partitions that are partitioned themselves.
+    IntoLevels,
 }
 
 /// Read committed: each client sees at any moment all that it has written, nothing twice, and no
@@ -118,16 +120,32 @@ fn nobody_misses_a_row_while_the_engine_moves_rows_of_new_values() {
     nobody_misses_a_row(Way::Together);
 }
 
+#[test]
+fn nobody_misses_a_row_while_new_values_get_levels() {
+    nobody_misses_a_row(Way::IntoLevels);
+}
+
+/// A value whose partition is partitioned.
+const LEVELS: &str = "
+    CREATE TABLE listed_first PARTITION OF listed FOR VALUES IN ('first') PARTITION BY HASH (client);
+    CREATE TABLE listed_first_0 PARTITION OF listed_first FOR VALUES WITH (MODULUS 2, REMAINDER 0) PARTITION BY RANGE (id);
+    CREATE TABLE listed_first_0_few PARTITION OF listed_first_0 FOR VALUES FROM (0) TO (100);
+    CREATE TABLE listed_first_0_rest PARTITION OF listed_first_0 DEFAULT;
+    CREATE TABLE listed_first_1 PARTITION OF listed_first FOR VALUES WITH (MODULUS 2, REMAINDER 1)";
+
 fn nobody_misses_a_row(way: Way) {
     let (most_rows, done) = match way {
         Way::OneByOne => ("100000", "created with its rows"),
-        Way::Together => ("0", "drained"),
+        Way::Together | Way::IntoLevels => ("0", "drained"),
     };
     let cluster = crate::maintained::builder("1s")
         .setting("pg_partman_rs.new_value_max_rows", most_rows)
         .start();
     let mut admin = cluster.connect();
     must(&mut admin, TABLE);
+    if way == Way::IntoLevels {
+        must(&mut admin, LEVELS);
+    }
     let flow = Arc::new(Flow {
         values: AtomicI64::new(1),
         stop: AtomicBool::new(false),
@@ -153,7 +171,7 @@ fn nobody_misses_a_row(way: Way) {
             let wanted = match way {
                 Way::OneByOne => value / 2,
                 // Several values at a time.
-                Way::Together => value / 8,
+                Way::Together | Way::IntoLevels => value / 8,
             };
             poll::expect("values to be moved under load", PATIENCE, || {
                 assert!(clients.iter().all(|client| !client.is_finished()));
@@ -192,12 +210,12 @@ fn nobody_misses_a_row(way: Way) {
     let strays = number(
         &mut admin,
         "SELECT count(*) FROM pg_class c
-          WHERE c.relname ~ '^listed_' AND c.relkind = 'r'
+          WHERE c.relname ~ '^listed_' AND c.relkind IN ('r', 'p')
             AND (NOT c.relispartition OR (SELECT count(*) FROM pg_index WHERE indrelid = c.oid AND indisvalid) <> 2)",
     );
     assert_eq!(strays, 0);
     assert_eq!(misplaced(&mut admin), 0);
-    if way == Way::Together {
+    if way != Way::OneByOne {
         return;
     }
     // Each is made once; a value whose rows were all deleted in the meantime has none.
