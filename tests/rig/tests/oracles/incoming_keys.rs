@@ -254,7 +254,7 @@ const BOUNDS: &str =
 
 /// Months of ids: the plan's, whatever comes in meanwhile, and whoever goes on with it.
 fn hold_by_month(killed_at: Option<&str>) {
-    let mut stage = Stage::of(&[TABLES, WITH_TIME]);
+    let mut stage = Stage::of(&[TABLES, WITH_TIME], &KINDS);
     let planned = std::cell::RefCell::new(Vec::new());
     strike(&stage.cluster, &mut stage.admin, killed_at, |admin| {
         // Of the same transaction: the worker does not begin before.
