@@ -62,6 +62,8 @@ CREATE TABLE partman_rs.job (
     last_sqlstate text,
     -- Foreign keys that point at the result, and are still to be validated.
     keys_to_validate oid[] NOT NULL DEFAULT '{}',
+    -- Those that were not: rows violate them, or the conversion was finished before.
+    keys_left_not_valid oid[] NOT NULL DEFAULT '{}',
     -- The table that keeps the key unique across partitions, where that was asked for.
     guard oid
 );

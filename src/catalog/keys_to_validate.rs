@@ -5,6 +5,7 @@ use super::job::JobId;
 use crate::db;
 use crate::error::Error;
 use crate::plan::dependents::NAME_PREFIX;
+use crate::plan::names::QualifiedName;
 use pgrx::pg_sys;
 
 /// Notes which of the keys that point at the twin are to be validated: successors of valid ones.
@@ -46,11 +47,11 @@ pub fn add(id: JobId, key: pg_sys::Oid) -> Result<(), Error> {
     })
 }
 
-/// Whether a foreign key is to be validated after some conversion.
+/// Whether a foreign key is to be validated after some conversion, or was to be.
 pub fn holds(key: pg_sys::Oid) -> Result<bool, Error> {
     as_bookkeeper(|| {
         db::value(
-            "SELECT EXISTS (SELECT FROM partman_rs.job WHERE $1 = ANY (keys_to_validate))",
+            "SELECT EXISTS (SELECT FROM partman_rs.job WHERE $1 = ANY (keys_to_validate || keys_left_not_valid))",
             &[key.into()],
         )
     })
@@ -67,7 +68,7 @@ pub fn of(id: JobId) -> Result<Vec<pg_sys::Oid>, Error> {
     })
 }
 
-/// One of them need not be, or cannot be.
+/// One of them has been.
 pub fn forget(id: JobId, key: pg_sys::Oid) -> Result<(), Error> {
     as_bookkeeper(|| {
         db::run(
@@ -75,6 +76,62 @@ pub fn forget(id: JobId, key: pg_sys::Oid) -> Result<(), Error> {
             &[id.0.into(), key.into()],
         )
         .map(drop)
+    })
+}
+
+/// One of them cannot be: rows violate it.
+pub fn leave_not_valid(id: JobId, key: pg_sys::Oid) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET keys_to_validate = array_remove(keys_to_validate, $2), keys_left_not_valid = keys_left_not_valid || $2 WHERE id = $1",
+            &[id.0.into(), key.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// Nobody is going to validate those that are left.
+pub fn leave_all_not_valid(id: JobId) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET keys_left_not_valid = keys_left_not_valid || keys_to_validate, keys_to_validate = '{}' WHERE id = $1",
+            &[id.0.into()],
+        )
+        .map(drop)
+    })
+}
+
+/// A foreign key that conversions have made NOT VALID, and nobody is about to validate.
+pub struct NotValid {
+    pub name: String,
+    pub table: QualifiedName,
+}
+
+/// Those that point at a table that is a conversion's result, or belong to or point at the guard of its key, as long as they are
+/// not valid.
+pub fn left_not_valid(result: pg_sys::Oid) -> Result<Vec<NotValid>, Error> {
+    as_bookkeeper(|| {
+        db::rows(
+            "SELECT k.conname::text, n.nspname::text, c.relname::text FROM partman_rs.job j \
+               JOIN pg_constraint k ON k.contype = 'f' AND NOT k.convalidated AND k.confrelid IN ($1, j.guard) \
+                AND (k.oid = ANY (j.keys_left_not_valid) \
+                     OR (k.oid = ANY (j.keys_to_validate) \
+                         AND NOT EXISTS ( \
+                               SELECT FROM pg_locks l \
+                                WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock' \
+                                  AND l.classid = 'partman_rs.job'::regclass AND l.objid = j.id::oid AND l.objsubid = 0 \
+                                  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())))) \
+               JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+              WHERE coalesce(j.twin, (j.plan #>> '{default_of,oid}')::oid) = $1 AND j.phase IN ('reversible', 'finished') \
+              ORDER BY n.nspname, c.relname, k.conname",
+            &[result.into()],
+            |row| {
+                Ok(NotValid {
+                    name: row.get(1)?,
+                    table: row.qualified_name(2)?,
+                })
+            },
+        )
     })
 }
 

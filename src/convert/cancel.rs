@@ -81,7 +81,7 @@ pub fn finish(job: &Outline) -> Result<Vec<String>, Error> {
         }
     }
     leaf::forget(job.id)?;
-    keys_to_validate::forget_all(job.id)?;
+    keys_to_validate::leave_all_not_valid(job.id)?;
     job::transition(job, Phase::Finished)?;
     Ok(not_valid)
 }

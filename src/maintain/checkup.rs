@@ -7,8 +7,9 @@ use super::list::{self, ListTable, Look};
 use super::managed::{Strategy, Table};
 use super::set::PartitionSet;
 use super::{drift, outcome, range, read, referenced, repair, retire};
+use crate::catalog::keys_to_validate::NotValid;
 use crate::catalog::policy::{self, Policy, Standing};
-use crate::catalog::{recycled, table};
+use crate::catalog::{keys_to_validate, recycled, table};
 use crate::error::Error;
 use crate::pg::lock::Mode;
 use crate::pg::transaction::{Failure, nested};
@@ -256,6 +257,9 @@ fn seen(policy: &Policy, standing: &Standing) -> Result<Seen, Error> {
         drifted,
         is_mendable,
         unkept: Unkept::of(policy.parent)?.as_ref().map(Unkept::in_words),
+        not_valid: (keys_to_validate::left_not_valid(policy.parent)?.iter())
+            .map(not_valid_in_words)
+            .collect(),
         ..Seen::default()
     })
 }
@@ -281,10 +285,28 @@ fn judged(
             Some(first) if first.next == Next::SetPolicy => {
                 Unkept::of(table.parent)?.map(|unkept| unkept.next_command())
             }
+            Some(first) if first.next == Next::Validate => {
+                let keys = keys_to_validate::left_not_valid(table.parent)?;
+                keys.first().map(validate)
+            }
             first => first.map(|first| next_command(table, first)),
         },
         numbers: Some(numbers),
     })
+}
+
+fn not_valid_in_words(key: &NotValid) -> String {
+    format!(
+        "foreign key \"{}\" of table {} is NOT VALID since a conversion: rows from before may violate it",
+        key.name, key.table
+    )
+}
+
+fn validate(key: &NotValid) -> String {
+    Sql::template("ALTER TABLE {table} VALIDATE CONSTRAINT {name};")
+        .name("table", &key.table)
+        .ident("name", &key.name)
+        .build()
 }
 
 /// What cannot go, a line for each reason.
@@ -337,6 +359,6 @@ fn next_command(table: &Table, finding: &Finding) -> String {
                 .name("name", &table.name)
                 .build()
         }
-        Next::Ensure | Next::LookAtDefault | Next::SetPolicy => run_now(table),
+        Next::Ensure | Next::LookAtDefault | Next::SetPolicy | Next::Validate => run_now(table),
     }
 }

@@ -37,6 +37,8 @@ pub struct Seen {
     pub is_mendable: bool,
     /// Partitions that are partitioned and have no policy as their siblings have, in words.
     pub unkept: Option<String>,
+    /// Foreign keys that point at it, and that a conversion has left NOT VALID, in words.
+    pub not_valid: Vec<String>,
     /// Rows that no partition takes, by list or by hash, in words.
     pub refused: Option<String>,
     /// Whether new values are to get partitions, and there is no default partition that takes them first.
@@ -83,6 +85,8 @@ pub enum Next {
     SetPolicy,
     /// Look at what would be retired.
     LookAtRetention,
+    /// Validate a foreign key.
+    Validate,
 }
 
 /// Something that is not well.
@@ -200,6 +204,9 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
     }
     if let Some(unkept) = &seen.unkept {
         find(Warning, Next::SetPolicy, unkept.clone());
+    }
+    for key in &seen.not_valid {
+        find(Warning, Next::Validate, key.clone());
     }
     for obstacle in &seen.obstacles {
         find(Warning, Next::LookAtRetention, obstacle.clone());
@@ -418,6 +425,11 @@ mod tests {
             ..well()
         };
         assert_eq!(found(unkept), [(Verdict::Warning, Next::SetPolicy)]);
+        let not_valid = Seen {
+            not_valid: vec!["foreign key \"k\" is NOT VALID".to_owned()],
+            ..well()
+        };
+        assert_eq!(found(not_valid), [(Verdict::Warning, Next::Validate)]);
     }
 
     #[test]

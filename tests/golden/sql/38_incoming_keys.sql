@@ -157,9 +157,15 @@ CALL wait_for_conversion('t', '240 s');
 CALL tests.until($$SELECT last_sqlstate = '23503' FROM partman_rs.conversions WHERE source = 't'::regclass AND phase = 'reversible'$$);
 SELECT last_error, last_error_detail, last_error_hint, foreign_keys_to_validate FROM partman_rs.conversions WHERE source = 't'::regclass AND phase = 'reversible';
 SELECT of, conname, "to", definition, there, here FROM keys;
-DELETE FROM items WHERE n = 99;
-ALTER TABLE items VALIDATE CONSTRAINT first;
+-- As long as it is so, it is warned of, whatever becomes of the conversion.
+SELECT verdict, reason, next_command FROM partman_rs.health WHERE parent = 't'::regclass;
 SELECT finish_conversion('t');
+SELECT verdict, reason, next_command FROM partman_rs.health WHERE parent = 't'::regclass \gset
+SELECT :'verdict', :'reason';
+SELECT tests.refusal(:'next_command');
+DELETE FROM items WHERE n = 99;
+:next_command
+SELECT verdict, reason, next_command FROM partman_rs.health WHERE parent = 't'::regclass;
 DROP TABLE t CASCADE;
 
 -- Of a partitioned table, which gets partitions meanwhile: they are made in the swap, valid, and the old ones dropped.
