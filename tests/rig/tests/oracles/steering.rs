@@ -12,6 +12,7 @@ use partman_rig::stage::{PATIENCE, Stage, run_until_it_waits};
 use partman_rig::workload::{Mix, Verb};
 use partman_rig::{fault, oracle, poll, shapes};
 use postgres::Client;
+use postgres::error::SqlState;
 
 use crate::at_each_point::{self, convert_up_to};
 
@@ -84,7 +85,14 @@ fn a_transaction_that_asks_several_times_needs_one_worker() {
     await_job(&mut app, "orders", "a pause", PATIENCE, |job| {
         job.phase == "paused" && job.worker_pid.is_none()
     });
-    steer(&mut app, "resume", "orders").unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    // The worker has let go of the job; its slot is free when the server has seen it end.
+    poll::expect("a slot for the next worker", PATIENCE, || {
+        match steer(&mut app, "resume", "orders") {
+            Ok(()) => true,
+            Err(error) if error.code() == Some(&SqlState::CONFIGURATION_LIMIT_EXCEEDED) => false,
+            Err(error) => panic!("{}", fault::describe(&error)),
+        }
+    });
     stage.await_swapped(&mut app);
     oracle::assert_none("after the swap", &stage.findings_of_content(None));
 }
