@@ -9,7 +9,6 @@ use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiHeapTupleData, SpiTupleTab
 use pgrx::{FromDatum, IntoDatum};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ffi::CStr;
 
 /// Runs a statement; returns how many rows it processed.
 pub fn run(sql: &str, args: &[DatumWithOid]) -> Result<u64, Error> {
@@ -30,10 +29,6 @@ fn in_transaction(sql: &str) -> Result<(), Error> {
     }
 }
 
-/// Queries of the catalog look costlier than they are where it is large, and take milliseconds: compiling one takes
-/// a hundred times that.
-const NOT_COMPILED: (&CStr, &CStr) = (c"jit", c"off");
-
 /// Runs a statement and decodes each row of its result.
 pub fn rows<T>(
     sql: &str,
@@ -41,12 +36,10 @@ pub fn rows<T>(
     mut decode: impl FnMut(&Row) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     in_transaction(sql)?;
-    settings::within(&[NOT_COMPILED], || {
-        Spi::connect(|client| {
-            query(client, sql, None, args)?
-                .map(|tuple| decode(&Row(tuple)))
-                .collect()
-        })
+    Spi::connect(|client| {
+        query(client, sql, None, args)?
+            .map(|tuple| decode(&Row(tuple)))
+            .collect()
     })
 }
 
@@ -126,8 +119,7 @@ pub fn kept_rows<T>(
     mut decode: impl FnMut(&Row) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     in_transaction(sql)?;
-    let generic = (c"plan_cache_mode", c"force_generic_plan");
-    settings::within(&[generic, NOT_COMPILED], || {
+    settings::within(&[(c"plan_cache_mode", c"force_generic_plan")], || {
         Spi::connect(|client| {
             let kept = KEPT.with_borrow(|kept| kept.get(sql).copied());
             let statement = match kept {
