@@ -481,21 +481,25 @@ pub struct State {
     pub may_be_seen: bool,
 }
 
+/// Whether a worker has job `j` in hand, as it is written in SQL: it holds a lock on the job for as long as it lives.
+pub const HAS_WORKER: &str = "EXISTS (SELECT FROM pg_locks l \
+    WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock' \
+      AND l.classid = 'partman_rs.job'::regclass AND l.objid = j.id::oid AND l.objsubid = 0 \
+      AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))";
+
 /// The state of the job that [`find`] finds.
 pub fn watch(relation: pg_sys::Oid) -> Result<Option<State>, Error> {
     let caller = role::current();
     as_bookkeeper(|| {
         db::row(
-            "SELECT j.source_name, j.phase, \
-                    EXISTS (SELECT FROM pg_locks l \
-                      WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock' \
-                        AND l.classid = 'partman_rs.job'::regclass AND l.objid = j.id::oid AND l.objsubid = 0 \
-                        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())), \
+            &format!(
+                "SELECT j.source_name, j.phase, {HAS_WORKER}, \
                     EXISTS (SELECT FROM partman_rs.request r WHERE r.job = j.id), \
                     coalesce(j.last_sqlstate, ''), coalesce(j.last_error, ''), \
                     pg_get_userbyid(j.owner)::text, pg_has_role($2, j.owner, 'USAGE') \
                FROM partman_rs.job j WHERE j.source = $1 OR j.twin = $1 \
-              ORDER BY j.phase IN ('finished', 'cancelled'), j.id DESC LIMIT 1",
+              ORDER BY j.phase IN ('finished', 'cancelled'), j.id DESC LIMIT 1"
+            ),
             &[relation.into(), caller.into()],
             |row| {
                 Ok(State {
@@ -561,10 +565,7 @@ pub fn set_capture_triggers(id: JobId, triggers: &str) -> Result<(), Error> {
 pub fn has_worker(id: JobId) -> Result<bool, Error> {
     as_bookkeeper(|| {
         db::value(
-            "SELECT EXISTS (SELECT FROM pg_locks l \
-               WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock' \
-                 AND l.classid = 'partman_rs.job'::regclass AND l.objid = $1::oid AND l.objsubid = 0 \
-                 AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))",
+            &format!("SELECT {HAS_WORKER} FROM (SELECT $1 AS id) j"),
             &[id.0.into()],
         )
     })

@@ -1,7 +1,7 @@
 //! Foreign keys that a conversion has left to be validated: in the row of its job.
 
 use super::as_bookkeeper;
-use super::job::JobId;
+use super::job::{HAS_WORKER, JobId};
 use crate::db;
 use crate::error::Error;
 use crate::plan::dependents::NAME_PREFIX;
@@ -112,18 +112,14 @@ pub struct NotValid {
 pub fn left_not_valid(result: pg_sys::Oid) -> Result<Vec<NotValid>, Error> {
     as_bookkeeper(|| {
         db::rows(
-            "SELECT k.conname::text, n.nspname::text, c.relname::text FROM partman_rs.job j \
+            &format!(
+                "SELECT k.conname::text, n.nspname::text, c.relname::text FROM partman_rs.job j \
                JOIN pg_constraint k ON k.contype = 'f' AND NOT k.convalidated AND k.confrelid IN ($1, j.guard) \
-                AND (k.oid = ANY (j.keys_left_not_valid) \
-                     OR (k.oid = ANY (j.keys_to_validate) \
-                         AND NOT EXISTS ( \
-                               SELECT FROM pg_locks l \
-                                WHERE l.locktype = 'object' AND l.granted AND l.mode = 'ExclusiveLock' \
-                                  AND l.classid = 'partman_rs.job'::regclass AND l.objid = j.id::oid AND l.objsubid = 0 \
-                                  AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())))) \
+                AND (k.oid = ANY (j.keys_left_not_valid) OR (k.oid = ANY (j.keys_to_validate) AND NOT {HAS_WORKER})) \
                JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-              WHERE coalesce(j.twin, (j.plan #>> '{default_of,oid}')::oid) = $1 AND j.phase IN ('reversible', 'finished') \
-              ORDER BY n.nspname, c.relname, k.conname",
+              WHERE coalesce(j.twin, (j.plan #>> '{{default_of,oid}}')::oid) = $1 AND j.phase IN ('reversible', 'finished') \
+              ORDER BY n.nspname, c.relname, k.conname"
+            ),
             &[result.into()],
             |row| {
                 Ok(NotValid {

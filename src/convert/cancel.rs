@@ -2,8 +2,7 @@
 
 use super::{capture, change_log, foreign_keys, incoming_keys, prepare};
 use crate::catalog::job::{self, Outline};
-use crate::catalog::keys_to_validate;
-use crate::catalog::{leaf, table};
+use crate::catalog::{keys_to_validate, leaf, table};
 use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::guc;
