@@ -64,8 +64,8 @@ pub struct Planned {
     pub bytes: i64,
     pub chosen: Chosen,
     pub hash: PlanHash,
-    /// What is not as the plan supposes, as far as was seen.
-    pub strayed: Option<String>,
+    /// What was seen of rows that the plan goes by.
+    pub seen: Vec<String>,
     /// Free bytes where the table lies, as far as the system tells.
     pub free_bytes: Option<i64>,
 }
@@ -130,7 +130,7 @@ pub fn plan(arguments: &Arguments) -> Result<Planned, Error> {
         estimate,
         bytes: sizes.table_bytes as i64,
         chosen,
-        strayed: ranges.drawn.and_then(|drawn| drawn.strayed),
+        seen: ranges.drawn.map_or_else(Vec::new, |drawn| drawn.seen),
         free_bytes,
     })
 }

@@ -102,7 +102,7 @@ fn announce(planned: &Planned, is_dry: bool) {
         .set_detail(chosen.reasons.join("\n"))
         .report(PgLogLevel::NOTICE);
     }
-    for text in plan.notices.iter().chain(&planned.strayed) {
+    for text in plan.notices.iter().chain(&planned.seen) {
         notice!("{text}");
     }
     let total = planned.estimate.total();

@@ -37,6 +37,16 @@ pub struct Cut {
     pub interval: Span,
 }
 
+/// What is known when borders were searched for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The first id of each interval that holds rows: ids, and intervals, ascend.
+    pub cuts: Vec<Cut>,
+    /// Of the rows that were looked at first, those whose times ascend.
+    pub ascending: Vec<Row>,
+    pub looked_at: usize,
+}
+
 /// Rows that are looked at before borders are searched for, and after.
 const SAMPLE: usize = 200;
 /// Gaps among ids cost looks that find nothing.
@@ -44,16 +54,15 @@ const LOOKS_PER_ROW: usize = 4;
 /// At least so many of each partition.
 const SAMPLE_OF_EACH: usize = 3;
 
-/// The first id of each interval that holds rows: ids, and intervals, ascend. Ids that `ids` does not cover are not
-/// looked at. No more than one above `most` are found.
+/// Searches for the borders. Ids that `ids` does not cover are not looked at. No more than one border above `most` is found.
 ///
 /// Exact where times ascend with the ids. Else rows that are out of order are not taken for a border, as far as the sample
 /// shows them to be: one that slips through costs the borders next to it their places.
-pub fn cuts<L: Look>(look: &mut L, ids: Coverage, most: usize) -> Result<Vec<Cut>, L::Error> {
-    let sample = sample(look, ids, SAMPLE)?;
+pub fn find<L: Look>(look: &mut L, ids: Coverage, most: usize) -> Result<Found, L::Error> {
+    let sample = sample(look, ids)?;
     let ascending = ascending(&sample);
     let (Some(first), Some(earliest)) = (sample.first(), ascending.first()) else {
-        return Ok(Vec::new());
+        return Ok(Found::default());
     };
     let mut interval = look.interval_of(earliest.time)?;
     let mut end = interval.upper.key;
@@ -62,19 +71,23 @@ pub fn cuts<L: Look>(look: &mut L, ids: Coverage, most: usize) -> Result<Vec<Cut
         interval,
     }];
     for (before, after) in ascending.iter().zip(ascending.iter().skip(1)) {
-        let mut low = before.id;
+        let mut low = *before;
         while after.time >= end && cuts.len() <= most {
             let found = first_from(look, low, *after, end)?;
             let begun = begun(look, found, *after, end)?;
             interval = look.interval_of(begun)?;
-            (low, end) = (found.id, interval.upper.key);
+            (low, end) = (found, interval.upper.key);
             cuts.push(Cut {
                 id: found.id,
                 interval,
             });
         }
     }
-    Ok(cuts)
+    Ok(Found {
+        cuts,
+        looked_at: sample.len(),
+        ascending,
+    })
 }
 
 /// The time from which on rows go by `found`, the first row behind a border. Intervals without rows are left out; those that
@@ -87,35 +100,96 @@ fn begun<L: Look>(look: &mut L, found: Row, after: Row, border: i64) -> Result<i
     Ok(found.time.min(next.time).min(after.time).max(border))
 }
 
-/// The first row above `low` whose time is not before `border`, by halving; `after` is one.
-fn first_from<L: Look>(look: &mut L, low: i64, after: Row, border: i64) -> Result<Row, L::Error> {
-    let mut found = after;
-    // What lies between the two is not known yet.
-    let (mut low, mut high) = (i128::from(low), i128::from(after.id));
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
+/// Where to look next for a border, between a row that lies below it and one that does not.
+#[derive(Clone, Copy)]
+enum Next {
+    /// Where it is if times go on evenly with the ids.
+    Guess,
+    /// A step above the row below it, which was a guess.
+    StepUp,
+    /// A step below what was found, which was one.
+    StepDown,
+    /// In the middle.
+    Half,
+    /// Right behind the row below it: it may be the last one.
+    Behind,
+}
+
+/// A step away from a guess: such a part of all between the two rows.
+const STEP: i128 = 16;
+
+/// The first row above `low` whose time is not before `border`; `after` is one. By guesses as long as they are near, then by
+/// halving.
+fn first_from<L: Look>(look: &mut L, low: Row, after: Row, border: i64) -> Result<Row, L::Error> {
+    let (mut low, mut found) = (low, after);
+    // Between this and what was found there is nothing.
+    let mut high = i128::from(after.id);
+    let mut next = Next::Guess;
+    while high - i128::from(low.id) > 1 {
+        let below = i128::from(low.id);
+        let width = high - below;
+        let at = match next {
+            Next::Guess => below + (share(low, found, border) * width as f64) as i128,
+            Next::StepUp => below + width / STEP,
+            Next::StepDown => high - width / STEP,
+            Next::Half => below + width / 2,
+            Next::Behind => below + 1,
+        };
+        let at = at.clamp(below + 1, high - 1);
         // Between two numbers of 64 bits.
-        match look.row_from(middle as i64)? {
-            Some(row) if i128::from(row.id) < high && row.time < border => low = row.id.into(),
-            Some(row) if i128::from(row.id) < high => {
-                found = row;
-                high = middle;
+        let row = look.row_from(at as i64)?;
+        next = match row.filter(|row| i128::from(row.id) < high) {
+            Some(row) if row.time < border => {
+                low = row;
+                match next {
+                    Next::Guess => Next::StepUp,
+                    Next::StepDown => Next::Guess,
+                    Next::StepUp | Next::Half | Next::Behind => Next::Half,
+                }
             }
-            _ => high = middle,
-        }
+            Some(row) => {
+                (found, high) = (row, at);
+                match next {
+                    Next::Guess => Next::StepDown,
+                    Next::StepUp => Next::Guess,
+                    Next::StepDown | Next::Half | Next::Behind => Next::Half,
+                }
+            }
+            None => {
+                high = at;
+                Next::Behind
+            }
+        };
     }
     Ok(found)
 }
 
-/// So many rows at most, the first and the last among them: by the middle of whatever is the widest range of ids that was not
-/// looked into yet, so that wide gaps among ids leave no wide gaps among rows.
-fn sample<L: Look>(look: &mut L, ids: Coverage, most: usize) -> Result<Vec<Row>, L::Error> {
+/// How far between the times of two rows a border lies.
+fn share(low: Row, high: Row, border: i64) -> f64 {
+    let since = |time: i64| (i128::from(time) - i128::from(low.time)) as f64;
+    since(border) / since(high.time)
+}
+
+/// Rows from all over, the first and the last among them.
+fn sample<L: Look>(look: &mut L, ids: Coverage) -> Result<Vec<Row>, L::Error> {
     let first = look.row_from(ids.first)?.filter(|row| row.id <= ids.last);
     let Some(first) = first else {
         return Ok(Vec::new());
     };
     let last = last_row(look, first, ids.last)?;
     let mut rows = BTreeMap::from([(first.id, first), (last.id, last)]);
+    add_between(look, (first.id.into(), last.id.into()), SAMPLE, &mut rows)?;
+    Ok(rows.into_values().collect())
+}
+
+/// Looks at rows between two ids until there are `most` of them: by the middle of whatever is the widest range of ids that was
+/// not looked into yet, so that wide gaps among ids leave no wide gaps among rows.
+fn add_between<L: Look>(
+    look: &mut L,
+    (low, high): (i128, i128),
+    most: usize,
+    rows: &mut BTreeMap<i64, Row>,
+) -> Result<(), L::Error> {
     // Width, and the ids between which nothing is known.
     let mut unknown = BinaryHeap::new();
     let add = |unknown: &mut BinaryHeap<_>, low: i128, high: i128| {
@@ -123,7 +197,7 @@ fn sample<L: Look>(look: &mut L, ids: Coverage, most: usize) -> Result<Vec<Row>,
             unknown.push((high - low, low, high));
         }
     };
-    add(&mut unknown, first.id.into(), last.id.into());
+    add(&mut unknown, low, high);
     for _ in 0..most * LOOKS_PER_ROW {
         let Some((_, low, high)) = unknown.pop().filter(|_| rows.len() < most) else {
             break;
@@ -137,7 +211,7 @@ fn sample<L: Look>(look: &mut L, ids: Coverage, most: usize) -> Result<Vec<Row>,
             add(&mut unknown, row.id.into(), high);
         }
     }
-    Ok(rows.into_values().collect())
+    Ok(())
 }
 
 /// The last row up to that id which tells a time: that before it, or `first`.
@@ -206,10 +280,12 @@ pub fn order<L: Look>(look: &mut L, cuts: &[Cut], ids: Coverage) -> Result<Order
     let each = (SAMPLE / cuts.len().max(1)).max(SAMPLE_OF_EACH);
     for (cut, (first, last)) in cuts.iter().zip(parts(cuts, ids)) {
         let interval = cut.interval.lower.key..cut.interval.upper.key;
-        let rows = sample(look, Coverage { first, last }, each)?;
+        let mut rows = BTreeMap::new();
+        let between = (i128::from(first) - 1, i128::from(last) + 1);
+        add_between(look, between, each, &mut rows)?;
         order.looked_at += rows.len();
         order.strayed += rows
-            .iter()
+            .values()
             .filter(|row| !interval.contains(&row.time))
             .count();
     }
@@ -226,22 +302,81 @@ fn parts(cuts: &[Cut], ids: Coverage) -> impl Iterator<Item = (i64, i64)> {
 
 /// Whole intervals that tell how many ids the next ones will take.
 const LATEST: usize = 3;
+/// Rows of less than this part of an interval tell nothing of the whole.
+const LEAST_PART: i128 = 100;
 
-/// How many ids an interval took of late, as a number that is easy to read; the first interval, and the last, may not be
-/// whole. `None` where there are no two.
-pub fn step(cuts: &[Cut], ids: Coverage, key: KeyType) -> Option<i64> {
-    let widths: Vec<i128> = parts(cuts, ids)
+/// How many ids a partition to come is to hold, and what says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The latest whole intervals took as many.
+    Taken(i64),
+    /// None is whole yet: the ids between two rows, and the time between them, come to as many in a whole one.
+    Begun { step: i64, first: Row, last: Row },
+}
+
+impl Step {
+    pub fn ids(self) -> i64 {
+        match self {
+            Step::Taken(step) | Step::Begun { step, .. } => step,
+        }
+    }
+}
+
+/// Why nothing tells how many ids an interval takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untold {
+    NoRows,
+    /// As many rows of those looked at are of an earlier time than others before them.
+    NoOrder(usize),
+    /// Rows are of too short a time.
+    TooShort,
+}
+
+/// How many ids an interval will take, as a number that is easy to read: as many as of late; the first interval, and the last,
+/// may not be whole. Where there is no other, at the rate of the rows so far.
+pub fn step(found: &Found, ids: Coverage, key: KeyType) -> Result<Step, Untold> {
+    let readable = |taken: i128| {
+        let step = easily_read(taken).min(key.largest().into());
+        // The key type's end is a number of 64 bits.
+        step as i64
+    };
+    let widths: Vec<i128> = parts(&found.cuts, ids)
         .map(|(first, last)| i128::from(last) - i128::from(first) + 1)
         .collect();
-    let (first, rest) = widths.split_first()?;
-    let (last, whole) = rest.split_last()?;
-    let latest = whole.get(whole.len().saturating_sub(LATEST)..)?;
-    let taken = match i128::try_from(latest.len()) {
-        Ok(count @ 1..) => (latest.iter().sum::<i128>() + count - 1) / count,
-        _ => *first.max(last),
+    if let [_, whole @ .., _] = widths.as_slice()
+        && let latest @ [_, ..] = &whole[whole.len().saturating_sub(LATEST)..]
+    {
+        let count = latest.len() as i128;
+        return Ok(Step::Taken(readable(
+            (latest.iter().sum::<i128>() + count - 1) / count,
+        )));
+    }
+    let (Some(cut), Some(first), Some(last)) = (
+        found.cuts.last(),
+        found.ascending.first(),
+        found.ascending.last(),
+    ) else {
+        return Err(Untold::NoRows);
     };
-    let step = easily_read(taken).min(key.largest().into());
-    i64::try_from(step).ok()
+    // Rows of several intervals have their order looked at by these.
+    if found.cuts.len() == 1 && found.ascending.len() * 2 < found.looked_at {
+        return Err(Untold::NoOrder(found.looked_at - found.ascending.len()));
+    }
+    // Both ends count: one day has all rows of a table that knows days only.
+    let from_to = |from: i64, to: i64| i128::from(to) - i128::from(from) + 1;
+    let (taken, time) = (from_to(first.id, last.id), from_to(first.time, last.time));
+    let interval = i128::from(cut.interval.upper.key) - i128::from(cut.interval.lower.key);
+    if time.saturating_mul(LEAST_PART) < interval {
+        return Err(Untold::TooShort);
+    }
+    let scaled = (taken as f64 / time as f64 * interval as f64).ceil() as i128;
+    // What one has taken already is the least that a whole one takes.
+    let least = widths.into_iter().max().unwrap_or(1);
+    Ok(Step::Begun {
+        step: readable(scaled.max(least)),
+        first: *first,
+        last: *last,
+    })
 }
 
 /// The next larger number that two digits, and zeros behind them, write.

@@ -1,7 +1,7 @@
 //! Bounds of ids where time passes its borders: what is read of the table, and what is told of it.
 
 use super::{Arguments, SessionZone, as_key, as_owner_of, column, data_coverage, key_type};
-use super::{interval, zone};
+use super::{interval, offer, zone};
 use crate::analyze::INDEX_ONLY;
 use crate::catalog::table;
 use crate::db;
@@ -10,8 +10,8 @@ use crate::guc;
 use crate::pg::settings;
 use crate::plan::Plan;
 use crate::plan::blockers::Blocker;
-use crate::plan::borders::{self, Look, Row};
-use crate::plan::bounds::{Coverage, Span, range_spans};
+use crate::plan::borders::{self, Found, Look, Row, Step, Untold, easily_read};
+use crate::plan::bounds::{BoundsError, Coverage, RangeBound, Span, range_spans};
 use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::{KeyType, PartitionInterval};
 use crate::plan::names::quote_ident;
@@ -30,8 +30,8 @@ pub struct Drawn {
     notes: Vec<String>,
     /// For the plan: the same whenever it is made of the same borders.
     told: String,
-    /// Of rows that do not follow the order, if any were seen.
-    pub strayed: Option<String>,
+    /// Of the rows that were looked at: which do not follow the order, and by which the step was reckoned.
+    pub seen: Vec<String>,
 }
 
 impl Drawn {
@@ -130,27 +130,46 @@ pub fn draw(
     }
     let mut rows = Rows::new(facts, key, by, interval, &zone);
     let most = guc::max_partitions();
-    let (ids, cuts, order) = as_owner_of(facts, || {
+    let (ids, found, order) = as_owner_of(facts, || {
         settings::within(&INDEX_ONLY, || {
             let ids = data_coverage(facts, column, *key_type)?;
             let ids = ids.unwrap_or(Coverage { first: 0, last: 0 });
-            let cuts = borders::cuts(&mut rows, ids, most as usize)?;
-            let order = borders::order(&mut rows, &cuts, ids)?;
-            Ok((ids, cuts, order))
+            let found = borders::find(&mut rows, ids, most as usize)?;
+            let order = borders::order(&mut rows, &found.cuts, ids)?;
+            Ok((ids, found, order))
         })
     })?;
     if !order.holds() {
-        return Err(blocked(no_order(&column.name, &by.0.name, interval, order)));
+        let astray = format!(
+            "{} rows that were looked at, {} are of another interval of {interval} than those around them",
+            order.looked_at, order.strayed
+        );
+        return Err(blocked(no_order(facts, key, by, &astray)));
     }
-    let Some(step) = borders::step(&cuts, ids, *key_type) else {
-        let seen = order.looked_at > 0;
-        return Err(blocked(no_border(&column.name, &by.0.name, interval, seen)));
-    };
+    let step = borders::step(&found, ids, *key_type)
+        .map_err(|untold| blocked(no_step(facts, key, by, interval, &found, untold)))?;
+    let cuts = &found.cuts;
     if cuts.len() + premake as usize > most as usize {
         return Err(too_many(most, interval));
     }
-    let spans = borders::spans(*key_type, &cuts, ids, step, premake, &zone)?;
-    let count = cuts.len();
+    let spans = borders::spans(*key_type, cuts, ids, step.ids(), premake, &zone)?;
+    let begin = match cuts.len() {
+        1 => "1 partition begins".to_owned(),
+        count => format!("{count} partitions begin"),
+    };
+    let (like, reckoned) = match step {
+        Step::Taken(_) => ("about as many as one interval took of late", None),
+        Step::Begun { first, last, .. } => (
+            "as many as one interval takes if it goes on like the rows so far",
+            Some(reckoned_from(key, by, first, last)?),
+        ),
+    };
+    let strayed = (order.strayed > 0).then(|| {
+        format!(
+            "of {} rows that were looked at, {} are of another time than their partition",
+            order.looked_at, order.strayed
+        )
+    });
     Ok(Drawn {
         notes: cuts
             .iter()
@@ -160,19 +179,27 @@ pub fn draw(
             })
             .collect(),
         told: format!(
-            "{count} partitions begin where \"{}\" passes borders of {interval}; those to come hold {step} values of \"{}\" each, \
-             about as many as one interval took of late",
-            by.0.name, column.name
+            "{begin} where \"{}\" passes borders of {interval}; those to come hold {} values of \"{}\" each, {like}",
+            by.0.name,
+            step.ids(),
+            column.name
         ),
-        strayed: (order.strayed > 0).then(|| {
-            format!(
-                "of {} rows that were looked at, {} are of another time than their partition",
-                order.looked_at, order.strayed
-            )
-        }),
-        step: PartitionInterval::Width(step),
+        seen: strayed.into_iter().chain(reckoned).collect(),
+        step: PartitionInterval::Width(step.ids()),
         spans,
     })
+}
+
+fn reckoned_from(key: &Key, by: &Key, first: Row, last: Row) -> Result<String, BoundsError> {
+    let literal = |time: i64| RangeBound::at(by.1, time).map(|bound| bound.literal);
+    Ok(format!(
+        "no interval is whole yet: values of \"{}\" to come are reckoned from {} at {} to {} at {}",
+        key.0.name,
+        first.id,
+        literal(first.time)?,
+        last.id,
+        literal(last.time)?
+    ))
 }
 
 fn no_index(facts: &Facts, column: &Column) -> Blocker {
@@ -189,32 +216,51 @@ fn no_index(facts: &Facts, column: &Column) -> Blocker {
     )
 }
 
-fn no_order(column: &str, by: &str, interval: PartitionInterval, order: borders::Order) -> Blocker {
+fn no_order(facts: &Facts, key: &Key, by: &Key, astray: &str) -> Blocker {
     Blocker::with_hint(
         format!(
-            "Column \"{column}\" does not grow with \"{by}\": of {} rows that were looked at, {} are of another interval of {interval} \
-             than those around them.",
-            order.looked_at, order.strayed
+            "Column \"{}\" does not grow with \"{}\": of {astray}.",
+            key.0.name, by.0.name
         ),
-        even(column),
+        even(facts, key),
     )
 }
 
-fn no_border(column: &str, by: &str, interval: PartitionInterval, seen: bool) -> Blocker {
-    let fact = match seen {
-        true => format!(
-            "All rows are of one interval of {interval} of column \"{by}\": there is no border to begin a partition at."
+fn no_step(
+    facts: &Facts,
+    key: &Key,
+    by: &Key,
+    interval: PartitionInterval,
+    found: &Found,
+    untold: Untold,
+) -> Blocker {
+    let fact = match untold {
+        Untold::NoOrder(late) => {
+            let astray = format!(
+                "{} rows that were looked at, {late} are of an earlier time than others before them",
+                found.looked_at
+            );
+            return no_order(facts, key, by, &astray);
+        }
+        Untold::NoRows => format!(
+            "It has no rows that tell a time by column \"{}\".",
+            by.0.name
         ),
-        false => format!("It has no rows that tell a time by column \"{by}\"."),
+        Untold::TooShort => format!(
+            "All rows are of less than a hundredth of {interval} by column \"{}\": they do not tell how many values of \"{}\" a whole one takes.",
+            by.0.name, key.0.name
+        ),
     };
-    Blocker::with_hint(fact, even(column))
+    Blocker::with_hint(fact, even(facts, key))
 }
 
 /// What goes whatever the times.
-fn even(column: &str) -> String {
+fn even(facts: &Facts, (column, key_type): &Key) -> String {
+    let width = easily_read(i128::from(key_type.largest()) / 100).min(1_000_000);
     format!(
-        "Leave bounds_by out, and say by partition_interval how many values of {} a partition is to hold.",
-        quote_ident(column)
+        "Leave bounds_by out, and say by partition_interval how many values of {} a partition is to hold, for example: {}.",
+        quote_ident(&column.name),
+        offer::call(facts, column, Some(&width.to_string()), "")
     )
 }
 

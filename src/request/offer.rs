@@ -69,16 +69,8 @@ fn by_another(
     let Some((offered, offered_type)) = what_all_point_at(arguments, facts) else {
         return Ok(None);
     };
-    let call = |interval: &str| {
-        Sql::template("convert_to_partitioned({table}, {column}{interval})")
-            .literal("table", &facts.qualified_name().to_string())
-            .literal("column", &offered.name)
-            .trusted("interval", interval)
-            .build()
-    };
     if let Some(interval) = at_borders(arguments, facts, column, (offered, offered_type))? {
-        let more = Sql::template(", partition_interval => {interval}, bounds_by => {by}{zone}")
-            .literal("interval", &interval)
+        let more = Sql::template(", bounds_by => {by}{zone}")
             .literal("by", &column.name)
             .trusted("zone", &zone_argument(arguments))
             .build();
@@ -86,7 +78,7 @@ fn by_another(
             "Partition by {}, which they point at, with bounds where {} passes borders of {interval}: {}.",
             quote_ident(&offered.name),
             quote_ident(&column.name),
-            call(&more)
+            call(facts, offered, Some(&interval), &more)
         )));
     }
     let wished = match (&arguments.partition_interval, offered_type.is_time()) {
@@ -98,16 +90,26 @@ fn by_another(
         Some(interval) => Some(interval),
         None => advised(arguments, offered)?,
     };
-    let interval = interval.map_or_else(String::new, |interval| {
-        Sql::template(", partition_interval => {interval}")
-            .literal("interval", &interval)
-            .build()
-    });
     Ok(Some(format!(
         "Partition by {}, which they point at: {}.",
         quote_ident(&offered.name),
-        call(&interval)
+        call(facts, offered, interval.as_deref(), "")
     )))
+}
+
+/// The call that converts the table by that column. `more` is what else is to be passed, each argument behind a comma.
+pub fn call(facts: &Facts, column: &Column, interval: Option<&str>, more: &str) -> String {
+    let interval = interval.map_or_else(String::new, |interval| {
+        Sql::template(", partition_interval => {interval}")
+            .literal("interval", interval)
+            .build()
+    });
+    Sql::template("convert_to_partitioned({table}, {column}{interval}{more})")
+        .literal("table", &facts.qualified_name().to_string())
+        .literal("column", &column.name)
+        .trusted("interval", &interval)
+        .trusted("more", more)
+        .build()
 }
 
 fn zone_argument(arguments: &Arguments) -> String {

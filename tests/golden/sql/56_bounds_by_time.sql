@@ -52,13 +52,15 @@ ROLLBACK;
 BEGIN;
 SELECT seq_scan, idx_scan FROM pg_stat_xact_user_tables WHERE relid = '"Orders"'::regclass \gset before_
 SELECT cardinality(tests.bounds($$partition_interval => '1 month', bounds_by => 'At'$$)) AS partitions;
-SELECT seq_scan - :before_seq_scan AS scans, idx_scan - :before_idx_scan BETWEEN 200 AND 700 AS few_looks FROM pg_stat_xact_user_tables WHERE relid = '"Orders"'::regclass;
+SELECT seq_scan - :before_seq_scan AS scans, idx_scan - :before_idx_scan BETWEEN 400 AND 500 AS few_looks FROM pg_stat_xact_user_tables WHERE relid = '"Orders"'::regclass;
 COMMIT;
 
 -- What cannot be.
 CREATE TABLE mixed (id int PRIMARY KEY, at timestamptz, other timestamp, at_once timestamptz NOT NULL DEFAULT '2024-01-05', fallen timestamptz, n int, amount numeric);
 INSERT INTO mixed (id, at, other, fallen, n, amount) SELECT i, '2024-01-01'::timestamptz + interval '1 hour' * (i * 7919 % 5000), CASE WHEN i < 1000 THEN '2024-01-01'::timestamp + interval '1 hour' * i END,
        '2024-12-31'::timestamptz - interval '1 hour' * i, i, i FROM generate_series(1, 5000) i;
+CREATE TABLE fallen (id int PRIMARY KEY, at timestamp);
+INSERT INTO fallen SELECT i, '2024-01-30'::timestamp - interval '1 hour' * i FROM generate_series(1, 500) i;
 CREATE TABLE nothing (id smallint PRIMARY KEY, at timestamptz);
 CREATE TABLE unindexed (id int, at timestamptz);
 CREATE TABLE by_time (at timestamptz PRIMARY KEY, day date);
@@ -74,6 +76,7 @@ SELECT call, tests.refusal(format('SELECT convert_to_partitioned(%s)', call)) FR
     $$'mixed', 'id', partition_interval => '1000', bounds_by => 'at'$$,
     $$'mixed', 'id', partition_interval => '1 month', bounds_by => 'at', range_end => '7000'$$,
     $$'mixed', 'id', partition_interval => '1 month', bounds_by => 'at', time_zone => 'Nowhere'$$,
+    $$'fallen', 'id', partition_interval => '1 month', bounds_by => 'at'$$,
     $$'nothing', 'id', partition_interval => '1 month', bounds_by => 'at'$$,
     $$'unindexed', 'id', partition_interval => '1 month', bounds_by => 'at'$$,
     $$'by_time', 'at', partition_interval => '1 month', bounds_by => 'day'$$,
@@ -107,6 +110,27 @@ DELETE FROM "Orders" WHERE id = 300;
 SELECT count(*) FROM items WHERE order_id = 300;
 CALL tests.until($$SELECT NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'f' AND NOT convalidated AND conparentid = 0)$$);
 SELECT finish_conversion('"Orders"');
-DROP TABLE items, "Orders", mixed, nothing, unindexed, by_time;
+
+-- No interval is whole yet: the rows so far tell how many ids one takes. Of those of a month alone, and of such as are just above a border.
+CREATE TABLE young (id int PRIMARY KEY, at timestamptz NOT NULL);
+INSERT INTO young SELECT i, '2024-05-01 12:00+02'::timestamptz + interval '1 hour' * i FROM generate_series(1, 100) i;
+ANALYZE young;
+SET client_min_messages = notice;
+SELECT statement FROM convert_to_partitioned('young', 'id', partition_interval => '1 month', bounds_by => 'at', premake => 1, dry_run => true) WHERE statement ~ 'PARTITION OF' ORDER BY step;
+INSERT INTO young SELECT -i, '2024-05-01 12:00+02'::timestamptz - interval '1 hour' * i FROM generate_series(0, 50) i;
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('young', 'id', partition_interval => '1 month', bounds_by => 'at', premake => 1);
+SET client_min_messages = warning;
+CALL wait_for_conversion('young', '240 s');
+SELECT tableoid::regclass AS partition, count(*), min(at), max(at) FROM young GROUP BY 1 ORDER BY min(id);
+SELECT partition, lower_bound, upper_bound FROM partman_rs.partitions WHERE parent = 'young'::regclass ORDER BY lower_bound::bigint;
+SELECT finish_conversion('young');
+-- Of a table without any, what its refusal says goes.
+SELECT tests.refusal($$SELECT convert_to_partitioned('nothing', 'id', partition_interval => '1 month', bounds_by => 'at')$$) AS answer \gset
+SELECT format('SELECT count(*) > 0 AS started FROM %s', substring(:'answer' FROM 'convert_to_partitioned\([^)]*\)')) AS call \gset
+:call;
+CALL wait_for_conversion('nothing', '240 s');
+SELECT partition, lower_bound, upper_bound FROM partman_rs.partitions WHERE parent = 'nothing'::regclass ORDER BY lower_bound::bigint;
+SELECT finish_conversion('nothing');
+DROP TABLE items, "Orders", mixed, fallen, nothing, unindexed, by_time, young;
 DROP FUNCTION tests.bounds;
 TABLE tests.residue;
