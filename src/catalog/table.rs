@@ -3,6 +3,7 @@
 use crate::db;
 use crate::error::Error;
 use crate::pg::bounds::{OrderColumn, PartitionOrder, Strategy};
+use crate::pg::relation;
 use crate::pg::settings;
 use crate::plan::dependents::Dependents;
 use crate::plan::facts::{Extra, Facts};
@@ -274,8 +275,28 @@ pub fn half_detached(parent: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
     )
 }
 
+/// Whether the first column of a table's partition key, a text, is compared byte by byte, by the key and by who
+/// asks for it.
+pub fn is_key_bytewise(parent: pg_sys::Oid) -> Result<bool, Error> {
+    db::value(
+        "SELECT coalesce(a.attcollation = p.partcollation[0] AND \
+                         CASE WHEN l.collprovider = 'd' THEN d.datlocprovider = 'b' OR (d.datlocprovider = 'c' AND d.datcollate IN ('C', 'POSIX')) \
+                              ELSE l.collprovider = 'b' OR (l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX')) END, false) \
+           FROM pg_partitioned_table p \
+           JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] \
+           LEFT JOIN pg_collation l ON l.oid = p.partcollation[0] \
+           LEFT JOIN pg_database d ON d.datname = current_database() \
+          WHERE p.partrelid = $1",
+        &[parent.into()],
+    )
+}
+
 /// The tables that a table is a partition of, the uppermost first. None of them is locked.
 pub fn ancestors(relation: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
+    // Of most tables there are none, which the cache of the catalog knows.
+    if !relation::is_partition(relation) {
+        return Ok(Vec::new());
+    }
     db::kept_rows(
         "SELECT a.relid::oid FROM pg_partition_ancestors($1) WITH ORDINALITY AS a(relid, n) WHERE a.relid <> $1 ORDER BY a.n DESC",
         &[relation.into()],

@@ -1,7 +1,7 @@
 //! What lies in the default partition of a table that is partitioned by ranges, and what it keeps from
 //! being made.
 
-use super::read::Subject;
+use super::read::{Subject, filled};
 use crate::catalog::table;
 use crate::db;
 use crate::error::Error;
@@ -174,17 +174,9 @@ impl Subject {
 
     /// Whether rows lie in the default partition.
     pub fn default_has_rows(&self) -> Result<bool, Error> {
-        let Some(default) = self.default else {
-            return Ok(false);
-        };
-        let Some(open) = Relation::try_open(default, Mode::AccessShare) else {
-            return Ok(false);
-        };
-        if open.is_plain() && open.blocks() == 0 {
-            return Ok(false);
+        match self.default.and_then(filled) {
+            Some(name) => self.has_rows(&name),
+            None => Ok(false),
         }
-        let name = open.name();
-        drop(open);
-        self.has_rows(&name)
     }
 }

@@ -144,9 +144,12 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
         Strategy::Hash => hash::decide(policy)?,
     };
     // First: PostgreSQL makes no partition where a half detached one is, and detaches no other.
-    let begun = begun::of(policy.parent)?;
-    let mut half_detached = table::half_detached(policy.parent)?;
-    half_detached.retain(|partition| begun.iter().all(|one| one.was.partition != *partition));
+    let mut half_detached = Vec::new();
+    if decision.table.has_half_detached {
+        let begun = begun::of(policy.parent)?;
+        half_detached = table::half_detached(policy.parent)?;
+        half_detached.retain(|partition| begun.iter().all(|one| one.was.partition != *partition));
+    }
     for (place, partition) in half_detached.into_iter().enumerate() {
         let name = table::qualified_name(partition)?;
         let finalizing = Finalizing {
@@ -156,7 +159,9 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
         };
         decision.deeds.insert(place, Box::new(finalizing));
     }
-    decision.skipped.extend(without_policy(policy.parent)?);
+    if decision.table.has_branches {
+        decision.skipped.extend(without_policy(policy.parent)?);
+    }
     Ok(Some(decision))
 }
 

@@ -1,11 +1,11 @@
 //! A partitioned table that is maintained, however it is partitioned.
 
 use crate::catalog::table;
-use crate::db;
 use crate::error::Error;
 use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
+use crate::pg::{partition_key, partitions};
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use pgrx::pg_sys;
@@ -31,17 +31,13 @@ impl Strategy {
 
     /// Reads it. Fails where the table is not partitioned.
     pub fn of(parent: pg_sys::Oid) -> Result<Strategy, Error> {
-        let found: Option<String> = db::kept_row(
-            "SELECT partstrat::text FROM pg_partitioned_table WHERE partrelid = $1",
-            &[parent.into()],
-            |row| row.get(1),
-        )?;
-        match found.as_deref() {
-            Some("r") => Ok(Strategy::Range),
-            Some("l") => Ok(Strategy::List),
-            Some("h") => Ok(Strategy::Hash),
+        match partition_key::strategy(parent) {
+            Some(b'r') => Ok(Strategy::Range),
+            Some(b'l') => Ok(Strategy::List),
+            Some(b'h') => Ok(Strategy::Hash),
             Some(other) => Err(Error::Internal(format!(
-                "unknown partitioning strategy {other}"
+                "unknown partitioning strategy {}",
+                char::from(other)
             ))),
             None => {
                 let oid = parent.to_u32();
@@ -71,6 +67,10 @@ pub struct Table {
     pub parent: pg_sys::Oid,
     pub name: QualifiedName,
     pub owner: pg_sys::Oid,
+    /// Whether partitions of it are partitioned themselves.
+    pub has_branches: bool,
+    /// Whether `DETACH PARTITION … CONCURRENTLY` of a partition has not ended.
+    pub has_half_detached: bool,
     facts: OnceCell<Facts>,
 }
 
@@ -86,6 +86,8 @@ impl Table {
             parent: open.oid(),
             name: open.name(),
             owner: open.owner(),
+            has_branches: partitions::has_branches(open),
+            has_half_detached: partitions::has_half_detached(open),
             facts: OnceCell::new(),
         }
     }

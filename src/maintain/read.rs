@@ -6,9 +6,9 @@ use crate::catalog::{policy, table};
 use crate::db;
 use crate::error::Error;
 use crate::pg::lock::Mode;
-use crate::pg::partitions;
 use crate::pg::relation::Relation;
 use crate::pg::settings;
+use crate::pg::{partition_key, partitions};
 use crate::plan::bounds::RangeBound;
 use crate::plan::codec::{Carrier, Codec, CodecError, Stored};
 use crate::plan::interval::KeyType;
@@ -51,16 +51,6 @@ struct Seams {
     begins: Vec<(i64, Stored)>,
 }
 
-/// A partition column.
-struct KeyColumn {
-    name: String,
-    type_oid: pg_sys::Oid,
-    /// Whether it is in the type's usual order.
-    is_usual_order: bool,
-    /// Whether it is compared byte by byte, by the key and by who asks for it; for texts.
-    is_bytewise: bool,
-}
-
 /// Reads a table; takes ACCESS SHARE on it, and on what it is a partition of, until the end of the
 /// transaction.
 ///
@@ -76,40 +66,13 @@ pub fn subject(
         relation: name.name.clone(),
         detail: detail.to_owned(),
     };
-    let key: Option<(String, Option<KeyColumn>)> = db::kept_row(
-        "SELECT p.partstrat::text, p.partnatts = 1 AND p.partexprs IS NULL, a.attname::text, a.atttypid, o.opcdefault, \
-                coalesce(a.attcollation = p.partcollation[0] AND \
-                         CASE WHEN l.collprovider = 'd' THEN d.datlocprovider = 'b' OR (d.datlocprovider = 'c' AND d.datcollate IN ('C', 'POSIX')) \
-                              ELSE l.collprovider = 'b' OR (l.collprovider = 'c' AND l.collcollate IN ('C', 'POSIX')) END, false) \
-           FROM pg_partitioned_table p \
-           LEFT JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0] AND a.attnum > 0 \
-           LEFT JOIN pg_opclass o ON o.oid = p.partclass[0] \
-           LEFT JOIN pg_collation l ON l.oid = p.partcollation[0] \
-           LEFT JOIN pg_database d ON d.datname = current_database() \
-          WHERE p.partrelid = $1",
-        &[parent.into()],
-        |row| {
-            let column = match row.get::<bool>(2)? {
-                true => Some(KeyColumn {
-                    name: row.get(3)?,
-                    type_oid: row.get(4)?,
-                    is_usual_order: row.get(5)?,
-                    is_bytewise: row.get(6)?,
-                }),
-                false => None,
-            };
-            Ok((row.get(1)?, column))
-        },
-    )?;
-    let Some((strategy, column)) = key else {
-        return Err(unmanaged("It is not partitioned."));
-    };
-    match strategy.as_str() {
-        "r" => {}
-        "l" => return Err(unmanaged("It is partitioned by list.")),
-        _ => return Err(unmanaged("It is partitioned by hash.")),
+    match partition_key::strategy(parent) {
+        Some(b'r') => {}
+        Some(b'l') => return Err(unmanaged("It is partitioned by list.")),
+        Some(_) => return Err(unmanaged("It is partitioned by hash.")),
+        None => return Err(unmanaged("It is not partitioned.")),
     }
-    let Some(column) = column else {
+    let Some(column) = partition_key::only_column(&open) else {
         return Err(unmanaged(
             "Its partition key is an expression, or has several columns.",
         ));
@@ -124,7 +87,7 @@ pub fn subject(
         .map(|name| Codec::named(name, carrier).map_err(|error| refused(name, error)))
         .transpose()?;
     let key = match codec {
-        Some(Codec::Ulid) if !column.is_bytewise => {
+        Some(Codec::Ulid) if !table::is_key_bytewise(parent)? => {
             return Err(unmanaged(
                 "Its partition column is not compared byte by byte: its collation, and the key's, must be \"C\".",
             ));
@@ -196,6 +159,18 @@ pub fn subject(
         seams,
         default,
     })
+}
+
+/// The name of a partition, unless it is gone, or has no rows, as its file's length tells: most of a table's are
+/// looked at for no more than that.
+pub fn filled(partition: pg_sys::Oid) -> Option<QualifiedName> {
+    // ACCESS SHARE on the partition, for the look alone: a session that keeps very many locks is slow, and in the
+    // way of others until its transaction ends.
+    Relation::look(partition, Mode::AccessShare, |open| {
+        let is_empty = open.is_plain() && open.blocks() == 0;
+        (!is_empty).then(|| open.name())
+    })
+    .flatten()
 }
 
 fn refused(name: &str, error: CodecError) -> Error {
@@ -291,15 +266,9 @@ impl Subject {
     }
 
     fn newest_of(&self, leaf: &Leaf) -> Result<Option<(i64, i64)>, Error> {
-        // ACCESS SHARE on the partition, until the end of the transaction.
-        let Some(open) = Relation::try_open(pg_sys::Oid::from(leaf.oid), Mode::AccessShare) else {
+        let Some(name) = filled(pg_sys::Oid::from(leaf.oid)) else {
             return Ok(None);
         };
-        if open.is_plain() && open.blocks() == 0 {
-            return Ok(None);
-        }
-        let name = open.name();
-        drop(open);
         let edges = (
             leaf.lower.unwrap_or(self.set.key.smallest()),
             leaf.upper.map_or(self.set.key.largest(), |upper| upper - 1),

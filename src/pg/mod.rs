@@ -12,6 +12,7 @@ pub mod interrupts;
 mod list;
 pub mod lock;
 pub mod matview;
+pub mod partition_key;
 pub mod partitions;
 pub mod planner;
 pub mod processor;

@@ -58,6 +58,21 @@ pub fn ranges(
     (found, default)
 }
 
+/// Whether partitions of a partitioned table are partitioned themselves. What is being detached is left out.
+pub fn has_branches(parent: &Relation) -> bool {
+    // SAFETY: as for ranges; each partition has its place in `is_leaf`.
+    unsafe {
+        let desc = &*pg_sys::RelationGetPartitionDesc(parent.as_ptr(), true);
+        (0..usize::try_from(desc.nparts).unwrap_or(0)).any(|place| !*desc.is_leaf.add(place))
+    }
+}
+
+/// Whether `DETACH PARTITION … CONCURRENTLY` of a partition of a partitioned table has not ended.
+pub fn has_half_detached(parent: &Relation) -> bool {
+    // SAFETY: as for ranges.
+    unsafe { (*pg_sys::RelationGetPartitionDesc(parent.as_ptr(), true)).detached_exist }
+}
+
 /// A datum of one of the types that keys are of; `None` for another type.
 ///
 /// # Safety

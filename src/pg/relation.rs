@@ -27,6 +27,16 @@ impl Relation {
         (!pointer.is_null()).then(|| Relation { pointer })
     }
 
+    /// Looks at a relation, if it exists, and keeps no lock on it.
+    pub fn look<T>(oid: pg_sys::Oid, mode: Mode, look: impl FnOnce(&Relation) -> T) -> Option<T> {
+        let open = Relation::try_open(oid, mode)?;
+        let seen = look(&open);
+        drop(open);
+        // SAFETY: gives back once what `try_open` took once.
+        unsafe { pg_sys::UnlockRelationOid(oid, mode.number()) };
+        Some(seen)
+    }
+
     /// For calls into C.
     pub fn as_ptr(&self) -> pg_sys::Relation {
         self.pointer
@@ -115,4 +125,10 @@ pub fn find(schema: &CStr, name: &CStr) -> Option<pg_sys::Oid> {
         pg_sys::get_relname_relid(name.as_ptr(), namespace)
     };
     (found != pg_sys::InvalidOid).then_some(found)
+}
+
+/// Whether a relation is a partition of another; `false` where it is gone.
+pub fn is_partition(relation: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up in the cache of the catalog.
+    unsafe { pg_sys::get_rel_relispartition(relation) }
 }

@@ -54,19 +54,25 @@ pub fn lattice(
 fn calendar_fields(text: &str) -> Result<(i32, i32, i64), Error> {
     // PostgreSQL's own parser decides what an interval is; its error is the user's error. Since 17
     // it knows infinite ones, which have no months, days and microseconds to ask for.
-    let finite: bool = db::kept_value("SELECT isfinite($1::text::interval)", &[text.into()])?;
-    if !finite {
-        return Err(IntervalError::Infinite.into());
-    }
-    let (months, days, micros) = db::kept_row(
-        "SELECT (extract(year FROM i) * 12 + extract(month FROM i))::bigint, extract(day FROM i)::bigint, \
-                (extract(epoch FROM i - make_interval(months => (extract(year FROM i) * 12 + extract(month FROM i))::int, \
-                                                      days => extract(day FROM i)::int)) * 1000000)::bigint \
+    let fields = db::kept_row(
+        "SELECT isfinite(i), \
+                CASE WHEN isfinite(i) THEN (extract(year FROM i) * 12 + extract(month FROM i))::bigint END, \
+                CASE WHEN isfinite(i) THEN extract(day FROM i)::bigint END, \
+                CASE WHEN isfinite(i) \
+                     THEN (extract(epoch FROM i - make_interval(months => (extract(year FROM i) * 12 + extract(month FROM i))::int, \
+                                                                days => extract(day FROM i)::int)) * 1000000)::bigint END \
            FROM (SELECT $1::text::interval AS i) AS given",
         &[text.into()],
-        |row| Ok((row.get::<i64>(1)?, row.get::<i64>(2)?, row.get::<i64>(3)?)),
-    )?
-    .unwrap_or_default();
+        |row| match row.get(1)? {
+            true => Ok(Some((
+                row.get::<i64>(2)?,
+                row.get::<i64>(3)?,
+                row.get::<i64>(4)?,
+            ))),
+            false => Ok(None),
+        },
+    )?;
+    let (months, days, micros) = fields.flatten().ok_or(IntervalError::Infinite)?;
     let whole = |number: i64| i32::try_from(number).unwrap_or(i32::MAX);
     Ok((whole(months), whole(days), micros))
 }
