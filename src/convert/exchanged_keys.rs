@@ -14,14 +14,13 @@ use crate::catalog::job::Job;
 use crate::catalog::keys_to_validate;
 use crate::catalog::{incoming_key, table};
 use crate::error::Error;
-use crate::pg::lock::{self, Mode};
+use crate::pg::lock::{Allowance, Mode};
 use crate::plan::Parent;
 use crate::plan::dependents::{IncomingKey, referenced};
 use crate::plan::sql::Sql;
 use crate::request;
 use pgrx::pg_sys;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Those of one exchange, in the order in which they act.
 pub struct Exchanged<'a> {
@@ -68,14 +67,14 @@ impl<'a> Exchanged<'a> {
     /// ACCESS EXCLUSIVE on all partitions, the one apart that is exchanged, when the table is locked, as long as
     /// that: dropping a key drops triggers there. Who uses them through the table has gone by now; who uses one
     /// by itself (VACUUM, say) is found out about before the work begins.
-    pub fn lock_partitions(&self, patience: Duration) -> Result<(), Error> {
+    pub fn lock_partitions(&self, allowance: &Allowance) -> Result<(), Error> {
         if self.keys.is_empty() {
             return Ok(());
         }
         let parent = pg_sys::Oid::from(self.parent.oid);
         let partitions = table::tree(parent)?.into_iter();
         let others = partitions.filter(|one| ![parent, self.job.source].contains(one));
-        others.for_each(|one| lock::relation(one, Mode::AccessExclusive, patience));
+        others.for_each(|one| allowance.lock(one, Mode::AccessExclusive));
         Ok(())
     }
 

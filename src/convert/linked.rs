@@ -13,19 +13,18 @@ use super::{foreign_keys, incoming_keys};
 use crate::catalog::foreign_key;
 use crate::catalog::job::Job;
 use crate::error::Error;
-use crate::pg::lock::{self, Mode};
+use crate::pg::lock::{self, Allowance, Mode};
 use crate::plan::dependents::{locked_for_keys, referenced};
 use crate::plan::facts::Facts;
 use pgrx::pg_sys;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 /// Makes the foreign keys that are left to the transaction of the swap, before all else.
 pub fn make_keys(
     job: &Job,
     twin: pg_sys::Oid,
     now: Option<&Facts>,
-    patience: Duration,
+    allowance: &Allowance,
 ) -> Result<(), Error> {
     let mut tables = BTreeSet::new();
     if foreign_keys::are_made_in_the_swap(job) {
@@ -43,7 +42,7 @@ pub fn make_keys(
         locked.extend(lock_with_partitions(
             table,
             Mode::ShareRowExclusive,
-            patience,
+            allowance,
         )?);
     }
     foreign_keys::make(job, twin, now)?;
@@ -66,12 +65,12 @@ pub fn make_keys(
 /// goes with this lock; and so does reading. Who inserts what points at the source asks in this order,
 /// too. Who deletes from the source what other rows point at asks the other way around only where that
 /// cascades (else for ROW SHARE): such a one, met between its two locks, waits for us, and we for it;
-/// then our time is up long before its `deadlock_timeout`, and the next attempt meets another moment.
+/// then our time, one for all locks of the attempt, is up long before its `deadlock_timeout`, and the next attempt meets another moment.
 /// Of a table whose default partition the source is, likewise what foreign keys link it with.
 pub fn lock_all(
     exchanged: Option<&Exchanged>,
     now: Option<&Facts>,
-    patience: Duration,
+    allowance: &Allowance,
 ) -> Result<(), Error> {
     let tables: Vec<(pg_sys::Oid, Mode)> = match (exchanged, now) {
         (Some(exchanged), _) => exchanged.tables(),
@@ -81,7 +80,7 @@ pub fn lock_all(
         (None, None) => Vec::new(),
     };
     (tables.into_iter())
-        .try_for_each(|(table, mode)| lock_with_partitions(table, mode, patience).map(drop))
+        .try_for_each(|(table, mode)| lock_with_partitions(table, mode, allowance).map(drop))
 }
 
 /// Locks a table and its partitions, which have triggers of its keys, too; tells what is locked. With SHARE ROW EXCLUSIVE at
@@ -90,15 +89,15 @@ pub fn lock_all(
 fn lock_with_partitions(
     table: pg_sys::Oid,
     mode: Mode,
-    patience: Duration,
+    allowance: &Allowance,
 ) -> Result<Vec<pg_sys::Oid>, Error> {
-    lock::relation(table, mode, patience);
+    allowance.lock(table, mode);
     let mut locked = vec![table];
     // Parents before partitions, as queries ask.
     let mut parents = vec![table];
     while let Some(parent) = parents.pop() {
         for (partition, has_partitions) in foreign_key::partitions_of(parent)? {
-            lock::relation(partition, mode, patience);
+            allowance.lock(partition, mode);
             locked.push(partition);
             if has_partitions {
                 parents.push(partition);

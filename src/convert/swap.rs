@@ -23,7 +23,7 @@ use crate::guc;
 use crate::maintain::{self, adopt};
 use crate::pg::depend;
 use crate::pg::function::renew;
-use crate::pg::lock::{self, Mode};
+use crate::pg::lock::{self, Allowance, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit, unit_if};
@@ -54,7 +54,7 @@ pub enum Attempt {
     Asked,
 }
 
-/// How long the lock may be waited for, and the last keys may take: a little more with each
+/// How long its locks may be waited for, all together, and the last keys may take: a little more with each
 /// attempt, never more than is promised.
 pub struct Patience {
     pub lock: Duration,
@@ -132,8 +132,10 @@ fn attempt_alone(
         // Each partition likewise. As long as nothing that others use is locked, nobody waits.
         as_owner(job, || job.plan.loosening.iter().try_for_each(run_step))?;
     }
-    linked::make_keys(job, twin, carried, patience.lock)?;
+    linked::make_keys(job, twin, carried, &Allowance::new(patience.lock))?;
     failpoint("foreign_keys:in_the_swap")?;
+    // One for all that others wait for until the swap is done.
+    let allowance = Allowance::new(patience.lock);
     // ACCESS EXCLUSIVE, until the end of this transaction (milliseconds), on what reads the source
     // and is bound to the twin in its stead: who reads a view locks it before what it reads. A
     // session that has the source already and now asks for the view would wait for us, and we for
@@ -141,28 +143,28 @@ fn attempt_alone(
     let readers = carried.map(|facts| locked_first(&facts.dependents));
     for relation in readers.unwrap_or_default() {
         let relation = pg_sys::Oid::from(relation);
-        lock::relation(relation, Mode::AccessExclusive, patience.lock);
+        allowance.lock(relation, Mode::AccessExclusive);
     }
-    linked::lock_all(exchanged.as_ref(), carried, patience.lock)?;
+    linked::lock_all(exchanged.as_ref(), carried, &allowance)?;
     if let Some(parent) = &job.plan.default_of {
         // ACCESS EXCLUSIVE on the table whose default partition the source is, likewise:
         // exchanging one wants it. Parent before partition, as queries ask.
         let parent = pg_sys::Oid::from(parent.oid);
-        lock::relation(parent, Mode::AccessExclusive, patience.lock);
+        allowance.lock(parent, Mode::AccessExclusive);
     }
     if let Some(exchanged) = &exchanged {
-        exchanged.lock_partitions(patience.lock)?;
+        exchanged.lock_partitions(&allowance)?;
     }
     // ACCESS EXCLUSIVE on the source, until the end of this transaction (milliseconds): from
     // here on nobody reads or writes it, so that what is applied below is the end of the
     // log. Everybody queues behind the wait for it, hence the time-out. Nothing on the
     // source was locked before in this transaction, so that this cannot deadlock with a
     // session that waits for us.
-    lock::relation(job.source, Mode::AccessExclusive, patience.lock);
+    allowance.lock(job.source, Mode::AccessExclusive);
     let locked_at = Instant::now();
     failpoint("swap:locked")?;
     let source = open_source(job, Mode::AccessExclusive)?;
-    lock::relation(twin, Mode::AccessExclusive, patience.lock);
+    allowance.lock(twin, Mode::AccessExclusive);
     refresh_snapshot();
     if job.plan.loosening.is_empty()
         && !table::is_twin_whole(twin, &job.plan.twin, &targets.leaves)?

@@ -2,8 +2,9 @@
 
 use crate::error::Error;
 use pgrx::pg_sys;
+use std::cell::Cell;
 use std::ffi::CString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use crate::plan::lock::Mode;
 
@@ -27,14 +28,53 @@ impl Mode {
 /// 55P03. Others queue behind this wait, which is why it must be short. The same patience holds
 /// for whatever the transaction locks afterwards: others wait for this lock meanwhile.
 pub fn relation(relation: pg_sys::Oid, mode: Mode, patience: Duration) {
+    set_timeout(patience);
+    if !try_relation(relation, mode) {
+        wait_for(relation, mode);
+    }
+}
+
+fn set_timeout(patience: Duration) {
     let millis = CString::new(patience.as_millis().max(1).to_string()).unwrap_or_default();
     super::settings::set_local(c"lock_timeout", &millis);
-    // SAFETY: takes a lock by number; no relation needs to exist behind it. A timeout or
-    // deadlock raises an ERROR.
-    unsafe {
-        if !pg_sys::ConditionalLockRelationOid(relation, mode.number()) {
-            pg_sys::LockRelationOid(relation, mode.number());
+}
+
+fn try_relation(relation: pg_sys::Oid, mode: Mode) -> bool {
+    // SAFETY: takes a lock by number; no relation needs to exist behind it.
+    unsafe { pg_sys::ConditionalLockRelationOid(relation, mode.number()) }
+}
+
+fn wait_for(relation: pg_sys::Oid, mode: Mode) {
+    // SAFETY: as above. A timeout or deadlock raises an ERROR.
+    unsafe { pg_sys::LockRelationOid(relation, mode.number()) }
+}
+
+/// So long a transaction may wait for locks that it needs together, all of its waits taken as one: as long as it waits
+/// for the last one, others wait for the first one.
+pub struct Allowance {
+    whole: Duration,
+    left: Cell<Duration>,
+}
+
+impl Allowance {
+    pub fn new(whole: Duration) -> Allowance {
+        Allowance {
+            whole,
+            left: Cell::new(whole),
         }
+    }
+
+    /// Locks a relation until the end of the transaction, waiting no longer than what is left; then raises 55P03. For
+    /// each of the locks that statements take afterwards the whole of it holds, as after [`relation`].
+    pub fn lock(&self, relation: pg_sys::Oid, mode: Mode) {
+        if !try_relation(relation, mode) {
+            let began = Instant::now();
+            set_timeout(self.left.get());
+            wait_for(relation, mode);
+            self.left
+                .set(self.left.get().saturating_sub(began.elapsed()));
+        }
+        set_timeout(self.whole);
     }
 }
 
