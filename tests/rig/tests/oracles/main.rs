@@ -48,3 +48,4 @@ mod under_load;
 mod unique_guard;
 mod unlogged;
 mod upgrade;
+mod wire;
