@@ -51,6 +51,8 @@ pub enum Error {
         detail: String,
         hint: Option<&'static str>,
     },
+    /// Another row has the key of a row of a partition whose keys were taken out of the guard.
+    KeyTaken { partition: String, detail: String },
     /// What the caller left open cannot be advised.
     NoAdvice {
         relation: String,
@@ -266,6 +268,12 @@ impl Error {
                     None => wording,
                 }
             }
+            Error::KeyTaken { partition, detail } => Wording::new(
+                Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("cannot give the rows of partition \"{partition}\" their keys in the guard back"),
+            )
+            .detail(format!("Another row has the key of one of them by now: {detail}."))
+            .hint("Delete one of the two rows, then try again."),
             Error::NoAdvice { relation, column, reasons } => Wording::new(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 match column {

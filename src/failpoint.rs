@@ -7,7 +7,7 @@
 #[cfg(feature = "failpoints")]
 /// All points, in the order in which a conversion passes them; at last those of maintenance, of foreign keys that point
 /// at the table, and of sessions.
-pub const NAMES: [&str; 32] = [
+pub const NAMES: [&str; 35] = [
     "prepare:before_commit",
     "prepare:after_commit",
     "capture:before_commit",
@@ -32,6 +32,9 @@ pub const NAMES: [&str; 32] = [
     "swap:after_commit",
     "cancel:before_commit",
     "maintain:before_commit",
+    "retire:noted",
+    "retire:keys_taken",
+    "retire:keys_given_back",
     "detach:noted",
     "detach:detached",
     "foreign_keys:made",

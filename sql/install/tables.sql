@@ -183,6 +183,17 @@ CREATE TABLE partman_rs.retirement (
 SELECT pg_catalog.pg_extension_config_dump('partman_rs.retirement',
     'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = partition) AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent)');
 
+-- Partitions whose keys are being taken out of their table's guard, so that they can be retired: noted before the first
+-- is taken. As long as that is there, keys of their rows may be missing; they are given back, or the partition goes.
+CREATE TABLE partman_rs.leaving (
+    partition regclass PRIMARY KEY,
+    parent regclass NOT NULL,
+    guard regclass NOT NULL,
+    noted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+SELECT pg_catalog.pg_extension_config_dump('partman_rs.leaving',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = partition) AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = parent) AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = guard)');
+
 -- What maintenance did, or failed to do.
 CREATE TABLE partman_rs.run (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -11,6 +11,7 @@ use crate::maintain::outcome::{self, Outcome};
 use crate::maintain::{checkup, recycle, schedule};
 use crate::pg::transaction::{is_in_recovery, must_be_writable, nested};
 use crate::worker::launcher;
+use crate::worker::start::{self, Assignment, Needed, Task};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -169,6 +170,10 @@ fn maintain(policy: &Policy, is_dry: bool, tries: u32) -> Result<Vec<Outcome>, E
     );
     if !is_dry {
         history::ended(policy.parent, &outcomes, Counted::Now)?;
+        if outcomes.iter().any(Outcome::is_left_to_worker) {
+            let worker = Assignment::of_table(Task::Maintain, policy.parent);
+            start::start_at_commit(worker, Needed::Rather);
+        }
     }
     Ok(outcomes)
 }

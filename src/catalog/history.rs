@@ -169,6 +169,10 @@ pub fn tidy() -> Result<(), Error> {
             "DELETE FROM partman_rs.retirement r WHERE r.ctid = ANY (ARRAY( \
                 SELECT g.ctid FROM partman_rs.retirement g WHERE NOT EXISTS (SELECT FROM partman_rs.policy p WHERE p.parent = g.parent) \
                    FOR UPDATE SKIP LOCKED))",
+            // Those of partitions that are there are for a run over their table: keys are to be given back.
+            "DELETE FROM partman_rs.leaving l WHERE l.ctid = ANY (ARRAY( \
+                SELECT g.ctid FROM partman_rs.leaving g WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = g.partition) \
+                   FOR UPDATE SKIP LOCKED))",
             "DELETE FROM partman_rs.maintenance m WHERE m.ctid = ANY (ARRAY( \
                 SELECT g.ctid FROM partman_rs.maintenance g WHERE NOT EXISTS (SELECT FROM partman_rs.policy p WHERE p.parent = g.parent) \
                    FOR UPDATE SKIP LOCKED))",

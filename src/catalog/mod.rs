@@ -11,6 +11,7 @@ pub mod incoming_key;
 pub mod job;
 pub mod keys_to_validate;
 pub mod leaf;
+pub mod leaving;
 pub mod policy;
 pub mod rates;
 pub mod recycled;

@@ -60,10 +60,22 @@ fn types_of(args: &[DatumWithOid]) -> Vec<PgOid> {
     args.iter().map(|arg| PgOid::from(arg.oid())).collect()
 }
 
-/// Whether a query has a row. It is planned as if all were wanted, and ended at the first.
-pub fn has_rows(sql: &str) -> Result<bool, Error> {
+/// The first row of a query. It is planned as if all were wanted, and ended there.
+pub fn first<T>(
+    sql: &str,
+    decode: impl FnMut(&Row) -> Result<T, Error>,
+) -> Result<Option<T>, Error> {
     in_transaction(sql)?;
-    Spi::connect(|client| Ok(!query(client, sql, Some(1), &[])?.is_empty()))
+    let mut decode = decode;
+    Spi::connect(|client| {
+        let mut rows = query(client, sql, Some(1), &[])?;
+        rows.next().map(|tuple| decode(&Row(tuple))).transpose()
+    })
+}
+
+/// Whether a query has a row, likewise.
+pub fn has_rows(sql: &str) -> Result<bool, Error> {
+    first(sql, |_| Ok(())).map(|found| found.is_some())
 }
 
 /// Runs a statement and decodes its first row, if there is one.

@@ -1,9 +1,10 @@
 //! Policies: made for a table that is there, and changed.
 
+use super::leaving::{self as keys, Returned};
 use super::managed::Strategy;
 use super::{disposal, infer, read, timing, unordered};
 use crate::catalog::policy::{self, Action, Policy};
-use crate::catalog::{history, table};
+use crate::catalog::{history, leaving, table};
 use crate::db;
 use crate::error::Error;
 use crate::pg::role;
@@ -271,14 +272,35 @@ fn checked_retention(given: &str, key: KeyType) -> Result<String, Error> {
     }
 }
 
-/// Forgets the policy of a table; its partitions stay as they are.
+/// Forgets the policy of a table; its partitions stay as they are, and get keys back that were taken so that they
+/// could be retired.
 pub fn forget(parent: pg_sys::Oid) -> Result<(), Error> {
     let (name, owner) = named(parent)?;
     may_steer(owner, &name)?;
+    if !leaving::of(parent)?.is_empty() {
+        // Who is just maintaining it may take more: he ends first.
+        policy::lock(parent)?.alone();
+        give_back(parent)?;
+    }
     match policy::remove(parent)? {
         true => Ok(()),
         false => Err(Error::NoPolicy { relation: name }),
     }
+}
+
+fn give_back(parent: pg_sys::Oid) -> Result<(), Error> {
+    let key_codec = policy::find(parent)?.and_then(|policy| policy.key_codec);
+    let subject = read::subject(parent, key_codec.as_deref(), false)?;
+    for leaving in leaving::of(parent)? {
+        if let Returned::ButFor(example) = keys::give_back(&subject, leaving.partition)? {
+            let partition = table::name(leaving.partition)?.unwrap_or_default();
+            return Err(Error::KeyTaken {
+                partition,
+                detail: example,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The policies that a run is about: of one table and those below it, or of all that the caller may

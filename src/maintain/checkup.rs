@@ -8,6 +8,7 @@ use super::managed::{Strategy, Table};
 use super::set::PartitionSet;
 use super::{drift, outcome, range, read, referenced, repair, retire};
 use crate::catalog::keys_to_validate::NotValid;
+use crate::catalog::leaving::{self, Leaving};
 use crate::catalog::policy::{self, Policy, Standing};
 use crate::catalog::{keys_to_validate, recycled, table};
 use crate::error::Error;
@@ -256,6 +257,9 @@ fn seen(policy: &Policy, standing: &Standing) -> Result<Seen, Error> {
         last_error: standing.last_error.clone(),
         drifted,
         is_mendable,
+        leaving: (leaving::of(policy.parent)?.iter())
+            .map(leaving_in_words)
+            .collect::<Result<Vec<String>, Error>>()?,
         unkept: Unkept::of(policy.parent)?.as_ref().map(Unkept::in_words),
         not_valid: (keys_to_validate::left_not_valid(policy.parent)?.iter())
             .map(not_valid_in_words)
@@ -293,6 +297,18 @@ fn judged(
         },
         numbers: Some(numbers),
     })
+}
+
+fn leaving_in_words(leaving: &Leaving) -> Result<String, Error> {
+    let name = |oid| {
+        table::qualified_name(oid)
+            .map(|name| name.map_or_else(String::new, |name| name.to_string()))
+    };
+    Ok(format!(
+        "keys of rows of {} are not in guard {}, and not promised to be unique: they are being taken so that it can be retired, or that was interrupted",
+        name(leaving.partition)?,
+        name(leaving.guard)?
+    ))
 }
 
 fn not_valid_in_words(key: &NotValid) -> String {

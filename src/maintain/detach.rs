@@ -2,6 +2,7 @@
 
 use super::act::{run, unchanged};
 use super::family;
+use super::leaving;
 use super::managed::Table;
 use super::read::Subject;
 use super::recycle;
@@ -35,17 +36,32 @@ pub fn is_still_there(now: &Subject, leaf: &Leaf) -> bool {
     })
 }
 
-/// Detaches a partition, and does with it what is wanted; returns its name as it then is. `None` where
-/// somebody else has done it meanwhile.
-pub fn retire(
-    subject: &Subject,
-    leaf: &Leaf,
-    disposal: &Disposal,
-) -> Result<Option<QualifiedName>, Error> {
+/// What an attempt to retire a partition came to.
+pub enum Retired {
+    /// The name that it has then.
+    As(QualifiedName),
+    /// Somebody else has done it meanwhile.
+    Nothing,
+    /// Why not. What was done is to be taken back.
+    NotTried(String),
+}
+
+/// Detaches a partition, and does with it what is wanted.
+pub fn retire(subject: &Subject, leaf: &Leaf, disposal: &Disposal) -> Result<Retired, Error> {
     subject.as_owner(|| {
+        if let Some(keys) = leaving::of(subject, leaf)?
+            && let Some(why) = keys.too_many()?
+        {
+            return Ok(Retired::NotTried(why));
+        }
         let now = locked(subject)?;
         if !is_still_there(&now, leaf) {
-            return Ok(None);
+            return Ok(Retired::Nothing);
+        }
+        if let Some(keys) = leaving::of(&now, leaf)?
+            && let Some(why) = keys.let_go()?
+        {
+            return Ok(Retired::NotTried(why));
         }
         let oid = pg_sys::Oid::from(leaf.oid);
         let name = Relation::open(oid, Mode::AccessExclusive).name();
@@ -61,7 +77,7 @@ pub fn retire(
         if let Some(kept) = kept {
             recycle::keep(&kept.recycled, &kept.condition, &name)?;
         }
-        dispose(oid, name, disposal.action, disposal.schema.as_deref()).map(Some)
+        dispose(oid, name, disposal.action, disposal.schema.as_deref()).map(Retired::As)
     })
 }
 

@@ -95,7 +95,11 @@ fn run_together(subject: &Subject, tasks: &[Task]) -> Result<Vec<Done>, Error> {
         match task {
             Task::Create(span) => spans.push(span),
             Task::Retire(leaf, ..) => leaves.push(leaf),
-            Task::CreateDefault | Task::Drain(..) | Task::Complete(_) | Task::Purge(..) => {
+            Task::CreateDefault
+            | Task::Drain(..)
+            | Task::GiveBack(..)
+            | Task::Complete(_)
+            | Task::Purge(..) => {
                 return Err(Error::Internal("such tasks are done alone".to_owned()));
             }
         }

@@ -37,6 +37,8 @@ pub struct Seen {
     pub is_mendable: bool,
     /// Partitions that are partitioned and have no policy as their siblings have, in words.
     pub unkept: Option<String>,
+    /// Partitions whose keys are being taken out of the guard, or were, in words.
+    pub leaving: Vec<String>,
     /// Foreign keys that point at it, and that a conversion has left NOT VALID, in words.
     pub not_valid: Vec<String>,
     /// Rows that no partition takes, by list or by hash, in words.
@@ -201,6 +203,9 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
             Next::Ensure,
             format!("{} to be retired", counted(seen.overdue, "partition")),
         );
+    }
+    for leaving in &seen.leaving {
+        find(Warning, Next::Ensure, leaving.clone());
     }
     if let Some(unkept) = &seen.unkept {
         find(Warning, Next::SetPolicy, unkept.clone());

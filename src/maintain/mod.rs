@@ -1,7 +1,7 @@
 //! Keeping partitioned tables in shape: partitions are made ahead, and old ones retired.
 //!
 //! [`set`] is what is there; [`premake`], [`levels`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
-//! decide, without a server; [`read`], [`default`], [`referenced`], [`blueprint`], [`act`], [`detach`], [`retirement`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
+//! decide, without a server; [`read`], [`default`], [`referenced`], [`leaving`], [`blueprint`], [`act`], [`detach`], [`retirement`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
 //! [`list`], [`values`], [`newcomers`], [`hash`] and [`unordered`] are about tables that are not partitioned by ranges;
 //! [`drain`] moves rows out of a default partition, [`family`] is about tables above and below one, [`ensure`] is a run over one table:
 //! what [`range`], [`list`] and [`hash`] decide becomes a [`deed`], of ranges a [`task`] that may be done in a [`group`], and [`compare`] looks for drift;
@@ -25,6 +25,7 @@ mod group;
 mod hash;
 pub mod health;
 pub mod infer;
+mod leaving;
 mod levels;
 mod list;
 pub mod managed;

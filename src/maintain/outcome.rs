@@ -1,7 +1,7 @@
 //! What a run of maintenance tells: a row for each action.
 
 use super::managed::Table;
-use super::{repair, values};
+use super::{leaving, repair, values};
 use crate::catalog::policy::Action;
 use crate::catalog::table;
 use crate::error::Error;
@@ -85,6 +85,11 @@ impl Outcome {
     /// Whether an index is left for a worker to build.
     pub fn is_left_to_builder(&self) -> bool {
         self.outcome.ends_with(repair::LEFT_TO_BUILDER)
+    }
+
+    /// Whether a worker is to take keys out of the guard, before the next attempt.
+    pub fn is_left_to_worker(&self) -> bool {
+        self.outcome.ends_with(leaving::LEFT_TO_WORKER)
     }
 
     pub fn failed(self, failure: &Failure) -> Outcome {

@@ -10,9 +10,9 @@ use super::set::{Leaf, Position};
 use super::task::{Task, literal};
 use super::{premake, referenced, retire};
 use crate::catalog::policy::Policy;
-use crate::catalog::recycled;
 use crate::catalog::retirement as begun;
 use crate::catalog::table;
+use crate::catalog::{leaving, recycled};
 use crate::error::Error;
 use crate::guc;
 use crate::request::{self, SessionZone};
@@ -86,6 +86,14 @@ pub fn decide(policy: &Policy) -> Result<Decision, Error> {
             terms: policy.retention_terms(),
         };
         tasks.push(Task::Retire(leaf.clone(), name, disposal));
+    }
+    for leaving in leaving::of(policy.parent)? {
+        let goes = |task: &Task| matches!(task, Task::Retire(leaf, ..) if pg_sys::Oid::from(leaf.oid) == leaving.partition);
+        if !tasks.iter().any(goes) {
+            let name = table::qualified_name(leaving.partition)?;
+            let name = name.map_or_else(String::new, |name| name.to_string());
+            tasks.push(Task::GiveBack(leaving.partition, name));
+        }
     }
     if let Some(grace_period) = &policy.grace_period {
         let fuse = guc::retention_fuse();

@@ -3,8 +3,10 @@
 use super::act::{run, unchanged};
 use super::adopt::{may_steer, named};
 use super::family;
+use super::leaving;
 use super::outcome::Outcome;
 use super::read::{self, Subject};
+use super::referenced;
 use super::set::Leaf;
 use crate::catalog::recycled::{self, Recycled};
 use crate::catalog::{guard, history, policy, table};
@@ -15,6 +17,7 @@ use crate::guc;
 use crate::pg::lock::{self, Mode};
 use crate::pg::{role, settings};
 use crate::plan::bounds::RangeBound;
+use crate::plan::guarded::Guarded;
 use crate::plan::names::{Names, QualifiedName};
 use crate::plan::sql::Sql;
 use crate::request;
@@ -155,13 +158,17 @@ pub fn restore(partition: pg_sys::Oid) -> Result<QualifiedName, Error> {
 }
 
 fn attach(subject: &Subject, recycled: &Recycled) -> Result<QualifiedName, Error> {
+    let guarded = guard::of(subject.parent)?;
     // SHARE UPDATE EXCLUSIVE on this table alone, until the end of the transaction: maintenance does
-    // not drop it meanwhile, while it can still be read and written.
-    lock::relation(
-        recycled.partition,
-        Mode::ShareUpdateExclusive,
-        guc::swap_lock_timeout(),
-    );
+    // not drop it meanwhile, while it can still be read and written. Where keys of its rows are noted it cannot be
+    // written: SHARE ROW EXCLUSIVE, on all below it, too.
+    let (mode, tables) = match guarded {
+        None => (Mode::ShareUpdateExclusive, vec![recycled.partition]),
+        Some(_) => (Mode::ShareRowExclusive, table::tree(recycled.partition)?),
+    };
+    for one in tables {
+        lock::relation(one, mode, guc::swap_lock_timeout());
+    }
     let name = table::qualified_name(recycled.partition)?;
     let (true, Some(name)) = (
         recycled::find(recycled.partition)?.as_ref() == Some(recycled),
@@ -181,6 +188,24 @@ fn attach(subject: &Subject, recycled: &Recycled) -> Result<QualifiedName, Error
                 .ident("constraint", &recycled.constraint),
         )?;
     }
+    // Before the parent is locked, unless the guard looks for the row of each key.
+    let (before, after) = match guarded {
+        Some(guarded) if guarded.is_at_rest => (Some(guarded), None),
+        guarded => (None, guarded),
+    };
+    let note = |guarded: Option<Guarded>| {
+        let taken = guarded.map(|guarded| leaving::note_all(&guarded, &name));
+        match taken.transpose()?.flatten() {
+            None => Ok(()),
+            Some(key) => Err(Error::NotRestorable {
+                relation: name.name.clone(),
+                parent: subject.name.name.clone(),
+                detail: format!("Another row has the key of one of its rows by now: {key}."),
+                hint: Some("Delete one of the two rows, then call restore_partition again."),
+            }),
+        }
+    };
+    note(before)?;
     // SHARE UPDATE EXCLUSIVE on the parent, until the end of the transaction: no reader or writer
     // waits for it, a run of maintenance does. ATTACH takes ACCESS EXCLUSIVE on the table itself,
     // and on the default partition, which is looked through: hence not where that takes long.
@@ -193,6 +218,7 @@ fn attach(subject: &Subject, recycled: &Recycled) -> Result<QualifiedName, Error
             .name("name", &name)
             .trusted("bounds", &recycled.bounds),
     )?;
+    note(after)?;
     if has_check {
         run(
             Sql::template("ALTER TABLE {name} DROP CONSTRAINT {constraint}")
@@ -241,11 +267,13 @@ fn may_return(subject: &Subject, recycled: &Recycled) -> Result<(), Error> {
             ),
         );
     }
-    if let Some(guard) = guard::of(subject.parent)? {
-        return refuse(&format!(
-            "Table {guard} guards the keys of \"{}\", and does not have those of its rows.",
-            subject.name.name
-        ));
+    if guard::of(subject.parent)?.is_none() && referenced::has_guard(subject.parent)? {
+        return refuse_with(
+            "The table that guards its keys has another owner than it, and does not have those of its rows.",
+            Some(
+                "Give both one owner (ALTER TABLE … OWNER TO …), then call restore_partition again.",
+            ),
+        );
     }
     let lower = number(&recycled.lower, i64::MIN)?;
     let upper = number(&recycled.upper, i64::MAX)?;

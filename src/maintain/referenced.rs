@@ -1,25 +1,26 @@
 //! Foreign keys that point at a table, and at its partitions: whether they keep one from going is found
 //! out before anybody has to wait for a lock.
 
+use super::leaving::{self, Keys};
 use super::read::Subject;
 use super::retire::{self, Wish};
-use super::set::{PartitionSet, Position};
+use super::set::{Leaf, PartitionSet, Position};
 use crate::catalog::policy::Action;
-use crate::catalog::table;
+use crate::catalog::{guard, table};
 use crate::db;
 use crate::error::Error;
 use crate::guc;
-use crate::pg::settings;
 use crate::pg::transaction::rolled_back;
+use crate::pg::{lock, settings};
 use crate::plan::guard::TRIGGER;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
 use std::collections::HashSet;
-use std::ffi::CString;
+use std::ffi::CStr;
 
 /// A foreign key that points at the table, or at a partition by itself.
-struct Key {
+pub struct Key {
     name: String,
     /// At what it points.
     target: pg_sys::Oid,
@@ -33,8 +34,25 @@ struct Key {
 }
 
 impl Key {
-    fn in_words(&self) -> String {
+    pub fn in_words(&self) -> String {
         format!("foreign key \"{}\" of table {}", self.name, self.of)
+    }
+
+    /// The query for rows that point at these, as a table in it, and what is told of each.
+    fn rows_pointing_at(&self, rows: &str, shown: &str) -> String {
+        Sql::template("SELECT {shown} FROM {only}{of} AS f JOIN {rows} AS p ON {joined_by}")
+            .trusted("shown", shown)
+            .trusted("only", if self.is_partitioned { "" } else { "ONLY " })
+            .name("of", &self.of)
+            .trusted("rows", rows)
+            .trusted("joined_by", &self.joined_by)
+            .build()
+    }
+
+    /// One of these that it points at, as `shown`. Fails where rows of its table are hidden from the caller.
+    pub fn example(&self, rows: &str, shown: &str) -> Result<Option<String>, Error> {
+        let sql = self.rows_pointing_at(rows, shown);
+        settings::within(&ALL_ROWS, || db::first(&sql, |row| row.get(1)))
     }
 }
 
@@ -42,6 +60,8 @@ impl Key {
 /// after the other, or less than that of rows to be compared; a second or so. DETACH looks as PostgreSQL's own, under
 /// its locks, and nothing bounds that.
 const MOST_COST: f64 = 100_000.0;
+
+const ALL_ROWS: [(&CStr, &CStr); 1] = [(c"row_security", c"off")];
 
 /// The partitions; with what keeps it, each that would go otherwise.
 pub fn looked_at(
@@ -71,18 +91,18 @@ pub fn looked_at(
         if keys.is_empty() {
             return Ok(set);
         }
-        for oid in unknown {
-            let obstacle = obstacle(subject, keys, pg_sys::Oid::from(oid), action)?;
-            let leaf = set.leaves.iter_mut().find(|leaf| leaf.oid == oid);
-            if let Some(leaf) = leaf {
-                leaf.obstacle = obstacle;
-            }
+        let unknown = set
+            .leaves
+            .iter_mut()
+            .filter(|leaf| unknown.contains(&leaf.oid));
+        for leaf in unknown {
+            leaf.obstacle = obstacle(subject, keys, leaf, action)?;
         }
     }
 }
 
 /// Those that count; for DETACH also those that are NOT ENFORCED do. Those of periods it looks after by itself.
-fn keys_to(parent: pg_sys::Oid) -> Result<Vec<Key>, Error> {
+pub fn keys_to(parent: pg_sys::Oid) -> Result<Vec<Key>, Error> {
     db::rows(
         "SELECT k.conname::text, k.confrelid, n.nspname::text, c.relname::text, c.relkind = 'p', \
                 EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = k.conrelid AND g.tgname = $2), \
@@ -114,16 +134,23 @@ fn keys_to(parent: pg_sys::Oid) -> Result<Vec<Key>, Error> {
     )
 }
 
+/// Whether a guard holds the keys of its rows, whoever owns that, and of whatever table this is a partition.
+pub fn has_guard(parent: pg_sys::Oid) -> Result<bool, Error> {
+    Ok(keys_to(parent)?.iter().any(|key| key.is_guard))
+}
+
 /// Why a partition cannot go, if so.
 fn obstacle(
     subject: &Subject,
     keys: &[Key],
-    partition: pg_sys::Oid,
+    leaf: &Leaf,
     action: Action,
 ) -> Result<Option<String>, Error> {
+    let partition = pg_sys::Oid::from(leaf.oid);
     let Some(name) = table::qualified_name(partition)? else {
         return Ok(None);
     };
+    let guarded = leaving::of(subject, leaf)?;
     for key in keys {
         if key.target != subject.parent {
             // It goes on to point there, which keeps a table from being dropped.
@@ -136,9 +163,11 @@ fn obstacle(
         // ACCESS SHARE on both tables, as for reading them, and given back at once: nothing is held when the
         // parent is locked.
         let look = || {
-            let millis = guc::swap_lock_timeout().as_millis().max(1).to_string();
-            settings::set_local(c"lock_timeout", &CString::new(millis).unwrap_or_default());
-            subject.as_owner(|| referenced(key, &name))
+            lock::wait_no_longer_than(guc::swap_lock_timeout());
+            subject.as_owner(|| match &guarded {
+                Some(keys) if keys.guarded().name == key.of => guarded_by(keys),
+                _ => referenced(key, &name),
+            })
         };
         match rolled_back(look) {
             Ok(None) => {}
@@ -157,25 +186,49 @@ fn obstacle(
 
 /// Rows of the partition itself count, where the key is the table's own: for DETACH they do.
 fn referenced(key: &Key, name: &QualifiedName) -> Result<Option<String>, Error> {
-    let sql = Sql::template("SELECT FROM {only}{of} AS f JOIN {name} AS p ON {joined_by}")
-        .trusted("only", if key.is_partitioned { "" } else { "ONLY " })
-        .name("of", &key.of)
-        .name("name", name)
-        .trusted("joined_by", &key.joined_by)
-        .build();
+    let sql = key.rows_pointing_at(&name.to_string(), "");
     if cost(&sql)? > MOST_COST {
-        return Ok(Some(format!(
-            "whether rows are referenced by {} takes long to be told; an index on its columns may help",
-            key.in_words()
-        )));
+        return Ok(Some(takes_long(key)));
     }
-    Ok(db::has_rows(&sql)?.then(|| match key.is_guard {
-        true => format!(
-            "keys of its rows are in guard {}: delete them there first",
-            key.of
+    if !db::has_rows(&sql)? {
+        return Ok(None);
+    }
+    let guarded = match key.is_guard {
+        true => guard::of(key.target)?.filter(|guarded| !guarded.has_index),
+        false => None,
+    };
+    Ok(Some(match guarded {
+        Some(guarded) => format!(
+            "keys of its rows are in guard {}, which has no index to find them by: {}",
+            guarded.name,
+            guarded.index()
         ),
-        false => format!("rows are referenced by {}", key.in_words()),
+        None => format!("rows are referenced by {}", key.in_words()),
     }))
+}
+
+fn takes_long(key: &Key) -> String {
+    format!(
+        "whether rows are referenced by {} takes long to be told; an index on its columns may help",
+        key.in_words()
+    )
+}
+
+/// Of a partition whose keys are taken out of the guard before it goes. Where all of them take long to be looked at,
+/// that is done when they are taken, batch by batch.
+fn guarded_by(keys: &Keys) -> Result<Option<String>, Error> {
+    let (all, some) = (keys.all(), keys.some());
+    let mut all_cost = 0.0;
+    for key in keys.pointing() {
+        all_cost += cost(&key.rows_pointing_at(&all, ""))?;
+        if cost(&key.rows_pointing_at(&some, ""))? > MOST_COST {
+            return Ok(Some(takes_long(key)));
+        }
+    }
+    match all_cost > MOST_COST {
+        true => Ok(None),
+        false => keys.referenced(&all),
+    }
 }
 
 /// What the planner thinks that all of its rows cost.

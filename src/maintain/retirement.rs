@@ -9,6 +9,7 @@ use super::detach::{self, Disposal};
 use super::family;
 use super::read::Subject;
 use super::recycle;
+use super::referenced;
 use super::set::Leaf;
 use crate::catalog::policy::Action;
 use crate::catalog::retirement::{self, Retirement, Seen};
@@ -112,8 +113,10 @@ fn begin(
         if !detach::is_still_there(&now, leaf) {
             return Ok(Begun::Nothing);
         }
-        // PostgreSQL refuses the one beside a default partition, and a second one of the same table.
+        // PostgreSQL refuses the one beside a default partition, and a second one of the same table. Where there is a
+        // guard, a key that somebody notes between the two transactions would stay there for ever.
         let can_be_split = now.default.is_none()
+            && !referenced::has_guard(now.parent)?
             && now.name == subject.name
             && retirement::can_be_split(
                 partition,

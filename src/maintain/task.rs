@@ -2,8 +2,9 @@
 
 use super::act;
 use super::deed::{Before, Deed, Done};
-use super::detach::{self, Disposal};
+use super::detach::{self, Disposal, Retired};
 use super::drain::{self, Beginning};
+use super::leaving::{self, Returned, Taking};
 use super::outcome::{Outcome, SOMEBODY_ELSE};
 use super::read::Subject;
 use super::recycle::{self, Purge};
@@ -15,6 +16,7 @@ use crate::catalog::retirement::Retirement;
 use crate::error::Error;
 use crate::pg::transaction::Failure;
 use crate::plan::bounds::{RangeBound, Span};
+use pgrx::pg_sys;
 
 /// What is done about one partition, or some.
 pub enum Task {
@@ -24,6 +26,8 @@ pub enum Task {
     Drain(Vec<Span>, String),
     /// A partition, its name, and what becomes of it.
     Retire(Leaf, String, Disposal),
+    /// A partition that stays, whose keys were taken out of the guard; and its name.
+    GiveBack(pg_sys::Oid, String),
     /// A partition whose detaching was begun, and what was to become of it.
     Complete(Retirement),
     /// A table of the recycle bin, and its name.
@@ -47,8 +51,16 @@ impl Task {
                 Beginning::NotTried(why) => Done::NotTried(why),
             },
             Task::Retire(leaf, _, disposal) => match detach::retire(subject, leaf, disposal)? {
-                Some(name) => Done::Retired(name),
-                None => Done::Nothing,
+                Retired::As(name) => Done::Retired(name),
+                Retired::Nothing => Done::Nothing,
+                Retired::NotTried(why) => Done::TakenBack(Box::new(Done::NotTried(why))),
+            },
+            Task::GiveBack(partition, name) => match leaving::give_back(subject, *partition)? {
+                Returned::All => Done::AsWanted,
+                Returned::ButFor(example) => {
+                    Done::Told(name.clone(), leaving::but_for(&example))
+                }
+                Returned::Gone => Done::Nothing,
             },
             Task::Complete(retirement) => match retirement::complete(subject, retirement)? {
                 Completed::Done(name) => Done::Retired(name),
@@ -92,6 +104,10 @@ impl Task {
                 upper: literal(subject, leaf.upper),
                 ..Outcome::of(subject, disposal.action.name(), told)
             },
+            Task::GiveBack(_, name) => Outcome {
+                partition: Some(name.clone()),
+                ..Outcome::of(subject, "keys", told)
+            },
             Task::Complete(retirement) => Outcome {
                 partition: Some(retirement.name.to_string()),
                 lower: retirement.was.lower.clone(),
@@ -112,6 +128,7 @@ impl Task {
             Task::Create(_) | Task::CreateDefault => "created",
             Task::Drain(..) => "draining",
             Task::Retire(_, _, disposal) => disposal.action.done(),
+            Task::GiveBack(..) => "given back",
             Task::Complete(retirement) => retirement.action.done(),
             Task::Purge(..) => Action::Drop.done(),
         };
@@ -139,9 +156,15 @@ impl Deed for OfRanges<'_> {
     }
 
     fn before(&self) -> Result<Before<'_>, Failure> {
+        if let Task::GiveBack(partition, _) = self.task {
+            leaving::give_back_in_batches(self.subject, *partition)?;
+        }
         let Task::Retire(leaf, _, disposal) = self.task else {
             return Ok(Before::Nothing);
         };
+        if let Taking::NotTaken(told) = leaving::take(self.subject, leaf, disposal)? {
+            return Ok(Before::Ended(told));
+        }
         Ok(match retirement::detach(self.subject, leaf, disposal)? {
             Detached::Done(retirement) => Before::AllBut(Box::new(Completing {
                 subject: self.subject,

@@ -28,13 +28,14 @@ impl Mode {
 /// 55P03. Others queue behind this wait, which is why it must be short. The same patience holds
 /// for whatever the transaction locks afterwards: others wait for this lock meanwhile.
 pub fn relation(relation: pg_sys::Oid, mode: Mode, patience: Duration) {
-    set_timeout(patience);
+    wait_no_longer_than(patience);
     if !try_relation(relation, mode) {
         wait_for(relation, mode);
     }
 }
 
-fn set_timeout(patience: Duration) {
+/// Bounds each wait for a lock, of rows too, until the end of the current nest level of settings, or transaction: then 55P03.
+pub fn wait_no_longer_than(patience: Duration) {
     let millis = CString::new(patience.as_millis().max(1).to_string()).unwrap_or_default();
     super::settings::set_local(c"lock_timeout", &millis);
 }
@@ -69,12 +70,12 @@ impl Allowance {
     pub fn lock(&self, relation: pg_sys::Oid, mode: Mode) {
         if !try_relation(relation, mode) {
             let began = Instant::now();
-            set_timeout(self.left.get());
+            wait_no_longer_than(self.left.get());
             wait_for(relation, mode);
             self.left
                 .set(self.left.get().saturating_sub(began.elapsed()));
         }
-        set_timeout(self.whole);
+        wait_no_longer_than(self.whole);
     }
 }
 

@@ -257,6 +257,13 @@ pub fn is_open() -> bool {
     unsafe { pg_sys::IsTransactionState() }
 }
 
+/// Whether each statement of the transaction sees what was committed before it: it is READ COMMITTED.
+pub fn sees_what_is_committed() -> bool {
+    // SAFETY: reads the state of this process.
+    let level = unsafe { pg_sys::XactIsoLevel };
+    level < pg_sys::XACT_REPEATABLE_READ as i32
+}
+
 /// Whether the server is a standby, or about to become none.
 pub fn is_in_recovery() -> bool {
     // SAFETY: reads shared state.

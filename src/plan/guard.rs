@@ -172,6 +172,13 @@ fn steps(
             .ident("key", &columns.key),
         )
         .locks_new(Mode::AccessExclusive, guard),
+        // By it the keys of a partition are found that is to be retired.
+        made(
+            Sql::template("CREATE INDEX ON {guard} ({key})")
+                .name("guard", guard)
+                .ident("key", &columns.key),
+        )
+        .locks_new(Mode::Share, guard),
         made(
             Sql::template("COMMENT ON TABLE {guard} IS {comment}")
                 .name("guard", guard)

@@ -16,6 +16,7 @@ pub mod facts;
 pub mod fidelity;
 pub mod grants;
 pub mod guard;
+pub mod guarded;
 pub mod horizon;
 pub mod indexes;
 pub mod interval;

@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "the entry point of a process")]
 
 use super::start::{Assignment, Task};
-use super::{builder, launcher, mover};
+use super::{builder, launcher, maintenance, mover};
 use crate::catalog::job::JobId;
 use crate::pg::{processor, settings, signals, version};
 use pgrx::bgworkers::BackgroundWorker;
@@ -26,6 +26,7 @@ pub extern "C-unwind" fn pg_partman_rs_worker(_argument: pg_sys::Datum) {
         Task::Move => mover::run(job),
         Task::Help => mover::help(job, assignment.number),
         Task::Look => launcher::look(),
+        Task::Maintain => maintenance::of_table(pgrx::pg_sys::Oid::from(assignment.relation())),
         Task::Build => builder::run(pgrx::pg_sys::Oid::from(assignment.relation())),
     }
 }

@@ -19,6 +19,9 @@ use crate::pg::transaction::{Failure, unit};
 use pgrx::pg_sys;
 use std::time::Duration;
 
+/// See [`of_table`].
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Maintains all tables whose turn it is. One that fails stops no other.
 pub fn run() -> Result<(), Failure> {
     let Some(interval) = guc::maintenance_interval() else {
@@ -51,6 +54,19 @@ fn due(interval: Duration) -> Result<Vec<pg_sys::Oid>, Error> {
         schedule::is_due(interval, table.seconds_since, table.failures)
     });
     Ok(due.map(|table| table.parent).collect())
+}
+
+/// Maintains one table, for which a session has asked that could not do all of it.
+pub fn of_table(parent: pg_sys::Oid) {
+    // Whose transaction ends just now gives back its lock on the maintenance a moment later.
+    interrupts::nap(PAUSE);
+    if let Err(failure) = maintain(parent) {
+        pgrx::log!(
+            "maintenance of table {} fails: {}",
+            parent.to_u32(),
+            failure.message
+        );
+    }
 }
 
 fn maintain(parent: pg_sys::Oid) -> Result<(), Failure> {

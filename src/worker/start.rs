@@ -24,6 +24,9 @@ pub enum Task {
     /// Looks for jobs that have lost their worker.
     #[serde(rename = "l")]
     Look,
+    /// Maintains a table.
+    #[serde(rename = "k")]
+    Maintain,
     /// Builds what indexes the partitions of a table lack.
     #[serde(rename = "b")]
     Build,
@@ -80,6 +83,7 @@ impl Assignment {
             Task::Move => format!("pg_partman_rs conversion {}", self.job),
             Task::Help => format!("pg_partman_rs helper of conversion {}", self.job),
             Task::Build => format!("pg_partman_rs indexes of table {}", self.relation()),
+            Task::Maintain => format!("pg_partman_rs maintenance of table {}", self.relation()),
             Task::Look => format!("pg_partman_rs maintenance of database {}", self.database),
         }
     }

@@ -216,17 +216,16 @@ SELECT tests.refusal('TRUNCATE "Orders"');
 SELECT tests.refusal('TRUNCATE "Orders_p2024_03"');
 SELECT tests.refusal('DROP TABLE "Orders_p2024_03"');
 SELECT tests.refusal('ALTER TABLE "Orders" DETACH PARTITION "Orders_p2024_03"') ~ '^23503.* removing partition' AS is_refused;
--- Maintenance finds that out before it locks anything; when the keys are deleted, so that what points at them has its say, they go.
+-- Maintenance finds out before it locks anything whether somebody points at them; when the keys are deleted, so that what points at them has its say, they go.
 INSERT INTO "Orders" VALUES (9005, 'in the default partition', '2024-06-10'), (9006, 'n', '2024-06-11');
 INSERT INTO payments VALUES (9005);
 SELECT set_partition_policy('"Orders"', '1 month', premake => 0, retention => '1 month', retention_action => 'recycle', grace_period => '30 days');
 SET pg_partman_rs.retention_max_partitions = 1;
 SET pg_partman_rs.retention_max_share = 100;
-SELECT action, partition, outcome FROM ensure_partitions('"Orders"') WHERE action <> 'create' AND partition !~ '_p2024_0[2-5]' ORDER BY 2;
+SELECT action, partition, regexp_replace(outcome, '\d+\), for one', '…), for one') AS outcome FROM ensure_partitions('"Orders"') WHERE action <> 'create' AND partition !~ '_p2024_0[2-5]' ORDER BY 2;
 DELETE FROM payments WHERE order_id = 1;
 DELETE FROM "Orders key_guard" g USING "Orders_p2023_12" p WHERE (g.region, g."Id", g.at) = (p.region, p."Id", p.at);
 SELECT action, partition, outcome FROM ensure_partitions('"Orders"') WHERE partition ~ '_p2023_12';
-SELECT tests.refusal($$SELECT restore_partition('"Orders_p2023_12"')$$);
 TABLE differences;
 SELECT drop_partition_policy('"Orders"');
 -- New ones are guarded as well; those without rows go.

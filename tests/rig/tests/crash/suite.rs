@@ -39,7 +39,7 @@ impl Suite {
     /// All failpoints that a conversion passes whose table no foreign key points at.
     pub fn points(&self) -> Vec<String> {
         let mut names = failpoint::names(&mut self.cluster.connect_as("postgres", TEMPLATE));
-        let others = ["maintain:", "detach:", "foreign_keys:", "steer:"];
+        let others = ["maintain:", "retire:", "detach:", "foreign_keys:", "steer:"];
         names.retain(|name| !others.iter().any(|prefix| name.starts_with(prefix)));
         assert!(names.len() >= 20, "only these failpoints? {names:?}");
         names

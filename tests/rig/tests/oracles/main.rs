@@ -34,6 +34,7 @@ mod partition_values;
 mod query_pruning;
 mod random_schemas;
 mod readers;
+mod retired_guarded;
 mod routing;
 mod schedule;
 mod self_references;
