@@ -8,7 +8,7 @@ mod key;
 mod offer;
 mod prospect;
 
-pub use drain::{Drain, drain, pointing};
+pub use drain::{Drain, Pointing, drain, pointing};
 pub use key::{
     SessionZone, as_key, earlier, interval, key_type, lattice, now, zone_without_meaning,
 };

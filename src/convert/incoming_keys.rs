@@ -141,6 +141,34 @@ pub fn make(job: &Job, now: Option<&Facts>) -> Result<(), Error> {
     Ok(())
 }
 
+/// What a key is called, and its parts: of each table that has one.
+pub struct PartNames(HashMap<pg_sys::Oid, String>);
+
+impl PartNames {
+    /// `target` is what it points at by itself, apart from the partitions of that.
+    pub fn of(key: pg_sys::Oid, target: pg_sys::Oid) -> Result<PartNames, Error> {
+        let parts = foreign_key::parts_of(&[key])?.into_iter();
+        let parts = parts.filter(|part| part.referenced == target);
+        Ok(PartNames(
+            parts.map(|part| (part.table, part.name)).collect(),
+        ))
+    }
+
+    /// Gives them to another key; those of tables that had no part of the first keep theirs.
+    pub fn give_to(&self, key: pg_sys::Oid, target: pg_sys::Oid) -> Result<(), Error> {
+        for part in foreign_key::parts_of(&[key])? {
+            let name = self
+                .0
+                .get(&part.table)
+                .filter(|_| part.referenced == target);
+            if let Some(name) = name.filter(|name| **name != part.name) {
+                constraint::rename(part.oid, name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Drops the keys that point at the source, and gives names and comments of them, and of their parts, to those that
 /// have just been made.
 fn replace(job: &Job, target: pg_sys::Oid, keys: &[IncomingKey]) -> Result<(), Error> {
@@ -149,16 +177,9 @@ fn replace(job: &Job, target: pg_sys::Oid, keys: &[IncomingKey]) -> Result<(), E
         let Some(new) = incoming_key::find(relation, &key.name_until_settled(), target)? else {
             return Err(twin_altered(job));
         };
-        // Of each table that has a part of both.
-        let names: HashMap<pg_sys::Oid, String> = (foreign_key::parts_of(&[old])?.into_iter())
-            .map(|part| (part.table, part.name))
-            .collect();
+        let names = PartNames::of(old, job.source)?;
         unmake(&[old])?;
-        for part in foreign_key::parts_of(&[new])? {
-            if let Some(name) = names.get(&part.table).filter(|_| part.referenced == target) {
-                constraint::rename(part.oid, name)?;
-            }
-        }
+        names.give_to(new, target)?;
         if let Some(comment) = &key.comment
             && let Some((table, owner)) = named(relation, Mode::ShareRowExclusive)
         {

@@ -207,9 +207,7 @@ fn attempt_alone(
     drop(source);
     failpoint("swap:before_rename")?;
     depend::not_on_extension(twin)?;
-    if let Some(exchanged) = &exchanged {
-        exchanged.drop_all()?;
-    }
+    let dropped = (exchanged.as_ref()).map(Exchanged::drop_all).transpose()?;
     as_owner(job, || {
         fidelity::clear(job, &now)?;
         job.plan.swap.iter().try_for_each(run_step)?;
@@ -230,8 +228,8 @@ fn attempt_alone(
     if !reached || !is_named(job.source, &job.plan.retired) {
         return Err(twin_altered(job));
     }
-    if let Some(exchanged) = &exchanged {
-        exchanged.make_again()?;
+    if let (Some(exchanged), Some(dropped)) = (&exchanged, &dropped) {
+        exchanged.make_again(dropped)?;
     }
     foreign_keys::exchange(job, twin)?;
     if job.plan.default_of.is_none() {

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::guc;
 use crate::plan::blockers::{self, Blocker};
 use crate::plan::branch::Division;
-use crate::plan::dependents::{self, Dependents, IncomingKey, Publication};
+use crate::plan::dependents::{self, Dependents, IncomingKey, Publication, SelfKey};
 use crate::plan::estimate::Estimate;
 use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::KeyType;
@@ -164,7 +164,7 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
         found.extend(dependents::refused_key(&facts.owner_name, key));
         found.extend(dependents::refused_key_of_partitions(key));
     }
-    found.extend(pointing(pg_sys::Oid::from(parent.oid), default)?.1);
+    found.extend(pointing(pg_sys::Oid::from(parent.oid), default)?.blockers);
     let owner = table::name_and_owner(pg_sys::Oid::from(parent.oid))?.map(|(_, owner)| owner);
     if owner != Some(pg_sys::Oid::from(facts.owner)) {
         found.push(Blocker::with_hint(
@@ -180,23 +180,30 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
 
 /// Of the foreign keys that point at a table by itself, each is made for each of its partitions under the lock:
 /// with 500 of them 0.4 s for one key. It grows with their square, since PostgreSQL gives each part of a key the next
-/// name that is free, and begins with the first.
+/// name that is free, and begins with the first. Likewise for each partition of its own table.
 const MOST_PARTS: usize = 500;
 
-/// The foreign keys of other tables that point at a table whose default partition is to be exchanged, in the order
+/// The foreign keys that point at a table whose default partition is to be exchanged, each kind in the order
 /// in which they act, and what keeps them from being dropped and made again.
-pub fn pointing(
-    parent: pg_sys::Oid,
-    default: pg_sys::Oid,
-) -> Result<(Vec<IncomingKey>, Vec<Blocker>), Error> {
+#[derive(Default)]
+pub struct Pointing {
+    /// Of the table itself.
+    pub own: Vec<SelfKey>,
+    /// Of other tables.
+    pub incoming: Vec<IncomingKey>,
+    pub blockers: Vec<Blocker>,
+}
+
+/// What points at the table now.
+pub fn pointing(parent: pg_sys::Oid, default: pg_sys::Oid) -> Result<Pointing, Error> {
     let pointing = foreign_key::pointing_at(default)?;
     if pointing.is_empty() {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(Pointing::default());
     }
     let facts = table::facts(parent)?.ok_or_else(|| Error::NoRelation {
         oid: parent.to_u32(),
     })?;
-    let keys = facts.dependents.incoming_keys;
+    let (keys, own) = (&facts.dependents.incoming_keys, &facts.dependents.self_keys);
     let relations: Vec<pg_sys::Oid> = table::tree(parent)?;
     let mut found = Vec::new();
     for key in pointing {
@@ -209,34 +216,45 @@ pub fn pointing(
                     facts.name
                 )));
             }
-            Some(known) => {
-                found.extend(dependents::refused_incoming_key_of_partitioned(known));
-                found.extend(dependents::refused_incoming_key(known));
-            }
+            Some(known) => found.extend(dependents::refused_incoming_key(known)),
             None if key.target == default => found.push(Blocker::fact(format!(
                 "{what} points at the default partition itself."
             ))),
-            None if key.target == parent => found.push(Blocker::fact(format!(
-                "{what} points at the table that it belongs to: PostgreSQL would look through all of it while nobody can use it."
-            ))),
+            None if own.iter().any(|own| own.oid == key.key.to_u32()) => {}
             None => found.push(Blocker::fact(format!(
                 "{what} points at a table of which table \"{}\" is a partition, and PostgreSQL would not let go of the default partition.",
                 facts.name
             ))),
         }
     }
+    for key in own {
+        found.extend(dependents::refused_self_key(&facts, key));
+    }
+    // One for each partition of either side.
     let partitions = relations.len() - 1;
-    if keys.len() * partitions > MOST_PARTS {
+    let parts: usize = (keys.iter().map(|key| partitions + key.parts.len()))
+        .chain(own.iter().map(|_| partitions * 2))
+        .sum();
+    if parts > MOST_PARTS {
         found.push(Blocker::with_hint(
             format!(
-                "Table \"{}\" has {partitions} partitions, and foreign keys of other tables that point at it: {}. They would be made again for each partition while nobody can use the table, and no more than {MOST_PARTS} in all are.",
+                "Table \"{}\" has {partitions} partitions, and foreign keys that point at it: {}. They would be made again for each partition, {parts} in all, while nobody can use the table, and no more than {MOST_PARTS} are.",
                 facts.name,
-                keys.len()
+                keys.len() + own.len()
             ),
             "ALTER TABLE … DROP CONSTRAINT …, until rows are moved; then ADD CONSTRAINT … NOT VALID, and VALIDATE CONSTRAINT ….",
         ));
     }
     let linked = keys.iter().map(|key| key.relation).collect();
     found.extend(super::converted(linked)?);
-    Ok((keys, found))
+    let Dependents {
+        self_keys,
+        incoming_keys,
+        ..
+    } = facts.dependents;
+    Ok(Pointing {
+        own: self_keys,
+        incoming: incoming_keys,
+        blockers: found,
+    })
 }

@@ -368,7 +368,9 @@ WITH
              'rest', substr(written.text, length(concat(head.text, r.name)) + 1),
              'referenced', array_to_json(k.confkey),
              'needs_validation', NOT k.convalidated AND current_setting('server_version_num')::int < 180000,
-             'acts', (SELECT coalesce(bool_and(t.tgenabled = 'O'), true) FROM pg_trigger t WHERE t.tgconstraint = k.oid),
+             'acts', (WITH RECURSIVE part AS (
+                          SELECT k.oid UNION ALL SELECT p.oid FROM pg_constraint p JOIN part ON p.conparentid = part.oid)
+                      SELECT coalesce(bool_and(t.tgenabled = 'O'), true) FROM pg_trigger t JOIN part ON t.tgconstraint = part.oid),
              'owner_may_reference', has_table_privilege(r.relowner, r.oid, 'REFERENCES')
                OR (SELECT bool_and(has_column_privilege(r.relowner, r.oid, a, 'REFERENCES')) FROM unnest(k.confkey) a),
              'comment', obj_description(k.oid, 'pg_constraint'),

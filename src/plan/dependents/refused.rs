@@ -309,7 +309,8 @@ pub fn refused_key_of_partitions(key: &ForeignKey) -> Option<Blocker> {
     })
 }
 
-fn refused_self_key(facts: &Facts, key: &SelfKey) -> Vec<Blocker> {
+/// What keeps a foreign key of the table to itself from being made again.
+pub fn refused_self_key(facts: &Facts, key: &SelfKey) -> Vec<Blocker> {
     let mut found = Vec::new();
     let name = &key.name;
     if key.needs_validation {
@@ -368,18 +369,6 @@ pub fn refused_incoming_key(key: &IncomingKey) -> Vec<Blocker> {
         ));
     }
     found
-}
-
-/// What keeps one from being dropped and made again while a default partition is exchanged: NOT VALID is not to be
-/// had there before 18.
-pub fn refused_incoming_key_of_partitioned(key: &IncomingKey) -> Option<Blocker> {
-    key.is_of_partitioned.then(|| {
-        Blocker::fact(format!(
-            "Foreign key \"{}\" of partitioned table {} points at the table, which this release cannot carry.",
-            key.name,
-            key.table()
-        ))
-    })
 }
 
 /// What says ONLY of the table, which of a partitioned table is no row at all.

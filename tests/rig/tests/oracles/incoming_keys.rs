@@ -100,6 +100,18 @@ const KINDS: [Round; 5] = [
     joins,
 ];
 
+/// Of a table that points at itself, too: across partitions, where there are any.
+fn points_at_itself(client: &mut Client) -> Result<(), Error> {
+    refused(client, "INSERT INTO orders (id, after) VALUES (-9, -1)")?;
+    refused(client, "UPDATE orders SET after = -1 WHERE id = 9")?;
+    refused(client, "DELETE FROM orders WHERE id = 15000")?;
+    let id: i64 = client.query_one("SELECT nextval('fresh')", &[])?.get(0);
+    client.execute("INSERT INTO orders (id, after) VALUES ($1, 15000)", &[&id])?;
+    client
+        .execute("DELETE FROM orders WHERE id = $1", &[&id])
+        .map(drop)
+}
+
 /// Partitions of what points at the table are made, and dropped.
 #[expect(
     clippy::panic_in_result_fn,
@@ -168,6 +180,13 @@ const IN_DEFAULT: &str = "
     ALTER TABLE items ADD CONSTRAINT items_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders ON DELETE CASCADE ON UPDATE CASCADE;
     ALTER TABLE payments ADD CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders DEFERRABLE INITIALLY DEFERRED;
     COMMENT ON CONSTRAINT items_order_id_fkey ON items IS 'of an order';";
+/// The table points at itself.
+const AT_ITSELF: &str = "
+    ALTER TABLE orders ADD after bigint;
+    UPDATE orders SET after = id - 1 WHERE id BETWEEN 2 AND 20000;
+    CREATE INDEX ON orders (after);
+    ALTER TABLE orders ADD CONSTRAINT orders_after_fkey FOREIGN KEY (after) REFERENCES orders;";
+const ASTRAY: &str = "SELECT count(*) FROM orders o WHERE o.after IS NOT NULL AND NOT EXISTS (SELECT FROM orders b WHERE b.id = o.after)";
 const DRAINED: &str =
     "SELECT count(*) FROM partman_rs.run WHERE action = 'drain' AND outcome = 'drained'";
 const COMMENTED: &str = "SELECT count(*) FROM pg_description d JOIN pg_constraint k ON k.oid = d.objoid
@@ -190,6 +209,13 @@ impl Stage {
 
     fn in_default() -> Stage {
         Stage::of(&[TABLES, IN_DEFAULT], &KINDS)
+    }
+
+    fn in_default_beside_partitions() -> Stage {
+        let mut kinds = KINDS.to_vec();
+        kinds.extend([partitions_come_and_go as Round, points_at_itself]);
+        let tables = [TABLES, POINTED_AT_BY_PARTITIONED, IN_DEFAULT, AT_ITSELF];
+        Stage::of(&tables, &kinds)
     }
 
     fn beside_partitions() -> Stage {
@@ -393,7 +419,15 @@ fn incoming_keys_hold_when_the_conversion_is_taken_back() {
 }
 
 fn hold_while_rows_move(killed_at: Option<&str>) {
-    let mut stage = Stage::in_default();
+    rows_move(Stage::in_default(), killed_at, &[]);
+}
+
+fn all_keys_hold_while_rows_move(killed_at: Option<&str>) {
+    let stage = Stage::in_default_beside_partitions();
+    rows_move(stage, killed_at, &[ASTRAY]);
+}
+
+fn rows_move(mut stage: Stage, killed_at: Option<&str>, more_violations: &[&str]) {
     strike(&stage.cluster, &mut stage.admin, killed_at, drain);
     poll::expect("the default partition to be drained", PATIENCE, || {
         number(&mut stage.admin, DRAINED) == 1
@@ -406,12 +440,31 @@ fn hold_while_rows_move(killed_at: Option<&str>) {
     });
     assert_eq!(number(&mut stage.admin, COMMENTED), 1);
     assert_eq!(number(&mut stage.admin, MISPLACED), 0);
+    for sql in more_violations {
+        assert_eq!(number(&mut stage.admin, sql), 0);
+    }
     stage.end();
 }
 
 #[test]
 fn incoming_keys_hold_while_rows_move_out_of_a_default_partition() {
     hold_while_rows_move(None);
+}
+
+#[test]
+fn keys_of_partitioned_tables_and_of_the_table_itself_hold_while_rows_move() {
+    all_keys_hold_while_rows_move(None);
+}
+
+#[test]
+fn keys_of_partitioned_tables_and_of_the_table_itself_hold_when_the_worker_is_killed_as_rows_move()
+{
+    all_keys_hold_while_rows_move(Some("swap:before_commit"));
+}
+
+#[test]
+fn keys_of_partitioned_tables_and_of_the_table_itself_hold_when_the_worker_is_killed_afterwards() {
+    all_keys_hold_while_rows_move(Some("swap:after_commit"));
 }
 
 #[test]
