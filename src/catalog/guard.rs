@@ -62,6 +62,16 @@ pub fn primary_key(guard: pg_sys::Oid) -> Result<Option<pg_sys::Oid>, Error> {
     )
 }
 
+/// The body of the function that its own trigger calls.
+pub fn body(guard: pg_sys::Oid) -> Result<Option<String>, Error> {
+    db::row(
+        "SELECT p.prosrc FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid \
+          WHERE t.tgrelid = $1 AND t.tgname = $2 AND NOT t.tgisinternal",
+        &[guard.into(), TRIGGER.into()],
+        |row| row.get(1),
+    )
+}
+
 /// The functions that its triggers call, as they are written in SQL.
 pub fn functions(guard: pg_sys::Oid) -> Result<Vec<String>, Error> {
     settings::within(&settings::AS_WRITTEN, || {

@@ -150,9 +150,10 @@ impl<'a> Exchanged<'a> {
         let mut to_validate = Vec::new();
         for (key, names) in self.own.iter().zip(names.by_ref()) {
             let (relation, name) = (self.target(), &self.parent.name);
-            let made = add_without_looking(self.job.owner, &key.make(name)).and_then(|()| {
-                self.made(relation, name, self.job.owner, &key.name, &key.comment)
-            })?;
+            let made =
+                add_without_looking(self.job.owner, &key.make(name, name)).and_then(|()| {
+                    self.made(relation, name, self.job.owner, &key.name, &key.comment)
+                })?;
             names.give_to(made, self.target())?;
         }
         for (key, names) in self.keys.iter().zip(names) {

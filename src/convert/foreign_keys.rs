@@ -54,12 +54,12 @@ pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
     }
     as_owner(job, || job.plan.foreign_keys.iter().try_for_each(run_step))?;
     match job.plan.default_of {
-        None if !has(twin, wanted)? => Err(twin_altered(job)),
+        None if !has(twin, wanted, job.guard)? => Err(twin_altered(job)),
         None => fire(twin, false),
         // Those below one that is partitioned have its keys as parts, without triggers of their own there.
         Some(_) => job.plan.uppermost().try_for_each(|partition| {
             let leaf = relation_oid(&partition.name)?;
-            match has(leaf, wanted)? {
+            match has(leaf, wanted, None)? {
                 true => leave_to_the_table(leaf),
                 false => Err(twin_altered(job)),
             }
@@ -67,13 +67,14 @@ pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
     }
 }
 
-/// Whether a table has these keys: statements went by names, and no lock on a table keeps its schema from
-/// changing its name.
-fn has(table: pg_sys::Oid, wanted: &[Key]) -> Result<bool, Error> {
+/// Whether a table has these keys, beside those to its guard: statements went by names, and no lock on a table keeps
+/// its schema from changing its name.
+fn has(table: pg_sys::Oid, wanted: &[Key], guard: Option<pg_sys::Oid>) -> Result<bool, Error> {
     let keys = wanted.iter();
     let mut wanted: Vec<(String, u32)> = keys.map(|key| (key.name.clone(), key.relation)).collect();
     let made = foreign_key::of(table)?;
     let mut made: Vec<(String, u32)> = (made.into_iter())
+        .filter(|key| Some(key.referenced) != guard)
         .map(|key| (key.name, key.referenced.to_u32()))
         .collect();
     wanted.sort();
@@ -103,7 +104,7 @@ pub fn make(job: &Job, twin: pg_sys::Oid, now: Option<&Facts>) -> Result<(), Err
         let comments = now.map(|now| key_comments(now, &job.plan.twin, Phase::Swapping));
         comments.iter().flatten().try_for_each(run_step)
     })?;
-    match has(twin, wanted)? {
+    match has(twin, wanted, job.guard)? {
         true => Ok(()),
         false => Err(twin_altered(job)),
     }

@@ -6,7 +6,9 @@
 //! left there, which the swap sees to under its lock.
 
 use super::definition::twin_altered;
+use super::foreign_keys::drop_statement;
 use super::{as_owner, incoming_keys, relation_oid, run_step};
+use crate::catalog::foreign_key::{self, ForeignKey};
 use crate::catalog::guard::{self, Parts};
 use crate::catalog::job::{self, Job, Outline};
 use crate::catalog::keys_to_validate;
@@ -19,6 +21,7 @@ use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
+use crate::plan::facts::Facts;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
 
@@ -81,6 +84,30 @@ pub fn link(job: &Job) -> Result<(), Failure> {
     })
 }
 
+/// Has its function do what it is to do for the foreign keys that the source has to itself by now.
+pub fn follow(job: &Job, now: &Facts) -> Result<(), Failure> {
+    let (Some(plan), Some(guard)) = (&job.plan.guard, job.guard) else {
+        return Ok(());
+    };
+    unit(|| {
+        let is_so = |body: &String| -> Result<bool, Error> {
+            Ok(guard::body(guard)?.as_ref() == Some(body))
+        };
+        let Some(body) = plan.body(now) else {
+            return Ok(());
+        };
+        if is_so(&body)? {
+            return Ok(());
+        }
+        as_owner(job, || db::run(&plan.with_body(&body), &[]).map(drop))?;
+        // The statement went by names, as above.
+        match is_so(&body)? {
+            true => Ok(()),
+            false => Err(twin_altered(job)),
+        }
+    })
+}
+
 /// In the transaction of the swap, when the names are exchanged: checks that it is whole, and leaves it to its
 /// owner.
 pub fn hand_over(job: &Job) -> Result<(), Error> {
@@ -120,7 +147,13 @@ pub fn drop_now(job: &Outline) -> Result<(), Error> {
     let found =
         Relation::try_open(oid, Mode::AccessExclusive).map(|guard| (guard.name(), guard.owner()));
     if let Some((name, owner)) = found {
+        let keys = foreign_key::of(twin)?.into_iter();
+        let own: Vec<ForeignKey> = keys.filter(|key| key.referenced == oid).collect();
         acting_as(owner, Restriction::SecurityRestricted, || {
+            if let Some(twin) = &twin_name {
+                own.iter()
+                    .try_for_each(|key| db::run(&drop_statement(twin, &key.name), &[]).map(drop))?;
+            }
             super::drop_table(oid, &name)?;
             if let Some(twin) = &twin_name {
                 let statement = Sql::template("DROP TRIGGER IF EXISTS {name} ON {twin}")

@@ -370,6 +370,7 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     }
     guard::link(job)?;
     if let Some(now) = &memory.carried {
+        guard::follow(job, now)?;
         incoming_keys::make_at_rest(job, now)?;
     }
     let attempt = unit(|| job::count_swap_attempt(job.id))?;

@@ -14,6 +14,9 @@
 //! The source's key holds in each snapshot: PostgreSQL checks it, and what it cascades to is done, before a
 //! transaction commits. Nobody else writes to the twin, and this worker applies nothing meanwhile: that waits
 //! in the log. Rows get into the twin below SQL: the triggers of its keys do not fire until the swap.
+//!
+//! Where what they point at is guarded, the twin's point at the guard. Each round gives it, of each key that it meets,
+//! what it gives the twin: it holds the keys of the same rows then.
 
 use super::as_owner;
 use super::definition::twin_altered;
@@ -58,17 +61,22 @@ pub fn make(job: &Job) -> Result<(), Failure> {
 }
 
 fn look(job: &Job) -> Result<(Vec<SelfKey>, Vec<SelfKey>), Failure> {
-    unit(
-        || match job.plan.default_of.is_none() && self_key::any(&[twin(job), job.source])? {
-            true => Ok((self_key::of(twin(job))?, self_key::of(job.source)?)),
+    unit(|| {
+        match job.plan.default_of.is_none() && self_key::any(&[twin(job), job.source], job.guard)? {
+            true => Ok((of_twin(job)?, self_key::of(job.source, |facts| facts)?)),
             false => Ok((Vec::new(), Vec::new())),
-        },
-    )
+        }
+    })
+}
+
+/// What points at its guard points at the twin itself.
+fn of_twin(job: &Job) -> Result<Vec<SelfKey>, Error> {
+    self_key::of(twin(job), |facts| job.plan.without_guard(facts))
 }
 
 fn make_one(job: &Job, key: &SelfKey) -> Result<(), Error> {
-    // SHARE ROW EXCLUSIVE on the twin and its leaves, which nobody else uses, until the end of this
-    // transaction.
+    // SHARE ROW EXCLUSIVE on the twin and its leaves, and on its guard, which nobody else uses, until the end of
+    // this transaction.
     as_owner(job, || {
         // Each partition is compared with the whole table by itself: where there are many, a look at an index for
         // each row takes less than as many scans of the table.
@@ -76,7 +84,10 @@ fn make_one(job: &Job, key: &SelfKey) -> Result<(), Error> {
             true => &BY_INDEX,
             false => &[],
         };
-        settings::within(how, || run(&key.make(&job.plan.twin)))?;
+        settings::within(
+            how,
+            || run(&key.make(&job.plan.twin, job.plan.key_target())),
+        )?;
         let comment = key.comment.as_ref().map(|comment| {
             Sql::template("COMMENT ON CONSTRAINT {name} ON {twin} IS {comment}")
                 .ident("name", &key.name)
@@ -87,10 +98,7 @@ fn make_one(job: &Job, key: &SelfKey) -> Result<(), Error> {
         comment.map_or(Ok(()), |comment| run(&comment))
     })?;
     // The statement went by names, and no lock on a table keeps its schema from changing its name.
-    match self_key::of(twin(job))?
-        .iter()
-        .any(|made| made.name == key.name)
-    {
+    match of_twin(job)?.iter().any(|made| made.name == key.name) {
         true => Ok(()),
         false => Err(twin_altered(job)),
     }

@@ -302,7 +302,10 @@ pub struct SelfKey {
     pub head: String,
     /// What stands behind it.
     pub rest: String,
-    /// The columns that it points at, by number.
+    /// Its columns, by number.
+    #[serde(default)]
+    pub columns: Vec<i16>,
+    /// Those that they point at, in the same order.
     pub referenced: Vec<i16>,
     /// Whether rows may violate it, and the server has no such key on a partitioned table.
     pub needs_validation: bool,
@@ -342,7 +345,7 @@ pub struct IncomingKey {
 }
 
 impl ForeignKey {
-    fn points_at(&self) -> QualifiedName {
+    pub fn points_at(&self) -> QualifiedName {
         QualifiedName::new(&self.schema, &self.relation_name)
     }
 }

@@ -7,7 +7,7 @@
 //! keys of new rows, by a trigger. Why that is right: docs/internals/guard.md.
 
 use super::blockers::{self, Blocker};
-use super::dependents::{self, IncomingKey, Trigger};
+use super::dependents::{self, ForeignKey, SelfKey, Trigger};
 use super::facts::{Column, Facts, Index};
 use super::lock::{Lock, Mode};
 use super::names::{Names, QualifiedName, quote_ident};
@@ -67,7 +67,20 @@ impl Guard {
         found
     }
 
-    /// A definition of the guarded table without what the guard has put on it.
+    /// The body of its function, by the foreign keys that the table has by now.
+    pub fn body(&self, facts: &Facts) -> Option<String> {
+        let columns = Columns::of_guard(&self.columns)?;
+        let index = facts.identity()?;
+        Some(body(facts, index, &self.name, &columns))
+    }
+
+    /// What gives its function another body.
+    pub fn with_body(&self, body: &str) -> String {
+        function("CREATE OR REPLACE FUNCTION", &self.name, body)
+    }
+
+    /// A definition of the guarded table without what the guard has put on it: what points from there at the guard
+    /// points at the table.
     pub fn without(&self, facts: &Facts) -> Facts {
         let mut facts = facts.clone();
         let dependents = &mut facts.dependents;
@@ -75,7 +88,34 @@ impl Guard {
         dependents
             .incoming_keys
             .retain(|key| key.table() != self.name);
+        let (own, others): (Vec<ForeignKey>, Vec<ForeignKey>) =
+            std::mem::take(&mut dependents.foreign_keys)
+                .into_iter()
+                .partition(|key| key.points_at() == self.name);
+        dependents.foreign_keys = others;
+        let own = own.into_iter().map(|key| self.as_to_itself(key));
+        dependents.self_keys.extend(own);
         facts
+    }
+
+    /// Which columns it is about, its texts tell.
+    fn as_to_itself(&self, key: ForeignKey) -> SelfKey {
+        let name = self.name.to_string();
+        let (head, rest) = (key.definition.split_once(&format!(" REFERENCES {name}(")))
+            .unwrap_or((&key.definition, ""));
+        SelfKey {
+            head: format!("{head} REFERENCES "),
+            rest: format!("({rest}"),
+            columns: Vec::new(),
+            referenced: Vec::new(),
+            parts: Vec::new(),
+            oid: key.oid,
+            name: key.name,
+            needs_validation: key.needs_validation,
+            acts: key.acts,
+            owner_may_reference: key.owner_may_reference,
+            comment: key.comment,
+        }
     }
 }
 
@@ -131,6 +171,16 @@ impl Columns {
             of_key,
         }
     }
+
+    /// By all of them.
+    fn of_guard(all: &[String]) -> Option<Columns> {
+        let (key, of_key) = all.split_last()?;
+        Some(Columns {
+            of_key: of_key.to_vec(),
+            key: key.clone(),
+            all: all.to_vec(),
+        })
+    }
 }
 
 fn steps(
@@ -143,10 +193,7 @@ fn steps(
 ) -> Vec<Step> {
     let made = |statement: Sql| Step::new(Phase::Prepared, statement.build());
     let source = facts.qualified_name();
-    let function = Sql::template(
-        "CREATE FUNCTION {guard}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
-         SET search_path = pg_catalog, pg_temp SET row_security = off AS {body}",
-    );
+    let body = body(facts, index, guard, columns);
     let comment = format!(
         "Holds the key of every row of {source}, of whatever partition: keeps \"{}\" unique, and foreign keys point at it.",
         index.name
@@ -164,12 +211,11 @@ fn steps(
         .locks(Mode::AccessShare, &source),
         made(
             Sql::template(
-                "ALTER TABLE {guard} ADD CONSTRAINT {name} PRIMARY KEY ({columns}), ALTER COLUMN {key} SET NOT NULL",
+                "ALTER TABLE {guard} ADD CONSTRAINT {name} PRIMARY KEY ({columns})",
             )
             .name("guard", guard)
             .ident("name", primary_key)
-            .trusted("columns", &listed(&columns.of_key))
-            .ident("key", &columns.key),
+            .trusted("columns", &listed(&columns.of_key)),
         )
         .locks_new(Mode::AccessExclusive, guard),
         // By it the keys of a partition are found that is to be retired.
@@ -185,10 +231,9 @@ fn steps(
                 .literal("comment", &comment),
         )
         .locks_new(Mode::ShareUpdateExclusive, guard),
-        made(
-            function
-                .name("guard", guard)
-                .literal("body", &body(facts, index, guard, columns)),
+        Step::new(
+            Phase::Prepared,
+            function("CREATE FUNCTION", guard, &body),
         ),
         made(
             Sql::template("REVOKE ALL ON FUNCTION {guard}() FROM PUBLIC").name("guard", guard),
@@ -214,6 +259,17 @@ fn steps(
         )
         .locks_new(Mode::ShareRowExclusive, guard),
     ]
+}
+
+fn function(create: &'static str, guard: &QualifiedName, body: &str) -> String {
+    Sql::template(
+        "{create} {guard}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER \
+         SET search_path = pg_catalog, pg_temp SET row_security = off AS {body}",
+    )
+    .trusted("create", create)
+    .name("guard", guard)
+    .literal("body", body)
+    .build()
 }
 
 /// What the triggers do, in PL/pgSQL. Each statement has a snapshot of its own: a row is looked for when its
@@ -256,6 +312,7 @@ fn body(facts: &Facts, index: &Index, guard: &QualifiedName, columns: &Columns) 
             ),
         )
         .trusted("shown", &shown.join(", "))
+        .trusted("ahead", &noted_ahead(facts, guard, columns))
         .literal("schema_name", &facts.schema)
         .literal("table_name", &facts.name)
         .literal("constraint_name", &index.name)
@@ -277,9 +334,7 @@ BEGIN
   END IF;
   LOOP
     INSERT INTO {guard} ({columns}) VALUES ({values}) ON CONFLICT DO NOTHING;
-    IF FOUND THEN
-      RETURN NULL;
-    END IF;
+    EXIT WHEN FOUND;
     SELECT g.* INTO held FROM {guard} AS g WHERE {is_new_key} FOR NO KEY UPDATE;
     CONTINUE WHEN NOT FOUND;
     PERFORM FROM {table} AS t WHERE {is_held};
@@ -288,11 +343,64 @@ BEGIN
         MESSAGE = {message}, DETAIL = format({detail}, {shown}),
         SCHEMA = {schema_name}, TABLE = {table_name}, CONSTRAINT = {constraint_name};
     END IF;
-    -- The row that had it has just left its partition, for this one.
+    -- The row that had it has just left its partition, for this one; or what points at this one came first.
     UPDATE {guard} AS g SET {key} = NEW.{key} WHERE {is_new_key};
-    RETURN NULL;
+    EXIT;
   END LOOP;
+{ahead}  RETURN NULL;
 END
+";
+
+/// Notes, for each foreign key of the table to itself, the key of the row that a new one points at, where that row has
+/// come in the same statement, and its turn comes later: the foreign key is looked after right behind this row. Where
+/// that row lies is said when its turn comes.
+fn noted_ahead(facts: &Facts, guard: &QualifiedName, columns: &Columns) -> String {
+    let keys = facts.dependents.self_keys.iter();
+    let texts = keys.filter_map(|key| {
+        let pairs = key.columns.iter().zip(&key.referenced);
+        let pairs: Option<Vec<(&Column, &Column)>> = pairs
+            .map(|(own, referenced)| Some((facts.column_at(*own)?, facts.column_at(*referenced)?)))
+            .collect();
+        // Whether an operator is found for another type, the function would know only when it is called.
+        let pairs = pairs?;
+        let is_known = |(own, _): &(&Column, &Column)| own.type_oid < FIRST_OWN_OBJECT;
+        if pairs.is_empty() || !pairs.iter().all(is_known) {
+            return None;
+        }
+        let (own, referenced): (Vec<String>, Vec<String>) = pairs
+            .into_iter()
+            .map(|(own, referenced)| (own.name.clone(), referenced.name.clone()))
+            .unzip();
+        let matches = |row: &str| {
+            let compared: Vec<String> = (referenced.iter().zip(&own))
+                .map(|(one, other)| {
+                    format!("{row}.{} = NEW.{}", quote_ident(one), quote_ident(other))
+                })
+                .collect();
+            compared.join(" AND ")
+        };
+        Some(
+            Sql::template(AHEAD)
+                .name("guard", guard)
+                .name("table", &facts.qualified_name())
+                .trusted("own", &of("NEW", &own))
+                .trusted("columns", &listed(&columns.of_key))
+                .trusted("found", &of("t", &columns.of_key))
+                .trusted("is_held", &matches("g"))
+                .trusted("is_there", &matches("t"))
+                .build(),
+        )
+    });
+    texts.collect()
+}
+
+const AHEAD: &str = "  IF ROW({own}) IS NOT NULL THEN
+    PERFORM FROM {guard} AS g WHERE {is_held};
+    IF NOT FOUND THEN
+      -- What it points at may have come in the same statement, and be noted after it.
+      INSERT INTO {guard} ({columns}) (SELECT {found} FROM {table} AS t WHERE {is_there} FOR KEY SHARE) ON CONFLICT DO NOTHING;
+    END IF;
+  END IF;
 ";
 
 fn double_quoted(name: &str) -> String {
@@ -329,9 +437,8 @@ fn guarded<'a>(facts: &'a Facts, key: &Column) -> Option<&'a Index> {
         .filter(|index| blockers::lacks(index, key.attnum))
 }
 
-fn points_at(key: &IncomingKey, attnums: &[i16]) -> bool {
-    key.referenced.len() == attnums.len()
-        && attnums.iter().all(|attnum| key.referenced.contains(attnum))
+fn is_of(referenced: &[i16], guarded: &[i16]) -> bool {
+    referenced.len() == guarded.len() && guarded.iter().all(|attnum| referenced.contains(attnum))
 }
 
 /// `FirstNormalObjectId`: what is below comes with the server, and its operators are in pg_catalog.
@@ -483,21 +590,19 @@ fn of_state(facts: &Facts, key: &Column) -> Vec<Blocker> {
 
 fn of_keys(facts: &Facts, guarded: &[i16]) -> Vec<Blocker> {
     let dependents = &facts.dependents;
-    let own = dependents.self_keys.iter().map(|key| {
-        Blocker::with_hint(
-            format!(
-                "Foreign key \"{}\" points from the table to itself, which it cannot by way of a guard yet.",
-                key.name
-            ),
-            "Drop it, or leave unique_guard out.",
-        )
-    });
+    let elsewhere = |name: &str, table: &QualifiedName| {
+        Blocker::fact(format!(
+            "Foreign key \"{name}\" of table {table} points at other columns than those that are guarded."
+        ))
+    };
+    let own = dependents.self_keys.iter();
+    let own = own
+        .filter(|key| !is_of(&key.referenced, guarded))
+        .map(|key| elsewhere(&key.name, &facts.qualified_name()));
     let others = dependents.incoming_keys.iter().filter_map(|key| {
         let (name, table) = (&key.name, key.table());
-        if !points_at(key, guarded) {
-            return Some(Blocker::fact(format!(
-                "Foreign key \"{name}\" of table {table} points at other columns than those that are guarded."
-            )));
+        if !is_of(&key.referenced, guarded) {
+            return Some(elsewhere(name, &table));
         }
         (key.owner != facts.owner).then(|| {
             Blocker::with_hint(

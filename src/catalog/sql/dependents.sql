@@ -366,6 +366,7 @@ WITH
              'name', k.conname,
              'head', head.text,
              'rest', substr(written.text, length(concat(head.text, r.name)) + 1),
+             'columns', array_to_json(k.conkey),
              'referenced', array_to_json(k.confkey),
              'needs_validation', NOT k.convalidated AND current_setting('server_version_num')::int < 180000,
              'acts', (WITH RECURSIVE part AS (

@@ -127,7 +127,7 @@ pub fn at_the_swap(facts: &Facts, plan: &Plan) -> AtTheSwap {
         .filter(|_| !in_the_swap)
         .map(|key| drop(key, Phase::Reversible).locks(Mode::AccessExclusive, &key.points_at()));
     AtTheSwap {
-        ahead: self_keys::ahead_of_the_swap(facts, twin)
+        ahead: self_keys::ahead_of_the_swap(facts, plan)
             .into_iter()
             .chain(plan.guard.iter().map(|guard| guard.link.clone()))
             .chain(incoming_keys::ahead_of_the_swap(facts, plan))

@@ -226,15 +226,17 @@ pub fn hanging_on(facts: &Facts, is_guarded: bool) -> Vec<Item> {
         );
     }
     for key in &dependents.self_keys {
-        items.add(
-            "foreign key",
-            &key.name,
-            Fate::Rebuilt,
-            Some(
-                "to the table itself: made, and validated, ahead of the swap; acts from then on"
-                    .to_owned(),
+        let (fate, reason) = match is_guarded {
+            false => (
+                Fate::Rebuilt,
+                "to the table itself: made, and validated, ahead of the swap; acts from then on",
             ),
-        );
+            true => (
+                Fate::Changed,
+                "to the table itself: points at the table of all keys beside it; made, and validated, ahead of the swap; acts from then on",
+            ),
+        };
+        items.add("foreign key", &key.name, fate, Some(reason.to_owned()));
     }
     for key in &dependents.incoming_keys {
         if is_guarded {

@@ -2,8 +2,11 @@
 //!
 //! Before 18 a partitioned table's key cannot be NOT VALID: it is made on the twin with all its rows, at a
 //! moment in which these are the source's rows of one snapshot, and is validated by that.
+//!
+//! Where what they point at is guarded, they point at the guard, which at that moment holds the keys of these rows.
 
 use super::SelfKey;
+use crate::plan::Plan;
 use crate::plan::facts::Facts;
 use crate::plan::lock::{Lock, Mode};
 use crate::plan::names::QualifiedName;
@@ -12,12 +15,13 @@ use crate::plan::sql::Sql;
 use crate::plan::step::Step;
 
 impl SelfKey {
-    /// The statement that makes an equal one on another table.
-    pub fn make(&self, table: &QualifiedName) -> String {
-        Sql::template("ALTER TABLE {table} ADD CONSTRAINT {name} {head}{table}{rest}")
+    /// The statement that makes an equal one on another table, to that or to what holds its keys.
+    pub fn make(&self, table: &QualifiedName, points_at: &QualifiedName) -> String {
+        Sql::template("ALTER TABLE {table} ADD CONSTRAINT {name} {head}{points_at}{rest}")
             .name("table", table)
             .ident("name", &self.name)
             .trusted("head", &self.head)
+            .name("points_at", points_at)
             .trusted("rest", &self.rest)
             .build()
     }
@@ -29,12 +33,18 @@ impl SelfKey {
 }
 
 /// What the worker runs for them, as told in the plan.
-pub(super) fn ahead_of_the_swap(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
+pub(super) fn ahead_of_the_swap(facts: &Facts, plan: &Plan) -> Vec<Step> {
+    let twin = &plan.twin;
     let keys = facts.dependents.self_keys.iter();
     keys.map(|key| {
-        Step::new(Phase::Swapping, key.make(twin))
-            .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions())
-            .note("compares the new table with itself, which nobody uses; changes go on being captured")
+        let made = Step::new(Phase::Swapping, key.make(twin, plan.key_target()))
+            .lock(Lock::on_new(Mode::ShareRowExclusive, twin).with_partitions());
+        match &plan.guard {
+            None => made.note("compares the new table with itself, which nobody uses; changes go on being captured"),
+            Some(guard) => made
+                .locks_new(Mode::ShareRowExclusive, &guard.name)
+                .note("compares the new table with its guard, which nobody uses; changes go on being captured"),
+        }
     })
     .collect()
 }
@@ -50,6 +60,7 @@ mod tests {
             name: name.to_owned(),
             head: "FOREIGN KEY (parent) REFERENCES ".to_owned(),
             rest: "(id) ON DELETE CASCADE".to_owned(),
+            columns: vec![2],
             referenced: vec![1],
             needs_validation: false,
             acts: true,
@@ -63,9 +74,15 @@ mod tests {
     fn a_key_to_itself_points_at_the_twin_on_the_twin() {
         let twin = QualifiedName::new("public", "T twin");
         assert_eq!(
-            key("k").make(&twin),
+            key("k").make(&twin, &twin),
             "ALTER TABLE public.\"T twin\" ADD CONSTRAINT k FOREIGN KEY (parent) REFERENCES \
              public.\"T twin\"(id) ON DELETE CASCADE"
+        );
+        let guard = QualifiedName::new("public", "guard");
+        assert_eq!(
+            key("k").make(&twin, &guard),
+            "ALTER TABLE public.\"T twin\" ADD CONSTRAINT k FOREIGN KEY (parent) REFERENCES \
+             public.guard(id) ON DELETE CASCADE"
         );
     }
 

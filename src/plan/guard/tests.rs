@@ -1,4 +1,5 @@
 use super::*;
+use crate::plan::dependents::IncomingKey;
 use crate::plan::names::LONGEST_NAME;
 use proptest::prelude::*;
 use serde_json::json;
@@ -112,6 +113,74 @@ fn keys_that_point_elsewhere_are_refused_whenever_they_come() {
         assert_eq!(told(&facts, &at).len(), 1);
         assert_eq!(guard.refused_meanwhile(&facts).len(), 1);
     }
+}
+
+fn to_itself(columns: &[i16], referenced: &[i16]) -> SelfKey {
+    serde_json::from_value(json!({
+        "oid": 8, "name": "own", "head": "FOREIGN KEY (parent) REFERENCES ", "rest": "(id) ON DELETE CASCADE",
+        "columns": columns, "referenced": referenced, "needs_validation": false, "acts": true,
+        "owner_may_reference": true, "comment": "c", "parts": []
+    }))
+    .unwrap()
+}
+
+#[test]
+fn keys_to_itself_point_at_the_guard() {
+    let (mut facts, at) = table("orders", &["id"], "at");
+    facts.columns.push(column(3, "parent"));
+    facts.columns.push(Column {
+        type_oid: FIRST_OWN_OBJECT,
+        ..column(4, "of own type")
+    });
+    let guard = planned(&facts, &at).unwrap();
+    let bare = guard.body(&facts).unwrap();
+    assert!(!bare.contains("FOR KEY SHARE"));
+    facts.dependents.self_keys = vec![to_itself(&[3], &[1])];
+    assert_eq!(told(&facts, &at), Vec::<String>::new());
+    assert_eq!(guard.refused_meanwhile(&facts), []);
+    // The function is that of the keys that there are, whenever they come.
+    let body = guard.body(&facts).unwrap();
+    assert!(body.contains("IF ROW(NEW.parent) IS NOT NULL"), "{body}");
+    assert!(
+        body.contains(
+            "(SELECT t.id FROM public.orders AS t WHERE t.id = NEW.parent FOR KEY SHARE)"
+        )
+    );
+    assert!(
+        planned(&facts, &at).unwrap().prepare[3]
+            .statement
+            .contains("FOR KEY SHARE")
+    );
+    // Whether an operator is found, is not known: left to the order of the rows.
+    facts.dependents.self_keys = vec![to_itself(&[4], &[1])];
+    assert_eq!(guard.body(&facts).unwrap(), bare);
+    facts.dependents.self_keys = vec![to_itself(&[3], &[2])];
+    assert_eq!(
+        told(&facts, &at),
+        [
+            "Foreign key \"own\" of table public.orders points at other columns than those that are guarded."
+        ]
+    );
+}
+
+#[test]
+fn a_key_to_the_guard_is_one_to_itself() {
+    let (facts, at) = table("orders", &["id"], "at");
+    let guard = planned(&facts, &at).unwrap();
+    let to = |table: &str| -> ForeignKey {
+        serde_json::from_value(json!({
+            "oid": 8, "name": "own", "relation": 9, "schema": "public", "relation_name": table,
+            "is_to_partitioned": false, "is_to_unlogged": false,
+            "definition": format!("FOREIGN KEY (parent) REFERENCES public.{table}(id) ON DELETE CASCADE"),
+            "needs_validation": false, "acts": true, "owner_may_reference": true, "comment": "c"
+        }))
+        .unwrap()
+    };
+    let mut result = facts.clone();
+    result.dependents.foreign_keys = vec![to("orders_pkey_guard"), to("others")];
+    let seen = guard.without(&result).dependents;
+    assert_eq!(seen.foreign_keys, [to("others")]);
+    assert_eq!(seen.self_keys, [to_itself(&[], &[])]);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod detaching;
 mod draining;
 mod estimates;
 mod foreign_keys;
+mod guarded_tree;
 mod incoming_keys;
 mod index_repair;
 mod key_load;
