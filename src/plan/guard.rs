@@ -202,8 +202,10 @@ fn steps(
         // Types, collations and all: as the columns are.
         made(
             Sql::template(
-                "CREATE TABLE {guard} AS SELECT {columns} FROM ONLY {source} WITH NO DATA",
+                "CREATE {unlogged}TABLE {guard} AS SELECT {columns} FROM ONLY {source} WITH NO DATA",
             )
+            // What a crash takes from the table, it takes from the guard.
+            .trusted("unlogged", if facts.is_unlogged() { "UNLOGGED " } else { "" })
             .name("guard", guard)
             .trusted("columns", &listed(&columns.all))
             .name("source", &source),
@@ -553,12 +555,6 @@ fn of_state(facts: &Facts, key: &Column) -> Vec<Blocker> {
         "ALTER TABLE … ALTER COLUMN … SET NOT NULL.",
     );
     refuse(
-        facts.is_unlogged(),
-        "It is unlogged; a guard is not, and would keep keys that a crash has taken from it."
-            .to_owned(),
-        "ALTER TABLE … SET LOGGED.",
-    );
-    refuse(
         facts.force_row_security,
         "It forces row-level security upon its owner, as whom a guard looks for rows.".to_owned(),
         "ALTER TABLE … NO FORCE ROW LEVEL SECURITY.",
@@ -596,9 +592,20 @@ fn of_keys(facts: &Facts, guarded: &[i16]) -> Vec<Blocker> {
         ))
     };
     let own = dependents.self_keys.iter();
-    let own = own
-        .filter(|key| !is_of(&key.referenced, guarded))
-        .map(|key| elsewhere(&key.name, &facts.qualified_name()));
+    let own = own.filter_map(|key| {
+        if !is_of(&key.referenced, guarded) {
+            return Some(elsewhere(&key.name, &facts.qualified_name()));
+        }
+        facts.is_unlogged().then(|| {
+            Blocker::with_hint(
+                format!(
+                    "Foreign key \"{}\" points from the table to itself: a partitioned table, which is not unlogged, cannot point at a guard that is.",
+                    key.name
+                ),
+                "ALTER TABLE … SET LOGGED.",
+            )
+        })
+    });
     let others = dependents.incoming_keys.iter().filter_map(|key| {
         let (name, table) = (&key.name, key.table());
         if !is_of(&key.referenced, guarded) {

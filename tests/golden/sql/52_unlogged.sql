@@ -68,4 +68,27 @@ SELECT count(*) FROM child;
 CALL tests.until($$SELECT foreign_keys_to_validate = 0 FROM partman_rs.conversions WHERE source = 't'::regclass$$);
 SELECT finish_conversion('t');
 DROP TABLE t, child;
+-- With a guard, which is unlogged, too; what points at it is. A key of the table to itself would be one of the partitioned table, which is not.
+CREATE UNLOGGED TABLE t (id int PRIMARY KEY, k int NOT NULL, parent int CONSTRAINT own REFERENCES t);
+INSERT INTO t SELECT i, i FROM generate_series(1, 30) i;
+SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'k', 'range', '10', unique_guard => true)$$);
+ALTER TABLE t DROP CONSTRAINT own;
+CREATE UNLOGGED TABLE child (id int REFERENCES t ON DELETE CASCADE);
+INSERT INTO child SELECT generate_series(1, 30);
+SELECT statement FROM convert_to_partitioned('t', 'k', 'range', '10', premake => 0, unique_guard => true, dry_run => true) WHERE statement ~ '^CREATE .*TABLE.*guard';
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'k', 'range', '10', premake => 0, unique_guard => true);
+CALL wait_for_conversion('t', '240 s');
+CALL tests.until($$SELECT foreign_keys_to_validate = 0 FROM partman_rs.conversions ORDER BY started_at DESC LIMIT 1$$);
+SELECT finish_conversion('t');
+SELECT relname, relpersistence FROM pg_class WHERE relname ~ 't_pkey_guard' ORDER BY 1;
+SELECT conrelid::regclass AS of, pg_get_constraintdef(oid) AS definition, convalidated AS valid FROM pg_constraint
+ WHERE contype = 'f' AND conparentid = 0 AND connamespace = 'public'::regnamespace ORDER BY 1;
+UPDATE t SET k = 30 - k WHERE id < 10;
+DELETE FROM t WHERE id = 30;
+INSERT INTO t VALUES (31, 5);
+SELECT tests.refusal('INSERT INTO t VALUES (31, 25)');
+SELECT count(*) FROM child;
+SELECT count(*) FROM (SELECT id, k FROM t EXCEPT ALL TABLE t_pkey_guard UNION ALL (TABLE t_pkey_guard EXCEPT ALL SELECT id, k FROM t)) d;
+DROP TABLE t_pkey_guard, t, child;
+DROP FUNCTION t_pkey_guard();
 TABLE tests.residue;

@@ -10,15 +10,20 @@ use crate::maintained::{must, number};
 
 #[test]
 fn what_a_crash_takes_from_the_table_does_not_come_back() {
-    crash_at_each_point("PRIMARY KEY");
+    crash_at_each_point("PRIMARY KEY", false);
+}
+
+#[test]
+fn nor_what_it_takes_from_a_guard() {
+    crash_at_each_point("PRIMARY KEY", true);
 }
 
 #[test]
 fn nor_where_whole_rows_are_logged() {
-    crash_at_each_point("");
+    crash_at_each_point("", false);
 }
 
-fn crash_at_each_point(key: &str) {
+fn crash_at_each_point(key: &str, is_guarded: bool) {
     let cluster = Cluster::builder().start();
     for (place, point) in [
         at::CAPTURING,
@@ -45,7 +50,12 @@ fn crash_at_each_point(key: &str) {
         );
         let failpoints = Failpoints::of(&cluster);
         failpoints.set(point, Action::Wait);
-        Conversion::of(&table, "k", "2000")
+        let conversion = Conversion::of(&table, "k", "2000");
+        let conversion = match is_guarded {
+            true => conversion.with("unique_guard => true"),
+            false => conversion,
+        };
+        conversion
             .start(&mut client)
             .expect("the table can be converted");
         failpoints.await_parked(point);
@@ -93,6 +103,17 @@ fn crash_at_each_point(key: &str) {
             ),
         );
         assert_eq!(logged, 0, "{point}: partitions are unlogged");
+        if is_guarded {
+            let differing = format!(
+                "SELECT count(*) FROM (SELECT id, k FROM {table} EXCEPT ALL TABLE {table}_pkey_guard \
+                   UNION ALL (TABLE {table}_pkey_guard EXCEPT ALL SELECT id, k FROM {table})) d"
+            );
+            assert_eq!(
+                number(&mut client, &differing),
+                0,
+                "{point}: the guard has the keys of the table"
+            );
+        }
         steer(&mut client, "finish", &table).expect("the job can end");
     }
 }
