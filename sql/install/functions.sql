@@ -255,6 +255,14 @@ AS 'MODULE_PATHNAME', 'restore_partition_wrapper';
 COMMENT ON FUNCTION restore_partition(regclass) IS
     'takes a partition out of the recycle bin: attaches it again with the bounds it had, and pins it';
 
+CREATE FUNCTION check_unique_guard(parent regclass) RETURNS TABLE (kind text, key text, reason text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS 'MODULE_PATHNAME', 'check_unique_guard_wrapper';
+COMMENT ON FUNCTION check_unique_guard(regclass) IS
+    'what is wrong with the guard of a table''s key: keys without their row, rows without their key, and what no longer keeps it exact; no row when all is well';
+
 CREATE FUNCTION partman_rs.check_policies() RETURNS TABLE (
     parent regclass, verdict text, reason text, next_command text, partitions_ahead bigint, runway_seconds float8,
     keys_left bigint, default_has_rows boolean, gaps bigint, overdue bigint)

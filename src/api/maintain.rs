@@ -8,7 +8,7 @@ use crate::maintain::adopt::{self, Wish};
 use crate::maintain::deed::{self, Runner};
 use crate::maintain::ensure;
 use crate::maintain::outcome::{self, Outcome};
-use crate::maintain::{checkup, recycle, schedule};
+use crate::maintain::{checkup, guard_check, recycle, schedule};
 use crate::pg::transaction::{is_in_recovery, must_be_writable, nested};
 use crate::worker::launcher;
 use crate::worker::start::{self, Assignment, Needed, Task};
@@ -95,6 +95,29 @@ fn pin_partition(
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn unpin_partition(partition: Option<pg_sys::Oid>) -> Result<(), ErrorReport> {
     Ok(adopt::pin(given("partition", partition)?, None, false)?)
+}
+
+#[allow(
+    clippy::type_complexity,
+    reason = "pgrx reads the columns off the return type"
+)]
+#[pg_extern(parallel_unsafe, volatile, sql = false)]
+fn check_unique_guard(
+    parent: Option<pg_sys::Oid>,
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(kind, String),
+            name!(key, Option<String>),
+            name!(reason, String),
+        ),
+    >,
+    ErrorReport,
+> {
+    let found = guard_check::check(given("parent", parent)?)?.into_iter();
+    let rows = found.map(|one| (one.kind.to_owned(), one.key, one.reason));
+    Ok(TableIterator::new(rows.collect::<Vec<_>>()))
 }
 
 #[pg_extern(parallel_unsafe, volatile, sql = false)]

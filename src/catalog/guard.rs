@@ -1,6 +1,6 @@
 //! The table that guards a key: what it consists of.
 
-use super::table;
+use super::{as_bookkeeper, table};
 use crate::db;
 use crate::error::Error;
 use crate::pg::settings;
@@ -144,4 +144,120 @@ pub fn parts_for(guarded: &Guarded, partition: pg_sys::Oid) -> Result<Vec<pg_sys
         &[pg_sys::Oid::from(guarded.oid).into(), partition.into()],
         |row| row.get(1),
     )
+}
+
+/// The columns of a guard: those of the key, then the partition column.
+pub fn columns(guard: pg_sys::Oid) -> Result<Vec<String>, Error> {
+    db::rows(
+        "SELECT a.attname::text FROM pg_attribute a \
+          WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+        &[guard.into()],
+        |row| row.get(1),
+    )
+}
+
+/// What guards, or is to guard, a partitioned table, if there is such a one: by its foreign key, by the function that the triggers of both call,
+/// or as a conversion remembers it, since each of these may be missing.
+pub fn find(table: pg_sys::Oid) -> Result<Option<(pg_sys::Oid, QualifiedName)>, Error> {
+    as_bookkeeper(|| {
+        db::row(
+            "SELECT g.oid, n.nspname::text, g.relname::text FROM pg_class g JOIN pg_namespace n ON n.oid = g.relnamespace JOIN ( \
+               SELECT k.conrelid, 1 FROM pg_constraint k \
+                WHERE k.confrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 \
+                  AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = k.conrelid AND t.tgname = $2 AND t.tgparentid = 0) \
+                UNION ALL \
+               SELECT o.tgrelid, 2 FROM pg_trigger t JOIN pg_trigger o ON o.tgfoid = t.tgfoid AND o.tgname = $2 AND o.tgparentid = 0 \
+                WHERE t.tgrelid = $1 AND t.tgname = $2 AND o.tgrelid <> $1 \
+                UNION ALL \
+               SELECT j.guard, 3 FROM partman_rs.job j WHERE j.twin = $1 AND j.phase IN ('reversible', 'finished') \
+             ) AS one (relation, rank) ON one.relation = g.oid \
+              WHERE g.relkind = 'r' AND NOT g.relispartition \
+              ORDER BY one.rank, g.oid LIMIT 1",
+            &[table.into(), TRIGGER.into()],
+            |row| Ok((row.get(1)?, row.qualified_name(2)?)),
+        )
+    })
+}
+
+/// Something by which a guard is kept exact, and that is missing.
+pub struct Fault {
+    pub kind: &'static str,
+    pub reason: String,
+    /// Whether it is only that its foreign key is not valid, as it is right after the swap.
+    pub is_not_valid: bool,
+}
+
+/// What of a table and its guard does not act as it was made: read off the catalog.
+pub fn faults(guard: pg_sys::Oid, table: pg_sys::Oid) -> Result<Vec<Fault>, Error> {
+    // Of the foreign key the checks rest (see `convert/guard.rs`); what follows the rows is on the table and its partitions.
+    let found = db::rows(
+        "WITH RECURSIVE tree (oid) AS ( \
+           SELECT $2::oid UNION ALL SELECT i.inhrelid FROM tree t JOIN pg_inherits i ON i.inhparent = t.oid AND NOT i.inhdetachpending), \
+         key AS ( \
+           SELECT k.oid, k.conname, k.convalidated FROM pg_constraint k \
+            WHERE k.conrelid = $1 AND k.confrelid = $2 AND k.contype = 'f' AND k.conparentid = 0 \
+              AND k.confupdtype = 'c' AND k.confdeltype = 'c' ORDER BY k.oid LIMIT 1), \
+         part AS ( \
+           SELECT k.oid FROM key k UNION ALL SELECT p.oid FROM part JOIN pg_constraint p ON p.conparentid = part.oid), \
+         found (number, of) AS ( \
+         SELECT 1, t.oid::regclass::text FROM tree t \
+          WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.oid AND g.tgname = $3) \
+            AND (t.oid = $2 OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = $2 AND g.tgname = $3)) \
+          UNION ALL \
+         SELECT 2, t.oid::regclass::text FROM tree t JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgname = $3 WHERE g.tgenabled NOT IN ('O', 'A') \
+          UNION ALL \
+         SELECT 3, $1::regclass::text WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = $1 AND g.tgname = $3 AND g.tgenabled IN ('O', 'A')) \
+          UNION ALL \
+         SELECT 4, $1::regclass::text WHERE NOT EXISTS (SELECT FROM key) \
+          UNION ALL \
+         SELECT 5, k.conname::text FROM key k WHERE NOT k.convalidated \
+          UNION ALL \
+         SELECT DISTINCT 6, g.tgrelid::regclass::text FROM part JOIN pg_trigger g ON g.tgconstraint = part.oid \
+          WHERE g.tgrelid <> $1 AND g.tgenabled NOT IN ('O', 'A') \
+          UNION ALL \
+         SELECT 7, $1::regclass::text WHERE NOT EXISTS ( \
+           SELECT FROM pg_index i WHERE i.indrelid = $1 AND i.indisprimary AND i.indisvalid AND i.indimmediate)) \
+         SELECT f.number, min(f.of COLLATE \"C\") || CASE WHEN count(*) > 1 THEN format(' and %s more', count(*) - 1) ELSE '' END \
+           FROM found f GROUP BY f.number ORDER BY f.number",
+        &[guard.into(), table.into(), TRIGGER.into()],
+        |row| Ok((row.get::<i32>(1)?, row.get::<String>(2)?)),
+    )?;
+    let faults = found.into_iter().map(|(number, of)| {
+        let (kind, reason) = match number {
+            1 => (
+                "trigger",
+                format!("trigger \"{TRIGGER}\" is missing on table {of}: keys of new rows are not noted"),
+            ),
+            2 => (
+                "trigger",
+                format!("trigger \"{TRIGGER}\" is disabled on table {of}: keys of new rows are not noted"),
+            ),
+            3 => (
+                "trigger",
+                format!("trigger \"{TRIGGER}\" is missing or disabled on guard {of}: one UPDATE can change the key of a row and move it"),
+            ),
+            4 => (
+                "foreign key",
+                format!("the foreign key of guard {of} to the table is missing: keys stay when their rows go"),
+            ),
+            5 => (
+                "foreign key",
+                format!("foreign key \"{of}\" of the guard is NOT VALID"),
+            ),
+            6 => (
+                "foreign key",
+                format!("triggers of the guard's foreign key are disabled on table {of}: keys stay when their rows go"),
+            ),
+            _ => (
+                "primary key",
+                format!("guard {of} has no valid primary key: nothing keeps keys unique"),
+            ),
+        };
+        Fault {
+            kind,
+            reason,
+            is_not_valid: number == 5,
+        }
+    });
+    Ok(faults.collect())
 }

@@ -10,7 +10,7 @@ use super::{drift, outcome, range, read, referenced, repair, retire};
 use crate::catalog::keys_to_validate::NotValid;
 use crate::catalog::leaving::{self, Leaving};
 use crate::catalog::policy::{self, Policy, Standing};
-use crate::catalog::{keys_to_validate, recycled, table};
+use crate::catalog::{guard, keys_to_validate, recycled, table};
 use crate::error::Error;
 use crate::pg::lock::Mode;
 use crate::pg::transaction::{Failure, nested};
@@ -264,6 +264,7 @@ fn seen(policy: &Policy, standing: &Standing) -> Result<Seen, Error> {
         not_valid: (keys_to_validate::left_not_valid(policy.parent)?.iter())
             .map(not_valid_in_words)
             .collect(),
+        unguarded: unguarded(policy.parent)?,
         ..Seen::default()
     })
 }
@@ -309,6 +310,18 @@ fn leaving_in_words(leaving: &Leaving) -> Result<String, Error> {
         name(leaving.partition)?,
         name(leaving.guard)?
     ))
+}
+
+/// What does not keep the guard of its key exact any more. That its foreign key is not valid is told as of any.
+fn unguarded(parent: pg_sys::Oid) -> Result<Vec<String>, Error> {
+    let Some((guard, _)) = guard::find(parent)? else {
+        return Ok(Vec::new());
+    };
+    let faults = guard::faults(guard, parent)?.into_iter();
+    Ok(faults
+        .filter(|fault| !fault.is_not_valid)
+        .map(|fault| fault.reason)
+        .collect())
 }
 
 fn not_valid_in_words(key: &NotValid) -> String {
@@ -364,6 +377,7 @@ fn next_command(table: &Table, finding: &Finding) -> String {
         Next::LookAtDrift => call(
             "SELECT * FROM ensure_partitions({name}, dry_run => true) WHERE action = 'repair';",
         ),
+        Next::CheckGuard => call("SELECT * FROM check_unique_guard({name});"),
         Next::LookAtRetention => call("SELECT * FROM ensure_partitions({name}, dry_run => true);"),
         Next::MakeDefault => {
             let default = QualifiedName::new(

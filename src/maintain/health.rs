@@ -41,6 +41,8 @@ pub struct Seen {
     pub leaving: Vec<String>,
     /// Foreign keys that point at it, and that a conversion has left NOT VALID, in words.
     pub not_valid: Vec<String>,
+    /// What does not keep the guard of its key exact any more, in words.
+    pub unguarded: Vec<String>,
     /// Rows that no partition takes, by list or by hash, in words.
     pub refused: Option<String>,
     /// Whether new values are to get partitions, and there is no default partition that takes them first.
@@ -89,6 +91,8 @@ pub enum Next {
     LookAtRetention,
     /// Validate a foreign key.
     Validate,
+    /// Look at the guard of its key.
+    CheckGuard,
 }
 
 /// Something that is not well.
@@ -209,6 +213,9 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
     }
     if let Some(unkept) = &seen.unkept {
         find(Warning, Next::SetPolicy, unkept.clone());
+    }
+    for fault in &seen.unguarded {
+        find(Warning, Next::CheckGuard, fault.clone());
     }
     for key in &seen.not_valid {
         find(Warning, Next::Validate, key.clone());
@@ -435,6 +442,11 @@ mod tests {
             ..well()
         };
         assert_eq!(found(not_valid), [(Verdict::Warning, Next::Validate)]);
+        let unguarded = Seen {
+            unguarded: vec!["a trigger is disabled".to_owned()],
+            ..well()
+        };
+        assert_eq!(found(unguarded), [(Verdict::Warning, Next::CheckGuard)]);
     }
 
     #[test]

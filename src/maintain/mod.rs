@@ -3,7 +3,7 @@
 //! [`set`] is what is there; [`premake`], [`levels`], [`retire`], [`drift`], [`infer`], [`schedule`] and [`health`]
 //! decide, without a server; [`read`], [`default`], [`referenced`], [`leaving`], [`blueprint`], [`act`], [`detach`], [`retirement`], [`recycle`], [`repair`] and [`parts`] are what touches one; [`adopt`] is about policies,
 //! [`list`], [`values`], [`newcomers`], [`hash`] and [`unordered`] are about tables that are not partitioned by ranges;
-//! [`drain`] moves rows out of a default partition, [`family`] is about tables above and below one, [`ensure`] is a run over one table:
+//! [`guard_check`] looks whether the guard of a key is exact, [`drain`] moves rows out of a default partition, [`family`] is about tables above and below one, [`ensure`] is a run over one table:
 //! what [`range`], [`list`] and [`hash`] decide becomes a [`deed`], of ranges a [`task`] that may be done in a [`group`], and [`compare`] looks for drift;
 //! [`outcome`] is what is told of each, and [`checkup`] tells how the table fares.
 
@@ -22,6 +22,7 @@ pub mod drift;
 pub mod ensure;
 pub mod family;
 mod group;
+pub mod guard_check;
 mod hash;
 pub mod health;
 pub mod infer;

@@ -75,7 +75,7 @@ SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'k', 'range', '10', un
 ALTER TABLE t DROP CONSTRAINT own;
 CREATE UNLOGGED TABLE child (id int REFERENCES t ON DELETE CASCADE);
 INSERT INTO child SELECT generate_series(1, 30);
-SELECT statement FROM convert_to_partitioned('t', 'k', 'range', '10', premake => 0, unique_guard => true, dry_run => true) WHERE statement ~ '^CREATE .*TABLE.*guard';
+SELECT statement FROM convert_to_partitioned('t', 'k', 'range', '10', premake => 0, unique_guard => true, dry_run => true) WHERE statement ~ '^CREATE UNLOGGED TABLE.*guard';
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'k', 'range', '10', premake => 0, unique_guard => true);
 CALL wait_for_conversion('t', '240 s');
 CALL tests.until($$SELECT foreign_keys_to_validate = 0 FROM partman_rs.conversions ORDER BY started_at DESC LIMIT 1$$);

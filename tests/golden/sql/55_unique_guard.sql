@@ -84,7 +84,7 @@ SELECT cancel_conversion('"Orders"');
 COMMIT PREPARED 'reader';
 CALL tests.until($$SELECT phase = 'cancelled' FROM partman_rs.conversions ORDER BY started_at DESC LIMIT 1$$);
 SELECT oid::regclass FROM pg_class WHERE oid NOT IN (SELECT oid FROM relations) AND relnamespace = 'public'::regnamespace;
-SELECT oid::regprocedure FROM pg_proc WHERE proname ~ 'guard' AND pronamespace = 'public'::regnamespace;
+SELECT oid::regprocedure FROM pg_proc WHERE proname ~ 'key_guard' AND pronamespace = 'public'::regnamespace;
 SELECT conrelid::regclass AS of, conname, confrelid::regclass AS to FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace ORDER BY 1;
 -- What is written meanwhile is followed: a row that moves, comes, goes, gets another key; and what another row had.
 BEGIN;
@@ -111,7 +111,7 @@ SELECT count(*), count(DISTINCT tableoid) FROM "Orders";
 SELECT conrelid::regclass AS of, conname, pg_get_constraintdef(oid) AS definition, convalidated AS valid, obj_description(oid, 'pg_constraint') AS comment
   FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 AND connamespace = 'public'::regnamespace ORDER BY 1;
 SELECT relname, pg_get_userbyid(relowner), relacl, relrewrite FROM pg_class WHERE relname = 'Orders key_guard';
-SELECT proname, pg_get_userbyid(proowner), prosecdef, proconfig, proacl FROM pg_proc WHERE proname ~ 'guard' AND pronamespace = 'public'::regnamespace;
+SELECT proname, pg_get_userbyid(proowner), prosecdef, proconfig, proacl FROM pg_proc WHERE proname ~ 'key_guard' AND pronamespace = 'public'::regnamespace;
 -- Whoever may write the table needs no more.
 SET ROLE regress_writer;
 SELECT tests.refusal($$SELECT FROM "Orders key_guard"$$);

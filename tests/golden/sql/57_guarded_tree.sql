@@ -49,7 +49,7 @@ SELECT cancel_conversion('"Comments"');
 COMMIT PREPARED 'reader';
 CALL tests.comes_to('cancelled');
 SELECT oid::regclass FROM pg_class WHERE oid NOT IN (SELECT oid FROM relations) AND relnamespace = 'public'::regnamespace;
-SELECT oid::regprocedure FROM pg_proc WHERE proname ~ 'guard' AND pronamespace = 'public'::regnamespace;
+SELECT oid::regprocedure FROM pg_proc WHERE proname ~ 'key_guard' AND pronamespace = 'public'::regnamespace;
 TABLE before EXCEPT TABLE keys;
 -- What comes and goes meanwhile is followed, and those of the table act. Who writes to the other table keeps the swap off.
 BEGIN;
@@ -149,8 +149,36 @@ TABLE differences;
 -- One UPDATE that gives new keys to rows, and to what points at them: some orders of rows are refused, none is wrong.
 SELECT tests.refusal('UPDATE "Comments" SET id = id + 10000, "Parent" = "Parent" + 10000 WHERE id > 4009') ~ '^(23503|not refused)' AS is_told;
 TABLE differences;
--- New partitions have the keys as well.
+-- What is wrong with it is told.
 SELECT set_partition_policy('"Comments"', '1 month', premake => 0);
+SELECT * FROM check_unique_guard('"Comments"');
+SELECT reason FROM partman_rs.health WHERE parent = '"Comments"'::regclass AND reason ~ 'guard';
+SET ROLE regress_writer;
+SELECT tests.refusal($$SELECT * FROM check_unique_guard('"Comments"')$$);
+RESET ROLE;
+SELECT tests.refusal($$SELECT * FROM check_unique_guard('likes')$$);
+SELECT tests.refusal($$SELECT * FROM check_unique_guard(NULL)$$);
+BEGIN;
+ALTER TABLE "Comments" DISABLE TRIGGER "!unique_guard";
+INSERT INTO "Comments" (id, at) VALUES (4020, '2024-02-02 00:00+00');
+ALTER TABLE ONLY "Comments" ENABLE TRIGGER "!unique_guard";
+DELETE FROM likes;
+UPDATE "Comments" SET "Parent" = NULL, quoted = NULL;
+ALTER TABLE "Comments_pkey_guard" DISABLE TRIGGER ALL;
+DELETE FROM "Comments_pkey_guard" WHERE id = 4013;
+ALTER TABLE "Comments_p2024_01" DISABLE TRIGGER ALL;
+DELETE FROM "Comments" WHERE id = 1;
+UPDATE "Comments_pkey_guard" SET at = NULL WHERE id = 4012;
+SELECT * FROM check_unique_guard('"Comments"') ORDER BY kind, key COLLATE "C", reason COLLATE "C";
+SELECT verdict, reason FROM (SELECT verdict, regexp_split_to_table(reason, '\n') AS reason FROM partman_rs.health WHERE parent = '"Comments"'::regclass) h WHERE reason ~ '^trigger.*guard';
+ROLLBACK;
+BEGIN;
+ALTER TABLE "Comments_pkey_guard" DROP CONSTRAINT "Comments_pkey_guard_fkey";
+SELECT * FROM check_unique_guard('"Comments"');
+DROP TRIGGER "!unique_guard" ON "Comments";
+SELECT reason ~ 'foreign key of guard .* is missing' AND reason ~ 'trigger "!unique_guard" is missing on table public."Comments":' AS is_told FROM partman_rs.health WHERE parent = '"Comments"'::regclass;
+ROLLBACK;
+-- New partitions have the keys as well.
 CREATE TABLE "Comments_old" PARTITION OF "Comments" FOR VALUES FROM ('2020-01-01') TO ('2020-02-01');
 CREATE TABLE older (LIKE "Comments" INCLUDING DEFAULTS);
 INSERT INTO older (id, at, "Parent") VALUES (5001, '2019-01-10', -1);

@@ -11,6 +11,7 @@ use postgres::{Client, Error};
 use crate::key_load::{Load, Round, refused, strike};
 use crate::maintained::{builder, must, number, texts};
 
+/// What points at 30002 does not move: who moved it would wait for a deletion of that, which looks for what points at it.
 const TABLES: &str = "
     CREATE TABLE comments (
         id bigint PRIMARY KEY,
@@ -27,8 +28,8 @@ const TABLES: &str = "
     CREATE SEQUENCE fresh START 100000 INCREMENT 10;
     CREATE FUNCTION some_day() RETURNS timestamptz VOLATILE LANGUAGE sql AS
         $$SELECT timestamptz '2024-01-01 00:00+00' + random() * interval '180 days'$$;
-    INSERT INTO comments VALUES (30001, '2024-02-02');
-    INSERT INTO comments SELECT i, timestamptz '2024-01-01 00:00+00' + i * interval '13 minutes', nullif(i / 2, 0), nullif(i / 3, 0), 30001, repeat('x', 200)
+    INSERT INTO comments VALUES (30001, '2024-02-02'), (30002, '2024-02-02');
+    INSERT INTO comments SELECT i, timestamptz '2024-01-01 00:00+00' + i * interval '13 minutes', nullif(i / 2, 0), nullif(i / 3, 0), CASE WHEN i > 11500 THEN 30002 ELSE 30001 END, repeat('x', 200)
       FROM generate_series(1, 12000) i;
     INSERT INTO likes SELECT i FROM generate_series(1, 12000) i;";
 
@@ -39,7 +40,7 @@ fn points_at_nothing(client: &mut Client) -> Result<(), Error> {
     )?;
     refused(client, "UPDATE comments SET parent = -1 WHERE id = 905")?;
     refused(client, "UPDATE comments SET thread = -1 WHERE id = 906")?;
-    refused(client, "DELETE FROM comments WHERE id = 30001")
+    refused(client, "DELETE FROM comments WHERE id = 30002")
 }
 
 /// Rows with others below them move, and leaves of the tree get other parents.

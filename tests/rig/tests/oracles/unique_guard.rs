@@ -182,7 +182,7 @@ const KEYS: &str = "SELECT format('%s: %s %s %s', k.conrelid::regclass, k.connam
       FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0 AND k.connamespace = 'public'::regnamespace ORDER BY 1";
 const LEFT_OVER: &str = "SELECT
     (SELECT count(*) FROM pg_class WHERE relname ~ 'guard|twin|retired' AND relnamespace = 'public'::regnamespace)
-  + (SELECT count(*) FROM pg_proc WHERE proname ~ 'guard' AND pronamespace = 'public'::regnamespace)";
+  + (SELECT count(*) FROM pg_proc WHERE proname ~ 'key_guard' AND pronamespace = 'public'::regnamespace)";
 
 /// A server under load.
 struct Stage {
