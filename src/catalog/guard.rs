@@ -6,6 +6,7 @@ use crate::error::Error;
 use crate::pg::settings;
 use crate::plan::guard::TRIGGER;
 use crate::plan::guarded::{Column, Guarded};
+use crate::plan::names::QualifiedName;
 use pgrx::pg_sys;
 
 /// What a guard is made of, as far as it is there.

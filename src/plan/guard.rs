@@ -390,6 +390,7 @@ fn noted_ahead(facts: &Facts, guard: &QualifiedName, columns: &Columns) -> Strin
                 .trusted("found", &of("t", &columns.of_key))
                 .trusted("is_held", &matches("g"))
                 .trusted("is_there", &matches("t"))
+                .trusted("is_new", &equal("n", "NEW", &columns.all))
                 .build(),
         )
     });
@@ -399,8 +400,11 @@ fn noted_ahead(facts: &Facts, guard: &QualifiedName, columns: &Columns) -> Strin
 const AHEAD: &str = "  IF ROW({own}) IS NOT NULL THEN
     PERFORM FROM {guard} AS g WHERE {is_held};
     IF NOT FOUND THEN
-      -- What it points at may have come in the same statement, and be noted after it.
-      INSERT INTO {guard} ({columns}) (SELECT {found} FROM {table} AS t WHERE {is_there} FOR KEY SHARE) ON CONFLICT DO NOTHING;
+      -- What it points at may have come in the same statement, and be noted after it. Any other row without a key is about
+      -- to go with its partition.
+      INSERT INTO {guard} ({columns}) (
+        SELECT {found} FROM {table} AS t WHERE {is_there}
+           AND t.xmin = (SELECT n.xmin FROM {table} AS n WHERE {is_new}) FOR KEY SHARE) ON CONFLICT DO NOTHING;
     END IF;
   END IF;
 ";

@@ -143,7 +143,7 @@ fn keys_to_itself_point_at_the_guard() {
     assert!(body.contains("IF ROW(NEW.parent) IS NOT NULL"), "{body}");
     assert!(
         body.contains(
-            "(SELECT t.id FROM public.orders AS t WHERE t.id = NEW.parent FOR KEY SHARE)"
+            "AND t.xmin = (SELECT n.xmin FROM public.orders AS n WHERE n.id = NEW.id AND n.at = NEW.at) FOR KEY SHARE)"
         )
     );
     assert!(
