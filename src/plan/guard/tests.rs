@@ -124,6 +124,14 @@ fn to_itself(columns: &[i16], referenced: &[i16]) -> SelfKey {
     .unwrap()
 }
 
+/// The statement that makes its function.
+fn function_of(guard: &Guard) -> &str {
+    let mut statements = guard.prepare.iter().map(|step| step.statement.as_str());
+    statements
+        .find(|sql| sql.starts_with("CREATE FUNCTION"))
+        .unwrap()
+}
+
 #[test]
 fn keys_to_itself_point_at_the_guard() {
     let (mut facts, at) = table("orders", &["id"], "at");
@@ -146,11 +154,7 @@ fn keys_to_itself_point_at_the_guard() {
             "AND t.xmin = (SELECT n.xmin FROM public.orders AS n WHERE n.id = NEW.id AND n.at = NEW.at) FOR KEY SHARE)"
         )
     );
-    assert!(
-        planned(&facts, &at).unwrap().prepare[3]
-            .statement
-            .contains("FOR KEY SHARE")
-    );
+    assert!(function_of(&planned(&facts, &at).unwrap()).contains("FOR KEY SHARE"));
     // Whether an operator is found, is not known: left to the order of the rows.
     facts.dependents.self_keys = vec![to_itself(&[4], &[1])];
     assert_eq!(guard.body(&facts).unwrap(), bare);
@@ -240,9 +244,7 @@ proptest! {
         let written = body(&facts, &facts.indexes[0], &guard.name, &columns);
         let noted = format!("INSERT INTO {} ({})", quoted, listed(&guard.columns));
         prop_assert!(written.contains(&noted));
-        let statements = guard.prepare.iter().map(|step| &step.statement);
-        let mut functions = statements.filter(|sql| sql.starts_with("CREATE FUNCTION"));
         let literal = crate::plan::names::quote_literal(&written);
-        prop_assert!(functions.next().is_some_and(|sql| sql.ends_with(&literal)));
+        prop_assert!(function_of(&guard).ends_with(&literal));
     }
 }
