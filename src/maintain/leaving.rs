@@ -29,7 +29,7 @@ use std::time::Instant;
 
 /// So many keys are taken in one transaction, and so many may be left for the lock that everybody waits for: tens
 /// of milliseconds.
-const BATCH: i64 = 1000;
+pub const BATCH: i64 = 1000;
 
 /// Rows of so many pages get their keys back in one transaction.
 const PAGES: u32 = 16;
@@ -90,6 +90,11 @@ impl Keys<'_> {
     /// As many as one transaction takes, likewise.
     pub fn some(&self) -> String {
         self.guarded.some(&self.extent, BATCH)
+    }
+
+    /// One of them, likewise.
+    pub fn one(&self) -> String {
+        self.guarded.some(&self.extent, 1)
     }
 
     /// Why the partition cannot go now, before anything is locked. The caller acts as the owner.

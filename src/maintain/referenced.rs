@@ -61,6 +61,10 @@ impl Key {
 /// its locks, and nothing bounds that.
 const MOST_COST: f64 = 100_000.0;
 
+/// What the foreign keys' own actions may cost, when a batch of keys is taken out of a guard: each looks for what points
+/// at its key, without an index by reading all of the table. A few seconds, in which only that batch is locked.
+const MOST_COST_OF_ACTIONS: f64 = 10.0 * MOST_COST;
+
 const ALL_ROWS: [(&CStr, &CStr); 1] = [(c"row_security", c"off")];
 
 /// The partitions; with what keeps it, each that would go otherwise.
@@ -217,11 +221,13 @@ fn takes_long(key: &Key) -> String {
 /// Of a partition whose keys are taken out of the guard before it goes. Where all of them take long to be looked at,
 /// that is done when they are taken, batch by batch.
 fn guarded_by(keys: &Keys) -> Result<Option<String>, Error> {
-    let (all, some) = (keys.all(), keys.some());
+    let (all, some, one) = (keys.all(), keys.some(), keys.one());
     let mut all_cost = 0.0;
     for key in keys.pointing() {
         all_cost += cost(&key.rows_pointing_at(&all, ""))?;
-        if cost(&key.rows_pointing_at(&some, ""))? > MOST_COST {
+        let of_batch = cost(&key.rows_pointing_at(&some, ""))?;
+        let of_actions = cost(&key.rows_pointing_at(&one, ""))? * leaving::BATCH as f64;
+        if of_batch > MOST_COST || of_actions > MOST_COST_OF_ACTIONS {
             return Ok(Some(takes_long(key)));
         }
     }
