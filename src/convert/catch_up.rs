@@ -15,15 +15,9 @@ use crate::failpoint::failpoint;
 use crate::pg::lock::Mode;
 use crate::pg::relation::Relation;
 use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit};
+use crate::plan::pace::Pace;
 use pgrx::pg_sys;
-use std::time::{Duration, Instant};
-
-/// How long one round should take: nothing holds a snapshot for longer.
-const ROUND: Duration = Duration::from_millis(1000);
-/// Entries that a first round takes, before anything was measured.
-const FIRST_BATCH: usize = 5_000;
-const SMALLEST_BATCH: usize = 500;
-const LARGEST_BATCH: usize = 200_000;
+use std::time::Instant;
 
 /// Where changes are applied: looked up once, since nobody else touches the twin.
 pub struct Targets {
@@ -78,42 +72,10 @@ pub enum Round {
     StartAgain,
 }
 
-/// The pace of catching up: batches as large as a round allows.
-pub struct Pace {
-    batch: usize,
-    /// Seconds that one entry takes, as last measured.
-    pub seconds_per_entry: f64,
-}
-
-impl Pace {
-    /// Before anything was measured.
-    pub fn new() -> Pace {
-        Pace {
-            batch: FIRST_BATCH,
-            seconds_per_entry: 0.000_1,
-        }
-    }
-
-    /// Learns from a round.
-    fn learn(&mut self, entries: usize, took: Duration) {
-        if entries < 50 {
-            return;
-        }
-        self.seconds_per_entry = took.as_secs_f64() / entries as f64;
-        let fitting = (ROUND.as_secs_f64() / self.seconds_per_entry) as usize;
-        self.batch = fitting.clamp(SMALLEST_BATCH, LARGEST_BATCH);
-    }
-
-    /// How long so many entries will take.
-    pub fn estimate(&self, entries: u64) -> Duration {
-        Duration::from_secs_f64(self.seconds_per_entry * entries as f64)
-    }
-}
-
 /// One round, in a transaction of its own.
 pub fn round(job: &Job, targets: &Targets, pace: &mut Pace) -> Result<Round, Failure> {
     let begun = Instant::now();
-    let limit = pace.batch;
+    let limit = pace.batch();
     let outcome = unit(|| {
         // ACCESS SHARE on the source, for one round: it keeps the file and the definition.
         let source = open_source(job, Mode::AccessShare)?;
@@ -139,8 +101,7 @@ pub fn round(job: &Job, targets: &Targets, pace: &mut Pace) -> Result<Round, Fai
         (Drained::Applied { entries, left }, transaction) => {
             pace.learn(entries, begun.elapsed());
             if entries == 0 && left > 0 {
-                // All of the batch waits for something behind it in the log: look further.
-                pace.batch = pace.batch.saturating_mul(2);
+                pace.look_further();
             }
             Round::Applied {
                 entries: entries as u64,

@@ -51,10 +51,12 @@ use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
+use crate::plan::pace::Pace;
+use crate::plan::patience::{LONGEST_DRAIN, Patience};
 use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use crate::plan::step::Step;
-use catch_up::{Pace, Round, Targets};
+use catch_up::{Round, Targets};
 use copy::Progress;
 use definition::{check_capture, check_twin, compare_definitions, definition_now};
 use onlookers::Onlookers;
@@ -274,12 +276,14 @@ const LAG_WORTH_A_NOTE: Duration = Duration::from_secs(60);
 /// Says so where changes come in faster than they can be applied, and goes on.
 fn note_lag(job: &Job, memory: &mut Memory) -> Result<(), Failure> {
     let since = *memory.behind_since.get_or_insert_with(Instant::now);
-    if since.elapsed() < LAG_WORTH_A_NOTE || job.last_error.is_some() {
-        return Ok(());
-    }
     let failure = Failure::from(Error::CannotKeepUp {
         relation: job.source_name.clone(),
     });
+    // In place of an attempt's word that it waited in vain, too: this is why there is none any more.
+    let is_told = job.last_error.as_ref() == Some(&failure.message);
+    if since.elapsed() < LAG_WORTH_A_NOTE || is_told {
+        return Ok(());
+    }
     unit(|| job::set_error(job.id, Some(&failure)))
 }
 
@@ -340,8 +344,7 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
         match one_round(job, memory)? {
             Round::StartAgain => return start_again(job, memory),
             Round::Applied { entries, left, .. } => {
-                let soon = memory.pace.estimate(entries + left);
-                if left > 0 || soon > Duration::from_millis(40) {
+                if left > 0 || entries > memory.pace.within(LONGEST_DRAIN) {
                     note_lag(job, memory)?;
                     return Ok(Next::Go);
                 }
@@ -378,7 +381,7 @@ fn swap_step(job: &Job, memory: &mut Memory) -> Result<Next, Failure> {
     let Some(targets) = &memory.targets else {
         return Ok(Next::Go);
     };
-    let patience = swap::Patience::of_attempt(attempt);
+    let patience = Patience::of_attempt(attempt, guc::swap_lock_timeout());
     let carried = memory.carried.as_ref();
     let compiled = &memory.compiled;
     match swap::attempt(job, targets, &memory.pace, carried, compiled, &patience)? {

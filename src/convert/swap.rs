@@ -1,7 +1,7 @@
 //! The swap: one short transaction in which the twin takes the source's place.
 
 use super::apply_rows::Time;
-use super::catch_up::{Drained, Pace, Targets, drain};
+use super::catch_up::{Drained, Targets, drain};
 use super::definition::{
     check_capture, compare_definitions, definition_now, open_source, twin_altered,
 };
@@ -19,7 +19,6 @@ use crate::catalog::{as_bookkeeper, function};
 use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
-use crate::guc;
 use crate::maintain::{self, adopt};
 use crate::pg::depend;
 use crate::pg::function::renew;
@@ -30,13 +29,11 @@ use crate::pg::transaction::{Failure, current_id, refresh_snapshot, unit, unit_i
 use crate::plan::dependents::locked_first;
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
+use crate::plan::pace::Pace;
+use crate::plan::patience::Patience;
 use crate::plan::phase::Phase;
 use pgrx::pg_sys;
-use std::time::{Duration, Instant};
-
-/// How long applying the last logged keys under the lock may take, at first and at most.
-const FIRST_DRAIN: Duration = Duration::from_millis(10);
-const LONGEST_DRAIN: Duration = Duration::from_millis(40);
+use std::time::Instant;
 
 /// What became of an attempt.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,25 +49,6 @@ pub enum Attempt {
     StartAgain,
     /// Somebody steers the job: that comes first.
     Asked,
-}
-
-/// How long its locks may be waited for, all together, and the last keys may take: a little more with each
-/// attempt, never more than is promised.
-pub struct Patience {
-    pub lock: Duration,
-    pub drain: Duration,
-}
-
-impl Patience {
-    /// For the n-th attempt, counted from 1.
-    pub fn of_attempt(attempt: i32) -> Patience {
-        let grow = u32::try_from(attempt.clamp(1, 30)).unwrap_or(1);
-        let limit = guc::swap_lock_timeout();
-        Patience {
-            lock: (Duration::from_millis(10) * grow).min(limit),
-            drain: (FIRST_DRAIN + Duration::from_millis(2) * grow).min(LONGEST_DRAIN),
-        }
-    }
 }
 
 /// What sessions may have compiled that speaks of the row type of the source, if its own place is taken.
@@ -171,15 +149,8 @@ fn attempt_alone(
     {
         return Err(twin_altered(job));
     }
-    let limit = (patience.drain.as_secs_f64() / pace.seconds_per_entry) as usize;
-    match drain(
-        job,
-        &source,
-        targets,
-        &mut routing,
-        limit.max(100),
-        Time::Short,
-    )? {
+    let limit = usize::try_from(pace.within(patience.drain)).unwrap_or(usize::MAX);
+    match drain(job, &source, targets, &mut routing, limit, Time::Short)? {
         Drained::StartAgain => return Ok(Attempt::StartAgain),
         Drained::TooSlow => return Ok(Attempt::TooSlow),
         Drained::Applied { left: 0, .. } => {}

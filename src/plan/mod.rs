@@ -24,6 +24,8 @@ pub mod labels;
 pub mod listing;
 pub mod lock;
 pub mod names;
+pub mod pace;
+pub mod patience;
 pub mod phase;
 pub mod router;
 pub mod sql;
