@@ -7,6 +7,7 @@ use crate::plan::names::quote_ident;
 use crate::plan::phase::Phase;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgSqlErrorCode, function_name};
+use std::time::Duration;
 
 /// What went wrong.
 #[derive(Debug)]
@@ -117,6 +118,12 @@ pub enum Error {
     LockNotAvailable {
         relation: String,
         purpose: &'static str,
+    },
+    /// All that transactions in the way left of `limit` was too short.
+    LockTimeout {
+        relation: String,
+        purpose: &'static str,
+        limit: Duration,
     },
     /// The table that the swap had retired was renamed since.
     NotRetired { relation: String, retired: String },
@@ -406,7 +413,18 @@ impl Error {
             Error::LockNotAvailable { relation, purpose } => Wording::new(
                 Code::ERRCODE_LOCK_NOT_AVAILABLE,
                 format!("could not lock table \"{relation}\" for {purpose}"),
-            ),
+            )
+            .hint("Try again when the transactions that use it have ended."),
+            Error::LockTimeout { relation, purpose, limit } => Wording::new(
+                Code::ERRCODE_LOCK_NOT_AVAILABLE,
+                format!("could not lock table \"{relation}\" for {purpose}"),
+            )
+            .detail(format!(
+                "Transactions that use it, or what is locked with it, left no gap within the time that others are made to wait for it: \
+                 pg_partman_rs.swap_lock_timeout, {} ms for this conversion. It is tried again.",
+                limit.as_millis()
+            ))
+            .hint("End long transactions. Where short ones never leave a gap, set pg_partman_rs.swap_lock_timeout higher, and call pause_conversion and resume_conversion in that session."),
             Error::NotRetired { relation, retired } => Wording::new(
                 Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 format!("table \"{relation}\" is not the retired table any more"),

@@ -145,7 +145,7 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS 'MODULE_PATHNAME', 'resume_conversion_wrapper';
 COMMENT ON FUNCTION resume_conversion(regclass) IS
-    'goes on with a conversion that was paused, has failed, or has lost its worker';
+    'goes on with a conversion that was paused, has failed, or has lost its worker; takes the patience (pg_partman_rs.swap_lock_timeout, snapshot_wait_timeout) that the session has set';
 
 CREATE FUNCTION cancel_conversion(source regclass) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE

@@ -17,6 +17,8 @@ CREATE TABLE partman_rs.job (
     -- Where a paused or failed job goes on.
     resume_phase text,
     plan jsonb NOT NULL,
+    -- Settings of sessions that have resumed it, by name, where those differ from the plan's.
+    settings jsonb NOT NULL DEFAULT '{}',
     -- The definition of the source that the plan was made for.
     definition jsonb NOT NULL,
     -- What release can read these documents and the horizon; see src/catalog/job.rs.

@@ -4,13 +4,16 @@ use crate::catalog::job::{self, Outline};
 use crate::catalog::request::{self, Action};
 use crate::catalog::table;
 use crate::convert::cancel;
+use crate::db;
 use crate::error::Error;
 use crate::failpoint::failpoint;
+use crate::guc;
 use crate::pg::role;
 use crate::plan::phase::Phase;
 use crate::worker::start::{Assignment, Needed, Task, connecting_role, start_at_commit};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use std::collections::BTreeMap;
 
 #[pg_extern(parallel_unsafe, volatile, sql = false)]
 fn pause_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
@@ -33,6 +36,7 @@ fn resume_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     if job.phase != Phase::Cancelling {
         job.check_origin()?;
     }
+    job::take_settings(job.id, &set_in_this_session()?)?;
     Ok(ask(&job, Action::Resume)?)
 }
 
@@ -64,6 +68,17 @@ fn finish_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
         .report(PgLogLevel::WARNING);
     }
     Ok(())
+}
+
+/// Those of the settings that go with a job which this session has set itself: what it has by default says nothing.
+fn set_in_this_session() -> Result<BTreeMap<String, String>, Error> {
+    let names: Vec<&str> = guc::OF_SESSION.to_vec();
+    let set = db::rows(
+        "SELECT name, setting FROM pg_settings WHERE name = ANY ($1) AND source = 'session'",
+        &[names.into()],
+        |row| Ok((row.get(1)?, row.get(2)?)),
+    )?;
+    Ok(set.into_iter().collect())
 }
 
 /// Whether it rests until somebody steers it.

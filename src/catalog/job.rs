@@ -14,6 +14,7 @@ use crate::plan::phase::Phase;
 use pgrx::{JsonB, pg_sys};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -50,6 +51,8 @@ pub struct Job {
     /// What the twin was when it was made; see [`super::table::twin_shape`].
     pub twin_shape: Option<String>,
     pub plan: Arc<Plan>,
+    /// Settings for the worker: the plan's, or what a session that resumed the job has set since.
+    pub settings: BTreeMap<String, String>,
     pub definition: Arc<Facts>,
     pub horizon: Option<Horizon>,
     pub source_file: Option<pg_sys::Oid>,
@@ -211,13 +214,16 @@ pub fn open(outline: &Outline, known: Option<Job>) -> Result<Job, Error> {
             .ok_or_else(gone)?,
         };
         db::row(
-            "SELECT horizon, source_file, capture_triggers, last_error, twin_shape \
+            "SELECT horizon, source_file, capture_triggers, last_error, twin_shape, settings \
                FROM partman_rs.job WHERE id = $1",
             &[outline.id.0.into()],
             |row| {
+                let mut settings: BTreeMap<_, _> = plan.settings.iter().cloned().collect();
+                settings.extend(from_json::<BTreeMap<_, _>>(row.get(6)?)?);
                 Ok(Job {
                     outline: outline.clone(),
                     plan: Arc::clone(&plan),
+                    settings,
                     definition: Arc::clone(&definition),
                     horizon: row.find(1)?.map(from_json).transpose()?,
                     source_file: row.find(2)?,
@@ -270,6 +276,17 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
             relation: job.facts.name.clone(),
             phase: Phase::Planned.name().to_owned(),
         })
+    })
+}
+
+/// Notes what the session that resumes a job has set itself: from then on it holds for the job.
+pub fn take_settings(id: JobId, settings: &BTreeMap<String, String>) -> Result<(), Error> {
+    as_bookkeeper(|| {
+        db::run(
+            "UPDATE partman_rs.job SET settings = settings || $2 WHERE id = $1",
+            &[id.0.into(), to_json(settings)?.into()],
+        )
+        .map(drop)
     })
 }
 

@@ -39,6 +39,11 @@ impl Failure {
         }
     }
 
+    /// Whether the server waited for a lock in vain: unlike ours, its word has no hint.
+    pub fn is_lock_timeout(&self) -> bool {
+        self.code == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE && self.hint.is_none()
+    }
+
     /// Whether trying again may succeed: a lock was not to be had, a deadlock was broken, or a row
     /// of the catalog was just updated by GRANT, which takes no lock on the table.
     pub fn is_transient(&self) -> bool {

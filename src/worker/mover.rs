@@ -11,10 +11,12 @@ use crate::convert::{
     Memory, Next, advance, cancel, foreign_keys, incoming_keys, index, statistics, take_over,
 };
 use crate::error::Error;
+use crate::guc;
 use crate::pg::transaction::{Failure, unit};
 use crate::pg::{interrupts, role, settings};
 use crate::plan::phase::Phase;
 use pgrx::pg_sys;
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::time::Duration;
 
@@ -58,7 +60,7 @@ pub fn run(id: JobId) {
             Ok(Next::Go) => {}
             Ok(Next::Wait(time)) => interrupts::nap(time),
             Err(failure) if failure.is_transient() => {
-                note(&outline, Some(&failure));
+                note(&outline, Some(&waited_in_vain(&outline, failure)));
                 interrupts::nap(work.memory.back_off());
             }
             Err(failure) if source_is_gone(&outline) => match take_back(&outline, &failure) {
@@ -74,6 +76,8 @@ pub fn run(id: JobId) {
 struct Work {
     job: Option<Job>,
     memory: Memory,
+    /// Those of the job that hold here.
+    settings: BTreeMap<String, String>,
     /// How many there are, helpers included.
     workers: u32,
 }
@@ -83,6 +87,7 @@ impl Work {
         Work {
             job: None,
             memory: Memory::new(),
+            settings: BTreeMap::new(),
             workers: 1,
         }
     }
@@ -92,8 +97,11 @@ impl Work {
         let known = self.job.take();
         let is_new = known.is_none();
         let job = &*self.job.insert(unit(|| job::open(outline, known))?);
+        if self.settings != job.settings {
+            take_over_settings(&job.settings);
+            self.settings.clone_from(&job.settings);
+        }
         if is_new {
-            take_over_settings(job);
             unit(|| take_over(job))?;
         }
         match job.phase {
@@ -117,6 +125,24 @@ impl Work {
     }
 }
 
+/// What a lock timeout of the server's means for the job.
+fn waited_in_vain(job: &Outline, failure: Failure) -> Failure {
+    let purpose = match job.phase {
+        Phase::Capturing => "the capture",
+        Phase::Swapping => "the swap",
+        Phase::Cancelling => "taking the conversion back",
+        _ => return failure,
+    };
+    match failure.is_lock_timeout() {
+        true => Failure::from(Error::LockTimeout {
+            relation: job.source_name.clone(),
+            purpose,
+            limit: guc::swap_lock_timeout(),
+        }),
+        false => failure,
+    }
+}
+
 /// Whether the source was dropped: then there is nothing left to convert.
 fn source_is_gone(job: &Outline) -> bool {
     let exists = unit(|| table::name(job.source));
@@ -132,9 +158,9 @@ fn take_back(job: &Outline, failure: &Failure) -> Result<(), Failure> {
     })
 }
 
-/// The session that asked may have set how patient the swap is to be.
-fn take_over_settings(job: &Job) {
-    for (name, value) in &job.plan.settings {
+/// The session that asked, or one that resumed the job, may have set how patient the swap is to be.
+fn take_over_settings(settings: &BTreeMap<String, String>) {
+    for (name, value) in settings {
         if let (Ok(name), Ok(value)) = (CString::new(name.as_str()), CString::new(value.as_str())) {
             settings::set_session(&name, &value);
         }

@@ -1,6 +1,8 @@
 //! Starting, pausing, resuming, looking on, and ending by force.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use partman_rig::cluster::Cluster;
@@ -170,7 +172,7 @@ fn a_wish_is_heeded_while_the_worker_takes_another() {
         must_steer(&mut app, first);
         stage.failpoints().set(looked, Action::Wait);
         let mut other = stage.app();
-        let steered = std::thread::spawn(move || steer(&mut other, second, "events"));
+        let steered = thread::spawn(move || steer(&mut other, second, "events"));
         stage.failpoints().await_parked(looked);
         admin.batch_execute("COMMIT").expect("it can end");
         comes_to(&mut app, taken);
@@ -378,4 +380,66 @@ fn the_extension_may_be_dropped_meanwhile() {
         hand.must_all(Verb::Shift, &[7, 8, 9]);
         oracle::assert_none(point, &stage.findings_of_content(None));
     }
+}
+
+/// Readers that never leave a gap as long as the conversion may wait: it tells so, and goes on with the patience of a
+/// session that resumes it; one that has set nothing changes nothing.
+#[test]
+fn one_that_waits_in_vain_is_resumed_with_more_patience() {
+    let stage = Stage::new(shapes::orders(), 2_000);
+    let stop = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..4)
+        .map(|number| read_without_a_gap(stage.app(), 250 + 50 * number, Arc::clone(&stop)))
+        .collect();
+    let mut app = stage.app();
+    let set = |client: &mut Client, limit| {
+        let sql = format!("SET pg_partman_rs.swap_lock_timeout = '{limit}'");
+        client.batch_execute(&sql).expect("a setting can be set");
+    };
+    set(&mut app, "20ms");
+    stage.convert(&mut app);
+    let await_told = |client: &mut Client| {
+        await_job(client, "orders", "a note", PATIENCE, |job| {
+            job.last_error.as_deref() == Some("could not lock table \"orders\" for the swap")
+                && job.last_sqlstate.as_deref() == Some("55P03")
+                && job.row.contains("20 ms for this conversion")
+        });
+    };
+    await_told(&mut app);
+    let mut plain = stage.app();
+    for client in [&mut plain, &mut app] {
+        steer(client, "pause", "orders").expect("it can be paused");
+        await_job(client, "orders", "the pause", PATIENCE, |job| {
+            job.phase == "paused"
+        });
+        steer(client, "resume", "orders").expect("it can be resumed");
+        await_told(client);
+    }
+    steer(&mut plain, "pause", "orders").expect("it can be paused");
+    // Both wishes at once, perhaps to one worker.
+    set(&mut plain, "5s");
+    steer(&mut plain, "resume", "orders").expect("it can be resumed");
+    stage.await_swapped(&mut plain);
+    stop.store(true, Ordering::Relaxed);
+    for reader in readers {
+        reader.join().expect("no statement fails");
+    }
+    stage.assert_converted(None);
+}
+
+/// Reads in transactions of so many milliseconds, one after the other.
+fn read_without_a_gap(
+    mut session: Client,
+    millis: u64,
+    stop: Arc<AtomicBool>,
+) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            let mut work = session.transaction().expect("a transaction can begin");
+            work.batch_execute("SELECT FROM orders LIMIT 1")
+                .expect("the table can be read");
+            thread::sleep(Duration::from_millis(millis));
+            work.commit().expect("it can end");
+        }
+    })
 }
