@@ -2,7 +2,8 @@
 
 use crate::db;
 use crate::error::Error;
-use crate::pg::bounds::{OrderColumn, PartitionOrder, Strategy};
+use crate::pg::bounds::{OrderColumn, PartitionOrder};
+use crate::pg::partition_key;
 use crate::pg::relation;
 use crate::pg::settings;
 use crate::plan::dependents::Dependents;
@@ -306,33 +307,26 @@ pub fn ancestors(relation: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
 
 /// How a table is partitioned, if that is by columns: by ranges or lists of one of them, or by hash.
 pub fn partition_order(relation: pg_sys::Oid) -> Result<Option<PartitionOrder>, Error> {
+    let Some(strategy) = partition_key::strategy(relation)? else {
+        return Ok(None);
+    };
     let columns = db::rows(
-        "SELECT p.partstrat::text, a.attname::text, a.attnum, p.partclass[n], p.partcollation[n] \
+        "SELECT a.attname::text, a.attnum, p.partclass[n], p.partcollation[n] \
            FROM pg_partitioned_table p CROSS JOIN generate_series(0, p.partnatts - 1) n \
            JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[n] \
           WHERE p.partrelid = $1 AND p.partexprs IS NULL AND (p.partnatts = 1 OR p.partstrat = 'h') ORDER BY n",
         &[relation.into()],
         |row| {
-            let strategy: String = row.get(1)?;
-            let column = OrderColumn {
-                name: row.get(2)?,
-                attnum: row.get(3)?,
-                operator_class: row.get(4)?,
-                collation: row.get(5)?,
-            };
-            Ok((strategy, column))
+            Ok(OrderColumn {
+                name: row.get(1)?,
+                attnum: row.get(2)?,
+                operator_class: row.get(3)?,
+                collation: row.get(4)?,
+            })
         },
     )?;
-    let strategy = match columns.first().map(|(strategy, _)| strategy.as_str()) {
-        None => return Ok(None),
-        Some("l") => Strategy::List,
-        Some("h") => Strategy::Hash,
-        Some(_) => Strategy::Range,
-    };
-    Ok(Some(PartitionOrder {
-        strategy,
-        columns: columns.into_iter().map(|(_, column)| column).collect(),
-    }))
+    // None of a key that is an expression, or has several columns and is not by hash.
+    Ok((!columns.is_empty()).then_some(PartitionOrder { strategy, columns }))
 }
 
 /// What holds for all rows of a table because of what it is a partition of, as it is written in SQL.

@@ -1,12 +1,12 @@
 //! Policies: made for a table that is there, and changed.
 
 use super::leaving::{self as keys, Returned};
-use super::managed::Strategy;
-use super::{disposal, infer, read, timing, unordered};
+use super::{disposal, infer, managed, read, timing, unordered};
 use crate::catalog::policy::{self, Action, Policy};
 use crate::catalog::{history, leaving, table};
 use crate::db;
 use crate::error::Error;
+use crate::pg::partition_key::Strategy;
 use crate::pg::role;
 use crate::plan::interval::{KeyType, PartitionOffset};
 use crate::plan::{Partition, Plan};
@@ -42,7 +42,7 @@ const NONE: &str = "none";
 
 /// Makes or changes the policy of a table that the caller may act for.
 pub fn set(parent: pg_sys::Oid, wish: Wish) -> Result<Policy, Error> {
-    match Strategy::of(parent)? {
+    match managed::strategy(parent)? {
         Strategy::Range => {}
         strategy => return unordered::set(parent, strategy, &wish),
     }

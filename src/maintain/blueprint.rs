@@ -9,6 +9,7 @@ use crate::catalog::policy;
 use crate::db;
 use crate::error::Error;
 use crate::guc;
+use crate::pg::partition_key::Strategy;
 use crate::pg::settings;
 use crate::plan::bounds::Span;
 use crate::plan::branch::PartName;
@@ -96,7 +97,7 @@ struct Row {
     name: String,
     bounds: String,
     key: Option<String>,
-    strategy: Option<String>,
+    strategy: Option<Strategy>,
     /// Whether it divides by the table's own partition column.
     has_same_column: bool,
     storage: Storage,
@@ -209,7 +210,7 @@ fn rows(column: &str, partition: pg_sys::Oid) -> Result<Vec<Row>, Error> {
                 name: row.get(3)?,
                 bounds: row.get(4)?,
                 key: row.find(5)?,
-                strategy: row.find(6)?,
+                strategy: row.find(6)?.map(Strategy::of_letter).transpose()?,
                 has_same_column: row.get(7)?,
                 storage: Storage {
                     options: row.find(8)?.unwrap_or_default(),
@@ -233,8 +234,8 @@ fn draw(wanted: Wanted, rows: &[Row], row: &Row) -> Result<Drawn, Error> {
     if row.key.is_none() {
         return Ok(Drawn::Drawn(blueprint));
     }
-    let level = match row.strategy.as_deref() {
-        Some("r") => ranges(wanted, row)?,
+    let level = match row.strategy {
+        Some(Strategy::Range) => ranges(wanted, row)?,
         _ => None,
     };
     let parts = rows.iter().filter(|part| part.parent == Some(row.oid));
@@ -269,7 +270,7 @@ fn draw(wanted: Wanted, rows: &[Row], row: &Row) -> Result<Drawn, Error> {
         }
         // Of hash any column will do; lists and odd ranges of the table's own are another
         // partition's.
-        _ if row.has_same_column && row.strategy.as_deref() != Some("h") => {
+        _ if row.has_same_column && row.strategy != Some(Strategy::Hash) => {
             return Ok(Drawn::Missing(format!(
                 "\"{}\" is divided by the table's own partition column, in a way that is not copied",
                 row.name

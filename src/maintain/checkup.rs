@@ -4,7 +4,7 @@ use super::family::{self, Unkept};
 use super::hash::HashTable;
 use super::health::{self, Finding, Next, Seen, Verdict};
 use super::list::{self, ListTable, Look};
-use super::managed::{Strategy, Table};
+use super::managed::{self, Table};
 use super::set::PartitionSet;
 use super::{drift, outcome, range, read, referenced, repair, retire};
 use crate::catalog::keys_to_validate::NotValid;
@@ -13,6 +13,7 @@ use crate::catalog::policy::{self, Policy, Standing};
 use crate::catalog::{guard, keys_to_validate, recycled, table};
 use crate::error::Error;
 use crate::pg::lock::Mode;
+use crate::pg::partition_key::Strategy;
 use crate::pg::transaction::{Failure, nested};
 use crate::pg::{interrupts, role};
 use crate::plan::interval::KeyType;
@@ -105,7 +106,7 @@ fn look(policy: &Policy, standing: &Standing) -> Result<Checkup, Error> {
     if recycled::holds(policy.parent)? {
         return Ok(in_the_bin(policy));
     }
-    match Strategy::of(policy.parent)? {
+    match managed::strategy(policy.parent)? {
         Strategy::Range => look_at_ranges(policy, standing),
         Strategy::List => look_at_list(policy, standing),
         Strategy::Hash => look_at_hash(policy, standing),

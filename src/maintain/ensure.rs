@@ -4,7 +4,7 @@ use super::compare::compare;
 use super::deed::{Alone, Deed, Done, Runner, attempt, note_failure};
 use super::family::Unkept;
 use super::group::{Ranges, attempt_together};
-use super::managed::{Strategy, Table};
+use super::managed::{self, Table};
 use super::outcome::{IN_THE_BIN, Outcome, QUIET, unread};
 use super::task::{OfRanges, Task};
 use super::{detach, hash, list, range};
@@ -14,6 +14,7 @@ use crate::catalog::retirement as begun;
 use crate::catalog::table;
 use crate::error::Error;
 use crate::pg::interrupts;
+use crate::pg::partition_key::Strategy;
 use pgrx::pg_sys;
 use std::rc::Rc;
 use std::time::Duration;
@@ -138,7 +139,7 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
     if recycled::holds(policy.parent)? {
         return Ok(None);
     }
-    let mut decision = match Strategy::of(policy.parent)? {
+    let mut decision = match managed::strategy(policy.parent)? {
         Strategy::Range => range::decide(policy)?,
         Strategy::List => list::decide(policy)?,
         Strategy::Hash => hash::decide(policy)?,

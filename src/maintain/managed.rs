@@ -3,52 +3,26 @@
 use crate::catalog::table;
 use crate::error::Error;
 use crate::pg::lock::Mode;
+use crate::pg::partition_key::{self, Strategy};
+use crate::pg::partitions;
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
-use crate::pg::{partition_key, partitions};
 use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use pgrx::pg_sys;
 use std::cell::OnceCell;
 
-/// How a table is partitioned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    Range,
-    List,
-    Hash,
-}
-
-impl Strategy {
-    /// The word for it in SQL.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Strategy::Range => "range",
-            Strategy::List => "list",
-            Strategy::Hash => "hash",
-        }
+/// How a table is partitioned. Fails where it is not.
+pub fn strategy(parent: pg_sys::Oid) -> Result<Strategy, Error> {
+    if let Some(strategy) = partition_key::strategy(parent)? {
+        return Ok(strategy);
     }
-
-    /// Reads it. Fails where the table is not partitioned.
-    pub fn of(parent: pg_sys::Oid) -> Result<Strategy, Error> {
-        match partition_key::strategy(parent) {
-            Some(b'r') => Ok(Strategy::Range),
-            Some(b'l') => Ok(Strategy::List),
-            Some(b'h') => Ok(Strategy::Hash),
-            Some(other) => Err(Error::Internal(format!(
-                "unknown partitioning strategy {}",
-                char::from(other)
-            ))),
-            None => {
-                let oid = parent.to_u32();
-                let relation = table::name(parent)?.ok_or(Error::NoRelation { oid })?;
-                Err(Error::NotManaged {
-                    relation,
-                    detail: "It is not partitioned.".to_owned(),
-                })
-            }
-        }
-    }
+    let oid = parent.to_u32();
+    let relation = table::name(parent)?.ok_or(Error::NoRelation { oid })?;
+    Err(Error::NotManaged {
+        relation,
+        detail: "It is not partitioned.".to_owned(),
+    })
 }
 
 /// Opens a table; takes ACCESS SHARE on it, and before it on what it is a partition of, until the end of

@@ -6,9 +6,10 @@ use crate::catalog::{policy, table};
 use crate::db;
 use crate::error::Error;
 use crate::pg::lock::Mode;
+use crate::pg::partition_key::{self, Strategy};
+use crate::pg::partitions;
 use crate::pg::relation::Relation;
 use crate::pg::settings;
-use crate::pg::{partition_key, partitions};
 use crate::plan::bounds::RangeBound;
 use crate::plan::codec::{Carrier, Codec, CodecError, Stored};
 use crate::plan::interval::KeyType;
@@ -66,10 +67,14 @@ pub fn subject(
         relation: name.name.clone(),
         detail: detail.to_owned(),
     };
-    match partition_key::strategy(parent) {
-        Some(b'r') => {}
-        Some(b'l') => return Err(unmanaged("It is partitioned by list.")),
-        Some(_) => return Err(unmanaged("It is partitioned by hash.")),
+    match partition_key::strategy(parent)? {
+        Some(Strategy::Range) => {}
+        Some(other) => {
+            return Err(unmanaged(&format!(
+                "It is partitioned by {}.",
+                other.name()
+            )));
+        }
         None => return Err(unmanaged("It is not partitioned.")),
     }
     let Some(column) = partition_key::only_column(&open) else {

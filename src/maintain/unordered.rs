@@ -3,11 +3,12 @@
 
 use super::adopt::{Wish, may_steer};
 use super::list;
-use super::managed::{Strategy, Table};
+use super::managed::Table;
 use super::timing;
 use crate::catalog::history;
 use crate::catalog::policy::{self, Action, Policy};
 use crate::error::Error;
+use crate::pg::partition_key::Strategy;
 use pgrx::pg_sys;
 
 /// Makes or changes the policy of such a table, which the caller may act for.

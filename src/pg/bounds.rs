@@ -1,5 +1,6 @@
 //! Where keys lie among the bounds of a table's partitions, as PostgreSQL itself compares them.
 
+use super::partition_key::Strategy;
 use super::relation::Relation;
 use super::tuple::{self, Value};
 use crate::error::Error;
@@ -13,14 +14,6 @@ pub struct PartitionOrder {
     pub strategy: Strategy,
     /// One for each column of the key; only by hash there may be several.
     pub columns: Vec<OrderColumn>,
-}
-
-/// How a table is divided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    Range,
-    List,
-    Hash,
 }
 
 /// A column of a partition key.

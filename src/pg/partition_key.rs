@@ -2,6 +2,7 @@
 
 use super::relation::Relation;
 use super::version;
+use crate::error::Error;
 use pgrx::{FromDatum, pg_sys};
 use std::ffi::CStr;
 
@@ -22,16 +23,46 @@ pub struct KeyColumn {
     pub is_usual_order: bool,
 }
 
-/// The letter of a table's strategy, as `pg_partitioned_table.partstrat` has it; `None` where it is not
-/// partitioned.
-pub fn strategy(parent: pg_sys::Oid) -> Option<u8> {
-    with_row(parent, |row| {
+/// How a table is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    Range,
+    List,
+    Hash,
+}
+
+impl Strategy {
+    /// The word for it in SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Strategy::Range => "range",
+            Strategy::List => "list",
+            Strategy::Hash => "hash",
+        }
+    }
+
+    /// By its letter in `pg_partitioned_table.partstrat`.
+    pub fn of_letter(letter: i8) -> Result<Strategy, Error> {
+        match letter as u8 {
+            b'r' => Ok(Strategy::Range),
+            b'l' => Ok(Strategy::List),
+            b'h' => Ok(Strategy::Hash),
+            other => Err(Error::Internal(format!(
+                "unknown partitioning strategy {}",
+                char::from(other)
+            ))),
+        }
+    }
+}
+
+/// How a table is divided; `None` where it is not partitioned.
+pub fn strategy(parent: pg_sys::Oid) -> Result<Option<Strategy>, Error> {
+    let letter = with_row(parent, |row| {
         // SAFETY: a "char", not null.
         row.get(column::STRATEGY)
             .and_then(|datum| unsafe { i8::from_datum(datum, false) })
-            .map(|letter| letter as u8)
-    })
-    .flatten()
+    });
+    letter.flatten().map(Strategy::of_letter).transpose()
 }
 
 /// The column by which an open table is partitioned; `None` where that is by several, or by an expression, or it

@@ -9,7 +9,7 @@ WITH RECURSIVE tree (oid, parent) AS (
     FROM tree t
    CROSS JOIN LATERAL (SELECT i.* FROM pg_inherits i WHERE i.inhparent = t.oid AND NOT i.inhdetachpending OFFSET 0) i
 )
-SELECT c.oid, t.parent, c.relname::text, pg_get_expr(c.relpartbound, c.oid), pg_get_partkeydef(p.partrelid), p.partstrat::text,
+SELECT c.oid, t.parent, c.relname::text, pg_get_expr(c.relpartbound, c.oid), pg_get_partkeydef(p.partrelid), p.partstrat,
        -- Whether it divides by the column that the table divides by: PostgreSQL notes the columns of a key as a part of the table.
        EXISTS (SELECT FROM pg_depend d JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND a.attname = $2::name
                 WHERE d.classid = 'pg_class'::regclass AND d.objid = p.partrelid
