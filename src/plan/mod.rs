@@ -8,6 +8,7 @@ pub mod branch;
 pub mod capture;
 pub mod carry;
 pub mod codec;
+pub mod columns;
 mod comments;
 pub mod dependents;
 pub mod drain;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::plan::dependents::IncomingKey;
-use crate::plan::names::LONGEST_NAME;
+use crate::plan::dependents::{IncomingKey, Trigger};
+use crate::plan::names::{LONGEST_NAME, quote_ident, quote_literal};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -70,7 +70,7 @@ fn incoming(referenced: &[i16]) -> IncomingKey {
 }
 
 fn told(facts: &Facts, at: &Column) -> Vec<String> {
-    refused(facts, at)
+    refused::refused(facts, at)
         .into_iter()
         .map(|blocker| blocker.fact)
         .collect()
@@ -241,10 +241,10 @@ proptest! {
             prop_assert!(step.statement.contains(&quoted), "{}", step.statement);
         }
         let columns = Columns::of(&facts, &facts.indexes[0], &at);
-        let written = body(&facts, &facts.indexes[0], &guard.name, &columns);
+        let written = function::body(&facts, &facts.indexes[0], &guard.name, &columns);
         let noted = format!("INSERT INTO {} ({})", quoted, listed(&guard.columns));
         prop_assert!(written.contains(&noted));
-        let literal = crate::plan::names::quote_literal(&written);
+        let literal = quote_literal(&written);
         prop_assert!(function_of(&guard).ends_with(&literal));
     }
 }
