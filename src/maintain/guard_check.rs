@@ -6,7 +6,8 @@ use crate::catalog::guard::{self, Fault};
 use crate::db;
 use crate::error::Error;
 use crate::pg::settings;
-use crate::plan::names::{QualifiedName, quote_ident};
+use crate::plan::columns::listed;
+use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use pgrx::pg_sys;
 
@@ -65,13 +66,12 @@ const MOST: i64 = 1000;
 
 /// The query for rows without a key, and keys without a row: one statement, so that both are seen at one moment.
 fn differences(table: &QualifiedName, guard: &QualifiedName, columns: &[String]) -> String {
-    let columns: Vec<String> = columns.iter().map(|column| quote_ident(column)).collect();
     Sql::template(
         "(SELECT true, ROW(d.*)::text FROM (SELECT {columns} FROM {table} EXCEPT ALL SELECT {columns} FROM ONLY {guard}) d ORDER BY 2 LIMIT {most}) \
          UNION ALL \
          (SELECT false, ROW(d.*)::text FROM (SELECT {columns} FROM ONLY {guard} EXCEPT ALL SELECT {columns} FROM {table}) d ORDER BY 2 LIMIT {most})",
     )
-    .trusted("columns", &columns.join(", "))
+    .trusted("columns", &listed(columns))
     .name("table", table)
     .name("guard", guard)
     .number("most", MOST)

@@ -5,7 +5,8 @@ use super::managed::Table;
 use super::read::Subject;
 use crate::db;
 use crate::error::Error;
-use crate::plan::names::{QualifiedName, quote_ident};
+use crate::plan::columns::listed;
+use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use crate::request;
 
@@ -88,17 +89,16 @@ impl Newcomers<'_> {
 
     /// Moves them. Generated columns are computed anew.
     pub fn move_into(&self, name: &QualifiedName) -> Result<(), Error> {
-        let columns: Vec<String> = (self.table.facts()?.columns.iter())
+        let columns = (self.table.facts()?.columns.iter())
             .filter(|column| column.generated.is_empty())
-            .map(|column| quote_ident(&column.name))
-            .collect();
+            .map(|column| &column.name);
         let statement = self
             .template(
                 "WITH moved AS (DELETE FROM ONLY {default} WHERE {has_it} RETURNING {columns}) \
                  INSERT INTO {name} ({columns}) SELECT {columns} FROM moved",
             )
             .name("name", name)
-            .trusted("columns", &columns.join(", "));
+            .trusted("columns", &listed(columns));
         self.table.as_owner(|| act::run(statement))
     }
 

@@ -1,5 +1,6 @@
 //! The guard of a partitioned table in use (see `plan/guard.rs`): statements about the keys of one partition's rows.
 
+use super::columns::{self, listed, of_row};
 use super::names::{QualifiedName, quote_ident};
 use super::sql::Sql;
 
@@ -141,16 +142,10 @@ impl Guarded {
                 FOR KEY SHARE OF p ON CONFLICT DO NOTHING",
         )
         .name("guard", &self.name)
-        .trusted(
-            "columns",
-            &listed(self.all_columns().map(|one| quote_ident(&one.guard))),
-        )
+        .trusted("columns", &listed(self.all_columns().map(|one| &one.guard)))
         .trusted(
             "of_table",
-            &listed(
-                self.all_columns()
-                    .map(|one| format!("p.{}", quote_ident(&one.table))),
-            ),
+            &of_row("p", self.all_columns().map(|one| &one.table)),
         )
         .name("leaf", leaf)
         .trusted("pages", &pages.map_or_else(String::new, in_pages))
@@ -187,16 +182,10 @@ impl Guarded {
     pub fn note_all(&self, table: &QualifiedName) -> String {
         Sql::template("INSERT INTO {guard} ({columns}) SELECT {of_table} FROM {table} AS p")
             .name("guard", &self.name)
-            .trusted(
-                "columns",
-                &listed(self.all_columns().map(|one| quote_ident(&one.guard))),
-            )
+            .trusted("columns", &listed(self.all_columns().map(|one| &one.guard)))
             .trusted(
                 "of_table",
-                &listed(
-                    self.all_columns()
-                        .map(|one| format!("p.{}", quote_ident(&one.table))),
-                ),
+                &of_row("p", self.all_columns().map(|one| &one.table)),
             )
             .name("table", table)
             .build()
@@ -216,14 +205,10 @@ impl Guarded {
     }
 
     fn key_of(&self, alias: &str, name: impl Fn(&Column) -> &String) -> String {
-        let names = self.columns.iter().map(|one| quote_ident(name(one)));
-        let values = self
-            .columns
-            .iter()
-            .map(|one| format!("{alias}.{}", quote_ident(name(one))));
+        let names = || self.columns.iter().map(&name);
         Sql::template("format('(%s)=(%s)', {names}, concat_ws(', ', {values}))")
-            .literal("names", &listed(names))
-            .trusted("values", &listed(values))
+            .literal("names", &listed(names()))
+            .trusted("values", &of_row(alias, names()))
             .build()
     }
 
@@ -268,20 +253,9 @@ fn in_pages(pages: Pages) -> String {
 /// Of a row `p` of the table, and one `g` of the guard. Types come with the server: the operators are those of
 /// `pg_catalog`, which is all there is in sight.
 fn equal<'a>(columns: impl Iterator<Item = &'a Column>) -> String {
-    let compared: Vec<String> = columns
-        .map(|one| {
-            format!(
-                "p.{} = g.{}",
-                quote_ident(&one.table),
-                quote_ident(&one.guard)
-            )
-        })
-        .collect();
-    compared.join(" AND ")
-}
-
-fn listed(names: impl Iterator<Item = String>) -> String {
-    names.collect::<Vec<_>>().join(", ")
+    let (of_table, of_guard): (Vec<&String>, Vec<&String>) =
+        columns.map(|one| (&one.table, &one.guard)).unzip();
+    columns::equal(("p", of_table), ("g", of_guard))
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 
 use super::ahead::firing;
 use super::{Dependents, Policy, Publication, RowFunction, Rule, View};
+use crate::plan::columns::listed;
 use crate::plan::comments;
 use crate::plan::facts::Facts;
 use crate::plan::labels;
 use crate::plan::lock::Mode;
-use crate::plan::names::{QualifiedName, quote_ident, quote_role};
+use crate::plan::names::{QualifiedName, quote_role};
 use crate::plan::phase::Phase;
 use crate::plan::sql::Sql;
 use crate::plan::step::Step;
@@ -248,10 +249,7 @@ fn publish(publication: &Publication, table: &QualifiedName, retired: &Qualified
     let columns = publication
         .columns
         .as_ref()
-        .map_or_else(String::new, |columns| {
-            let columns: Vec<String> = columns.iter().map(|column| quote_ident(column)).collect();
-            format!(" ({})", columns.join(", "))
-        });
+        .map_or_else(String::new, |columns| format!(" ({})", listed(columns)));
     let filter = publication
         .filter
         .as_ref()
