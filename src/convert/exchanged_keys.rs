@@ -21,9 +21,9 @@ use crate::pg::constraint;
 use crate::pg::lock::{Allowance, Mode};
 use crate::pg::role::{Restriction, acting_as};
 use crate::plan::Parent;
+use crate::plan::comments;
 use crate::plan::dependents::{IncomingKey, SelfKey, referenced};
 use crate::plan::names::QualifiedName;
-use crate::plan::sql::Sql;
 use crate::request::{self, Pointing};
 use pgrx::pg_sys;
 use std::collections::BTreeMap;
@@ -188,11 +188,7 @@ impl<'a> Exchanged<'a> {
         comment: &Option<String>,
     ) -> Result<pg_sys::Oid, Error> {
         if let Some(comment) = comment {
-            let comment = Sql::template("COMMENT ON CONSTRAINT {name} ON {table} IS {comment}")
-                .ident("name", name)
-                .name("table", table)
-                .literal("comment", comment);
-            as_its_owner(owner, &comment.build())?;
+            as_its_owner(owner, &comments::on_constraint(name, table, comment))?;
         }
         // The statements went by names, and no lock on a table keeps its schema from changing its name.
         let is_named = named(relation, Mode::AccessExclusive).is_some_and(|(now, _)| now == *table);

@@ -22,6 +22,7 @@ use crate::pg::lock::{self, Mode};
 use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
+use crate::plan::comments;
 use crate::plan::dependents::{
     IncomingKey, Made, from_first_difference, successors_made_in_the_swap,
 };
@@ -183,11 +184,7 @@ fn replace(job: &Job, target: pg_sys::Oid, keys: &[IncomingKey]) -> Result<(), E
         if let Some(comment) = &key.comment
             && let Some((table, owner)) = named(relation, Mode::ShareRowExclusive)
         {
-            let comment = Sql::template("COMMENT ON CONSTRAINT {name} ON {table} IS {comment}")
-                .ident("name", &key.name)
-                .name("table", &table)
-                .literal("comment", comment);
-            as_its_owner(owner, &comment.build())?;
+            as_its_owner(owner, &comments::on_constraint(&key.name, &table, comment))?;
         }
     }
     Ok(())
@@ -267,17 +264,13 @@ fn take_over(job: &Outline, key: Superseded, patience: Duration) -> Result<(), E
     if let Some(new) = key.new
         && let Some((new_name, _)) = incoming_key::name_and_comment(new)?
     {
-        let on_table = |template: &'static str| {
-            Sql::template(template)
-                .name("table", &name)
-                .ident("name", &old_name)
-        };
-        let rename = on_table("ALTER TABLE {table} RENAME CONSTRAINT {new} TO {name}");
-        as_its_owner(owner, &rename.ident("new", &new_name).build())?;
+        let rename = Sql::template("ALTER TABLE {table} RENAME CONSTRAINT {new} TO {name}")
+            .name("table", &name)
+            .ident("new", &new_name)
+            .ident("name", &old_name);
+        as_its_owner(owner, &rename.build())?;
         if let Some(comment) = comment {
-            let comment = on_table("COMMENT ON CONSTRAINT {name} ON {table} IS {comment}")
-                .literal("comment", &comment);
-            as_its_owner(owner, &comment.build())?;
+            as_its_owner(owner, &comments::on_constraint(&old_name, &name, &comment))?;
         }
     }
     // They went by names, as above.

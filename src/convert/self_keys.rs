@@ -28,8 +28,8 @@ use crate::error::Error;
 use crate::failpoint::failpoint;
 use crate::pg::settings;
 use crate::pg::transaction::{Failure, unit};
+use crate::plan::comments;
 use crate::plan::dependents::{SelfKey, from_first_difference};
-use crate::plan::sql::Sql;
 use pgrx::{PgSqlErrorCode, pg_sys};
 use std::ffi::CStr;
 
@@ -88,14 +88,10 @@ fn make_one(job: &Job, key: &SelfKey) -> Result<(), Error> {
             how,
             || run(&key.make(&job.plan.twin, job.plan.key_target())),
         )?;
-        let comment = key.comment.as_ref().map(|comment| {
-            Sql::template("COMMENT ON CONSTRAINT {name} ON {twin} IS {comment}")
-                .ident("name", &key.name)
-                .name("twin", &job.plan.twin)
-                .literal("comment", comment)
-                .build()
-        });
-        comment.map_or(Ok(()), |comment| run(&comment))
+        match &key.comment {
+            Some(comment) => run(&comments::on_constraint(&key.name, &job.plan.twin, comment)),
+            None => Ok(()),
+        }
     })?;
     // The statement went by names, and no lock on a table keeps its schema from changing its name.
     match of_twin(job)?.iter().any(|made| made.name == key.name) {

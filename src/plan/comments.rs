@@ -25,14 +25,17 @@ impl<'a> Comment<'a> {
 
     /// The step that makes it so, or takes away what is there.
     fn step(self, phase: Phase) -> Step {
-        let template =
-            Sql::template("COMMENT ON {object} IS {text}").trusted("object", &self.object);
-        let statement = match self.text {
-            Some(text) => template.literal("text", text),
-            None => template.trusted("text", "NULL"),
-        };
-        Step::new(phase, statement.build()).lock(self.lock)
+        Step::new(phase, statement(&self.object, self.text)).lock(self.lock)
     }
+}
+
+fn statement(object: &str, text: Option<&str>) -> String {
+    let template = Sql::template("COMMENT ON {object} IS {text}").trusted("object", object);
+    match text {
+        Some(text) => template.literal("text", text),
+        None => template.trusted("text", "NULL"),
+    }
+    .build()
 }
 
 /// The steps for objects that have nothing yet.
@@ -131,6 +134,11 @@ pub fn of_sequence<'a>(text: &'a Option<String>, name: &QualifiedName) -> Commen
 fn of_constraint<'a>(name: &str, table: &QualifiedName, text: &'a Option<String>) -> Comment<'a> {
     let lock = Lock::on_new(Mode::AccessShare, table);
     Comment::on(part("CONSTRAINT", name, table), lock, text)
+}
+
+/// The statement that comments on a constraint which has just been made.
+pub fn on_constraint(name: &str, table: &QualifiedName, text: &str) -> String {
+    statement(&part("CONSTRAINT", name, table).build(), Some(text))
 }
 
 /// On a trigger, policy or rule of a table.

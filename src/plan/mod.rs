@@ -9,7 +9,7 @@ pub mod capture;
 pub mod carry;
 pub mod codec;
 pub mod columns;
-mod comments;
+pub mod comments;
 pub mod dependents;
 pub mod drain;
 pub mod estimate;
