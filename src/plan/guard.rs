@@ -20,6 +20,7 @@ use super::names::{Names, QualifiedName};
 use super::phase::Phase;
 use super::sql::Sql;
 use super::step::Step;
+use super::twin::unlogged;
 use serde::{Deserialize, Serialize};
 
 /// What its triggers are called, on the partitioned table and on itself. Triggers fire in the order of their
@@ -220,7 +221,7 @@ fn steps(
                 "CREATE {unlogged}TABLE {guard} AS SELECT {columns} FROM ONLY {source} WITH NO DATA",
             )
             // What a crash takes from the table, it takes from the guard.
-            .trusted("unlogged", if facts.is_unlogged() { "UNLOGGED " } else { "" })
+            .trusted("unlogged", unlogged(facts.is_unlogged()))
             .name("guard", guard)
             .trusted("columns", &listed(&columns.all))
             .name("source", &source),
