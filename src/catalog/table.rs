@@ -399,6 +399,12 @@ pub fn qualified_name(relation: pg_sys::Oid) -> Result<Option<QualifiedName>, Er
     )
 }
 
+/// As SQL writes it; nothing where it is gone.
+pub fn written_name(relation: pg_sys::Oid) -> Result<String, Error> {
+    let name = qualified_name(relation)?;
+    Ok(name.map(|name| name.to_string()).unwrap_or_default())
+}
+
 /// The name of a relation, without its schema; `None` where it is gone.
 pub fn name(relation: pg_sys::Oid) -> Result<Option<String>, Error> {
     db::row(

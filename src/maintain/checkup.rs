@@ -302,14 +302,10 @@ fn judged(
 }
 
 fn leaving_in_words(leaving: &Leaving) -> Result<String, Error> {
-    let name = |oid| {
-        table::qualified_name(oid)
-            .map(|name| name.map_or_else(String::new, |name| name.to_string()))
-    };
     Ok(format!(
         "keys of rows of {} are not in guard {}, and not promised to be unique: they are being taken so that it can be retired, or that was interrupted",
-        name(leaving.partition)?,
-        name(leaving.guard)?
+        table::written_name(leaving.partition)?,
+        table::written_name(leaving.guard)?
     ))
 }
 
@@ -346,8 +342,7 @@ fn obstacles(set: &PartitionSet) -> Result<Vec<String>, Error> {
         let Some(why) = &leaf.obstacle else {
             continue;
         };
-        let name = table::qualified_name(pg_sys::Oid::from(leaf.oid))?;
-        let name = name.map_or_else(String::new, |name| name.to_string());
+        let name = table::written_name(pg_sys::Oid::from(leaf.oid))?;
         match told.iter_mut().find(|(reason, _)| reason == why) {
             Some((_, names)) => names.push(name),
             None => told.push((why.clone(), vec![name])),

@@ -152,11 +152,10 @@ fn decide(policy: &Policy) -> Result<Option<Decision>, Error> {
         half_detached.retain(|partition| begun.iter().all(|one| one.was.partition != *partition));
     }
     for (place, partition) in half_detached.into_iter().enumerate() {
-        let name = table::qualified_name(partition)?;
         let finalizing = Finalizing {
             table: Rc::clone(&decision.table),
             partition,
-            name: name.map_or_else(String::new, |name| name.to_string()),
+            name: table::written_name(partition)?,
         };
         decision.deeds.insert(place, Box::new(finalizing));
     }

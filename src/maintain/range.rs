@@ -57,7 +57,7 @@ pub fn decide(policy: &Policy) -> Result<Decision, Error> {
         .map(|why| skip("create", None, why))
         .collect();
     for (leaf, why) in &retired.spared {
-        let named = (*leaf, name_of(leaf)?);
+        let named = (*leaf, table::written_name(pg_sys::Oid::from(leaf.oid))?);
         skipped.push(skip(policy.retention_action.name(), Some(named), why));
     }
     let mut tasks = Vec::new();
@@ -68,18 +68,13 @@ pub fn decide(policy: &Policy) -> Result<Decision, Error> {
     }
     match drains {
         true => {
-            let default = subject
-                .default
-                .map(table::qualified_name)
-                .transpose()?
-                .flatten();
-            let default = default.map_or_else(String::new, |name| name.to_string());
-            tasks.push(Task::Drain(premade.spans, default));
+            let default = subject.default.map(table::written_name).transpose()?;
+            tasks.push(Task::Drain(premade.spans, default.unwrap_or_default()));
         }
         false => tasks.extend(premade.spans.into_iter().map(Task::Create)),
     }
     for leaf in retired.leaves {
-        let name = name_of(leaf)?;
+        let name = table::written_name(pg_sys::Oid::from(leaf.oid))?;
         let disposal = Disposal {
             action: policy.retention_action,
             schema: policy.retention_schema.clone(),
@@ -90,8 +85,7 @@ pub fn decide(policy: &Policy) -> Result<Decision, Error> {
     for leaving in leaving::of(policy.parent)? {
         let goes = |task: &Task| matches!(task, Task::Retire(leaf, ..) if pg_sys::Oid::from(leaf.oid) == leaving.partition);
         if !tasks.iter().any(goes) {
-            let name = table::qualified_name(leaving.partition)?;
-            let name = name.map_or_else(String::new, |name| name.to_string());
+            let name = table::written_name(leaving.partition)?;
             tasks.push(Task::GiveBack(leaving.partition, name));
         }
     }
@@ -99,11 +93,8 @@ pub fn decide(policy: &Policy) -> Result<Decision, Error> {
         let fuse = guc::retention_fuse();
         let due = recycled::due(policy.parent, grace_period)?;
         for (number, recycled) in (0..).zip(due) {
-            let name = table::qualified_name(recycled.partition)?;
-            let task = Task::Purge(
-                recycled,
-                name.map_or_else(String::new, |name| name.to_string()),
-            );
+            let name = table::written_name(recycled.partition)?;
+            let task = Task::Purge(recycled, name);
             match number < fuse {
                 true => tasks.push(task),
                 false => {
@@ -159,9 +150,4 @@ pub fn keep_from(
         return Ok(None);
     };
     request::earlier(subject.set.key, present, retention, zone).map(Some)
-}
-
-fn name_of(leaf: &Leaf) -> Result<String, Error> {
-    let name = table::qualified_name(pg_sys::Oid::from(leaf.oid))?;
-    Ok(name.map_or_else(String::new, |name| name.to_string()))
 }
