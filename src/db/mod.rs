@@ -63,10 +63,9 @@ fn types_of(args: &[DatumWithOid]) -> Vec<PgOid> {
 /// The first row of a query. It is planned as if all were wanted, and ended there.
 pub fn first<T>(
     sql: &str,
-    decode: impl FnMut(&Row) -> Result<T, Error>,
+    decode: impl FnOnce(&Row) -> Result<T, Error>,
 ) -> Result<Option<T>, Error> {
     in_transaction(sql)?;
-    let mut decode = decode;
     Spi::connect(|client| {
         let mut rows = query(client, sql, Some(1), &[])?;
         rows.next().map(|tuple| decode(&Row(tuple))).transpose()
