@@ -200,65 +200,66 @@ pub fn faults(guard: pg_sys::Oid, table: pg_sys::Oid) -> Result<Vec<Fault>, Erro
               AND k.confupdtype = 'c' AND k.confdeltype = 'c' ORDER BY k.oid LIMIT 1), \
          part AS ( \
            SELECT k.oid FROM key k UNION ALL SELECT p.oid FROM part JOIN pg_constraint p ON p.conparentid = part.oid), \
-         found (number, of) AS ( \
-         SELECT 1, t.oid::regclass::text FROM tree t \
+         found (place, fault, of) AS ( \
+         SELECT 1, 'trigger missing', t.oid::regclass::text FROM tree t \
           WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.oid AND g.tgname = $3) \
             AND (t.oid = $2 OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = $2 AND g.tgname = $3)) \
           UNION ALL \
-         SELECT 2, t.oid::regclass::text FROM tree t JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgname = $3 WHERE g.tgenabled NOT IN ('O', 'A') \
+         SELECT 2, 'trigger disabled', t.oid::regclass::text FROM tree t JOIN pg_trigger g ON g.tgrelid = t.oid AND g.tgname = $3 WHERE g.tgenabled NOT IN ('O', 'A') \
           UNION ALL \
-         SELECT 3, $1::regclass::text WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = $1 AND g.tgname = $3 AND g.tgenabled IN ('O', 'A')) \
+         SELECT 3, 'own trigger missing', $1::regclass::text WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = $1 AND g.tgname = $3 AND g.tgenabled IN ('O', 'A')) \
           UNION ALL \
-         SELECT 4, $1::regclass::text WHERE NOT EXISTS (SELECT FROM key) \
+         SELECT 4, 'foreign key missing', $1::regclass::text WHERE NOT EXISTS (SELECT FROM key) \
           UNION ALL \
-         SELECT 5, k.conname::text FROM key k WHERE NOT k.convalidated \
+         SELECT 5, 'foreign key not valid', k.conname::text FROM key k WHERE NOT k.convalidated \
           UNION ALL \
-         SELECT DISTINCT 6, g.tgrelid::regclass::text FROM part JOIN pg_trigger g ON g.tgconstraint = part.oid \
+         SELECT DISTINCT 6, 'foreign key disabled', g.tgrelid::regclass::text FROM part JOIN pg_trigger g ON g.tgconstraint = part.oid \
           WHERE g.tgrelid <> $1 AND g.tgenabled NOT IN ('O', 'A') \
           UNION ALL \
-         SELECT 7, $1::regclass::text WHERE NOT EXISTS ( \
+         SELECT 7, 'primary key missing', $1::regclass::text WHERE NOT EXISTS ( \
            SELECT FROM pg_index i WHERE i.indrelid = $1 AND i.indisprimary AND i.indisvalid AND i.indimmediate)) \
-         SELECT f.number, min(f.of COLLATE \"C\") || CASE WHEN count(*) > 1 THEN format(' and %s more', count(*) - 1) ELSE '' END \
-           FROM found f GROUP BY f.number ORDER BY f.number",
+         SELECT f.fault, min(f.of COLLATE \"C\") || CASE WHEN count(*) > 1 THEN format(' and %s more', count(*) - 1) ELSE '' END \
+           FROM found f GROUP BY f.place, f.fault ORDER BY f.place",
         &[guard.into(), table.into(), TRIGGER.into()],
-        |row| Ok((row.get::<i32>(1)?, row.get::<String>(2)?)),
+        |row| Ok((row.get::<String>(1)?, row.get::<String>(2)?)),
     )?;
-    let faults = found.into_iter().map(|(number, of)| {
-        let (kind, reason) = match number {
-            1 => (
+    let faults = found.into_iter().map(|(fault, of)| {
+        let (kind, reason) = match fault.as_str() {
+            "trigger missing" => (
                 "trigger",
                 format!("trigger \"{TRIGGER}\" is missing on table {of}: keys of new rows are not noted"),
             ),
-            2 => (
+            "trigger disabled" => (
                 "trigger",
                 format!("trigger \"{TRIGGER}\" is disabled on table {of}: keys of new rows are not noted"),
             ),
-            3 => (
+            "own trigger missing" => (
                 "trigger",
                 format!("trigger \"{TRIGGER}\" is missing or disabled on guard {of}: one UPDATE can change the key of a row and move it"),
             ),
-            4 => (
+            "foreign key missing" => (
                 "foreign key",
                 format!("the foreign key of guard {of} to the table is missing: keys stay when their rows go"),
             ),
-            5 => (
+            "foreign key not valid" => (
                 "foreign key",
                 format!("foreign key \"{of}\" of the guard is NOT VALID"),
             ),
-            6 => (
+            "foreign key disabled" => (
                 "foreign key",
                 format!("triggers of the guard's foreign key are disabled on table {of}: keys stay when their rows go"),
             ),
-            _ => (
+            "primary key missing" => (
                 "primary key",
                 format!("guard {of} has no valid primary key: nothing keeps keys unique"),
             ),
+            other => return Err(Error::Internal(format!("unknown fault of a guard: {other}"))),
         };
-        Fault {
+        Ok(Fault {
             kind,
             reason,
-            is_not_valid: number == 5,
-        }
+            is_not_valid: fault == "foreign key not valid",
+        })
     });
-    Ok(faults.collect())
+    faults.collect()
 }
