@@ -19,7 +19,7 @@ pub struct Patience {
 impl Patience {
     /// For the n-th attempt, counted from 1; `limit` is what is promised of the locks.
     pub fn of_attempt(attempt: i32, limit: Duration) -> Patience {
-        let twice = 1 << attempt.clamp(1, 20) - 1;
+        let twice = 1 << (attempt.clamp(1, 20) - 1);
         Patience {
             lock: (FIRST_LOCK * twice).min(limit),
             drain: (FIRST_DRAIN * twice).min(LONGEST_DRAIN),
