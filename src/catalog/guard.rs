@@ -161,7 +161,7 @@ pub fn columns(guard: pg_sys::Oid) -> Result<Vec<String>, Error> {
 /// or as a conversion remembers it, since each of these may be missing.
 pub fn find(table: pg_sys::Oid) -> Result<Option<(pg_sys::Oid, QualifiedName)>, Error> {
     as_bookkeeper(|| {
-        db::row(
+        db::kept_row(
             "SELECT g.oid, n.nspname::text, g.relname::text FROM pg_class g JOIN pg_namespace n ON n.oid = g.relnamespace JOIN ( \
                SELECT k.conrelid, 1 FROM pg_constraint k \
                 WHERE k.confrelid = $1 AND k.contype = 'f' AND k.conparentid = 0 \

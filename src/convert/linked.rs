@@ -65,7 +65,7 @@ pub fn make_keys(
 /// goes with this lock; and so does reading. Who inserts what points at the source asks in this order,
 /// too. Who deletes from the source what other rows point at asks the other way around only where that
 /// cascades (else for ROW SHARE): such a one, met between its two locks, waits for us, and we for it;
-/// then our time, one for all locks of the attempt, is up long before its `deadlock_timeout`, and the next attempt meets another moment.
+/// then we find out first, or our time, one for all locks of the attempt, is up long before its `deadlock_timeout`, and the next attempt meets another moment.
 /// Of a table whose default partition the source is, likewise what foreign keys link it with.
 pub fn lock_all(
     exchanged: Option<&Exchanged>,

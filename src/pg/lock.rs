@@ -67,10 +67,14 @@ impl Allowance {
 
     /// Locks a relation until the end of the transaction, waiting no longer than what is left; then raises 55P03. For
     /// each of the locks that statements take afterwards the whole of it holds, as after [`relation`].
+    ///
+    /// A session that it waits for may have waited for what it has locked before, for so long that the one that finds
+    /// out and is cancelled would be that session: so this one looks for a deadlock first, and fails with 40P01.
     pub fn lock(&self, relation: pg_sys::Oid, mode: Mode) {
         if !try_relation(relation, mode) {
             let began = Instant::now();
             wait_no_longer_than(self.left.get());
+            super::settings::set_local_of_superusers(c"deadlock_timeout", c"2ms");
             wait_for(relation, mode);
             self.left
                 .set(self.left.get().saturating_sub(began.elapsed()));

@@ -5,22 +5,51 @@ use std::ffi::CStr;
 
 /// Sets a setting until the end of the current nest level or transaction, as SET LOCAL does.
 pub fn set_local(name: &CStr, value: &CStr) {
-    set(name, value, pg_sys::GucAction::GUC_ACTION_LOCAL);
+    set(
+        name,
+        value,
+        Rights::Anybody,
+        pg_sys::GucAction::GUC_ACTION_LOCAL,
+    );
+}
+
+/// The same of a setting that is for superusers, by a value of our own: whose role is current plays no part.
+pub fn set_local_of_superusers(name: &CStr, value: &CStr) {
+    set(
+        name,
+        value,
+        Rights::Superuser,
+        pg_sys::GucAction::GUC_ACTION_LOCAL,
+    );
 }
 
 /// Sets a setting for the rest of the session.
 pub fn set_session(name: &CStr, value: &CStr) {
-    set(name, value, pg_sys::GucAction::GUC_ACTION_SET);
+    set(
+        name,
+        value,
+        Rights::Anybody,
+        pg_sys::GucAction::GUC_ACTION_SET,
+    );
 }
 
-fn set(name: &CStr, value: &CStr, action: pg_sys::GucAction::Type) {
-    // SAFETY: both texts are NUL-terminated and outlive the call. The source is the session, as
-    // for SET; the settings that this crate changes are all PGC_USERSET.
+/// Who may set a setting.
+enum Rights {
+    Anybody,
+    Superuser,
+}
+
+fn set(name: &CStr, value: &CStr, rights: Rights, action: pg_sys::GucAction::Type) {
+    let context = match rights {
+        Rights::Anybody => pg_sys::GucContext::PGC_USERSET,
+        Rights::Superuser => pg_sys::GucContext::PGC_SUSET,
+    };
+    // SAFETY: both texts are NUL-terminated and outlive the call. The source is the session, as for SET.
     unsafe {
         pg_sys::set_config_option(
             name.as_ptr(),
             value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
+            context,
             pg_sys::GucSource::PGC_S_SESSION,
             action,
             true,

@@ -39,9 +39,10 @@ impl Failure {
         }
     }
 
-    /// Whether the server waited for a lock in vain: unlike ours, its word has no hint.
-    pub fn is_lock_timeout(&self) -> bool {
+    /// Whether the server waited for a lock in vain: unlike ours, its word of a time-out has no hint.
+    pub fn is_of_waiting(&self) -> bool {
         self.code == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE && self.hint.is_none()
+            || self.code == PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
     }
 
     /// Whether trying again may succeed: a lock was not to be had, a deadlock was broken, or a row

@@ -14,13 +14,13 @@ use crate::maintain::deed::{self, Runner};
 use crate::maintain::ensure;
 use crate::maintain::outcome::Outcome;
 use crate::maintain::schedule;
-use crate::pg::interrupts;
 use crate::pg::transaction::{Failure, unit};
+use crate::pg::{interrupts, lock};
 use pgrx::pg_sys;
 use std::time::Duration;
 
-/// See [`of_table`].
-const PAUSE: Duration = Duration::from_millis(100);
+/// So long [`of_table`] waits for those who maintain the table already: then it is maintained, or will be when its turn comes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Maintains all tables whose turn it is. One that fails stops no other.
 pub fn run() -> Result<(), Failure> {
@@ -58,9 +58,13 @@ fn due(interval: Duration) -> Result<Vec<pg_sys::Oid>, Error> {
 
 /// Maintains one table, for which a session has asked that could not do all of it.
 pub fn of_table(parent: pg_sys::Oid) {
-    // Whose transaction ends just now gives back its lock on the maintenance a moment later.
-    interrupts::nap(PAUSE);
-    if let Err(failure) = maintain(parent) {
+    // The session that asked starts this worker before its transaction has given back the lock on the maintenance.
+    let is_free = unit(|| {
+        lock::wait_no_longer_than(PATIENCE);
+        policy::lock(parent)?.alone();
+        Ok(())
+    });
+    if let Err(failure) = is_free.and_then(|()| maintain(parent)) {
         pgrx::log!(
             "maintenance of table {} fails: {}",
             parent.to_u32(),

@@ -125,7 +125,7 @@ impl Work {
     }
 }
 
-/// What a lock timeout of the server's means for the job.
+/// What it means for the job that the server waited for a lock in vain.
 fn waited_in_vain(job: &Outline, failure: Failure) -> Failure {
     let purpose = match job.phase {
         Phase::Capturing => "the capture",
@@ -133,7 +133,7 @@ fn waited_in_vain(job: &Outline, failure: Failure) -> Failure {
         Phase::Cancelling => "taking the conversion back",
         _ => return failure,
     };
-    match failure.is_lock_timeout() {
+    match failure.is_of_waiting() {
         true => Failure::from(Error::LockTimeout {
             relation: job.source_name.clone(),
             purpose,

@@ -26,7 +26,6 @@ const BASE: &[(&str, &str)] = &[
     ("log_timezone", "UTC"),
     ("log_line_prefix", "%m [%p] %b %d "),
     ("log_checkpoints", "off"),
-    ("deadlock_timeout", "500ms"),
 ];
 
 /// What a cluster is to be like.
