@@ -77,11 +77,18 @@ impl Load {
     }
 
     /// Ends them; none must have failed.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        for (_, client) in self.clients {
+        for (_, client) in self.clients.drain(..) {
             client.join().expect("a client has failed");
         }
+    }
+}
+
+/// Of a test that has failed, no client goes on beside those that come.
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

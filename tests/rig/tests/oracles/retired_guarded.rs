@@ -132,7 +132,7 @@ const OLD: &str = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'orders'::
 struct Watch {
     stop: Arc<AtomicBool>,
     looks: Arc<AtomicU32>,
-    looking: JoinHandle<()>,
+    looking: Option<JoinHandle<()>>,
 }
 
 impl Watch {
@@ -160,17 +160,24 @@ impl Watch {
         Watch {
             stop,
             looks,
-            looking,
+            looking: Some(looking),
         }
     }
 
     /// Ends it, when it has looked some times.
-    fn stop(self) {
+    fn stop(mut self) {
+        let looking = self.looking.take().expect("it is ended once");
         poll::expect("some looks", PATIENCE, || {
-            self.looking.is_finished() || self.looks.load(Ordering::Relaxed) > 5
+            looking.is_finished() || self.looks.load(Ordering::Relaxed) > 5
         });
         self.stop.store(true, Ordering::Relaxed);
-        self.looking.join().expect("something was amiss");
+        looking.join().expect("something was amiss");
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
