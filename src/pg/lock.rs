@@ -1,5 +1,6 @@
 //! Heavyweight locks.
 
+use super::settings;
 use crate::error::Error;
 use pgrx::pg_sys;
 use std::cell::Cell;
@@ -37,7 +38,7 @@ pub fn relation(relation: pg_sys::Oid, mode: Mode, patience: Duration) {
 /// Bounds each wait for a lock, of rows too, until the end of the current nest level of settings, or transaction: then 55P03.
 pub fn wait_no_longer_than(patience: Duration) {
     let millis = CString::new(patience.as_millis().max(1).to_string()).unwrap_or_default();
-    super::settings::set_local(c"lock_timeout", &millis);
+    settings::set_local(c"lock_timeout", &millis);
 }
 
 fn try_relation(relation: pg_sys::Oid, mode: Mode) -> bool {
@@ -74,7 +75,9 @@ impl Allowance {
         if !try_relation(relation, mode) {
             let began = Instant::now();
             wait_no_longer_than(self.left.get());
-            super::settings::set_local_of_superusers(c"deadlock_timeout", c"2ms");
+            settings::set_local_of_superusers(c"deadlock_timeout", c"2ms");
+            // What waits for so long is logged, where that is wanted: it is meant of waits that are worth a look.
+            settings::set_local_of_superusers(c"log_lock_waits", c"off");
             wait_for(relation, mode);
             self.left
                 .set(self.left.get().saturating_sub(began.elapsed()));
