@@ -108,6 +108,8 @@ CREATE TABLE partman_rs.request (
     job bigint NOT NULL REFERENCES partman_rs.job ON DELETE CASCADE,
     action text NOT NULL CHECK (action IN ('pause', 'resume', 'cancel')),
     requested_by oid NOT NULL,
+    -- Settings that the session has set itself: the worker notes them in the job.
+    settings jsonb NOT NULL DEFAULT '{}',
     requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 

@@ -1,7 +1,7 @@
 //! `pause_conversion()`, `resume_conversion()`, `cancel_conversion()`, `finish_conversion()`.
 
 use crate::catalog::job::{self, Outline};
-use crate::catalog::request::{self, Action};
+use crate::catalog::request::{self, Action, Wish};
 use crate::catalog::table;
 use crate::convert::cancel;
 use crate::db;
@@ -36,7 +36,6 @@ fn resume_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
     if job.phase != Phase::Cancelling {
         job.check_origin()?;
     }
-    job::take_settings(job.id, &set_in_this_session()?)?;
     Ok(ask(&job, Action::Resume)?)
 }
 
@@ -123,7 +122,16 @@ fn steerable(source: pg_sys::Oid) -> Result<Steerable, Error> {
 /// Writes the wish down, and sees to it that somebody reads it once it is committed: a worker
 /// that is there now may be about to end.
 fn ask(job: &Outline, action: Action) -> Result<(), Error> {
-    request::insert(job.id, action, role::current())?;
+    let settings = match action {
+        Action::Resume => set_in_this_session()?,
+        Action::Pause | Action::Cancel => BTreeMap::new(),
+    };
+    let wish = Wish {
+        action,
+        requested_by: role::current(),
+        settings,
+    };
+    request::insert(job.id, &wish)?;
     let (needed, connect_as) = match job::has_worker(job.id)? {
         true => (Needed::Rather, role::session()),
         false => (Needed::Surely, connecting_role()?),

@@ -127,12 +127,12 @@ fn outline(row: &db::Row) -> Result<Outline, Error> {
     })
 }
 
-fn from_json<T: DeserializeOwned>(json: JsonB) -> Result<T, Error> {
+pub(super) fn from_json<T: DeserializeOwned>(json: JsonB) -> Result<T, Error> {
     serde_json::from_value(json.0)
         .map_err(|error| Error::Internal(format!("a document of a job cannot be read: {error}")))
 }
 
-fn to_json<T: Serialize>(value: &T) -> Result<JsonB, Error> {
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<JsonB, Error> {
     serde_json::to_value(value)
         .map(JsonB)
         .map_err(|error| Error::Internal(format!("a document of a job cannot be written: {error}")))
@@ -279,7 +279,7 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
     })
 }
 
-/// Notes what the session that resumes a job has set itself: from then on it holds for the job.
+/// Notes what the session that has resumed a job had set itself: from then on it holds for the job.
 pub fn take_settings(id: JobId, settings: &BTreeMap<String, String>) -> Result<(), Error> {
     as_bookkeeper(|| {
         db::run(

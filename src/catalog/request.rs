@@ -1,10 +1,11 @@
 //! `partman_rs.request`: what users want of a job.
 
 use super::as_bookkeeper;
-use super::job::JobId;
+use super::job::{JobId, from_json, to_json};
 use crate::db;
 use crate::error::Error;
 use pgrx::pg_sys;
+use std::collections::BTreeMap;
 
 /// A wish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +25,32 @@ impl Action {
             Action::Cancel => "cancel",
         }
     }
+
+    fn of_name(name: &str) -> Result<Action, Error> {
+        let action = Action::ALL.into_iter().find(|action| action.name() == name);
+        action.ok_or_else(|| Error::Internal(format!("unknown wish {name}")))
+    }
+}
+
+/// What somebody wants of a job.
+pub struct Wish {
+    pub action: Action,
+    pub requested_by: pg_sys::Oid,
+    /// What the job is to go by from then on, of the settings that go with it.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// Writes a wish down. The worker sees it when this transaction has committed.
-pub fn insert(job: JobId, action: Action, requested_by: pg_sys::Oid) -> Result<(), Error> {
+pub fn insert(job: JobId, wish: &Wish) -> Result<(), Error> {
     as_bookkeeper(|| {
         db::run(
-            "INSERT INTO partman_rs.request (job, action, requested_by) VALUES ($1, $2, $3)",
-            &[job.0.into(), action.name().into(), requested_by.into()],
+            "INSERT INTO partman_rs.request (job, action, requested_by, settings) VALUES ($1, $2, $3, $4)",
+            &[
+                job.0.into(),
+                wish.action.name().into(),
+                wish.requested_by.into(),
+                to_json(&wish.settings)?.into(),
+            ],
         )
         .map(drop)
     })
@@ -47,24 +66,21 @@ pub fn any(job: JobId) -> Result<bool, Error> {
     })
 }
 
-/// Takes all wishes, oldest first, each with the role whose wish it is.
-pub fn take(job: JobId) -> Result<Vec<(Action, pg_sys::Oid)>, Error> {
+/// Takes all wishes, oldest first.
+pub fn take(job: JobId) -> Result<Vec<Wish>, Error> {
     as_bookkeeper(|| {
-        let wishes: Vec<(String, pg_sys::Oid)> = db::rows(
+        db::rows(
             "WITH taken AS ( \
-                 DELETE FROM partman_rs.request WHERE job = $1 RETURNING id, action, requested_by) \
-             SELECT action, requested_by FROM taken ORDER BY id",
+                 DELETE FROM partman_rs.request WHERE job = $1 RETURNING id, action, requested_by, settings) \
+             SELECT action, requested_by, settings FROM taken ORDER BY id",
             &[job.0.into()],
-            |row| Ok((row.get(1)?, row.get(2)?)),
-        )?;
-        Ok(wishes
-            .into_iter()
-            .filter_map(|(name, role)| {
-                let action = Action::ALL
-                    .into_iter()
-                    .find(|action| action.name() == name)?;
-                Some((action, role))
-            })
-            .collect())
+            |row| {
+                Ok(Wish {
+                    action: Action::of_name(&row.get::<String>(1)?)?,
+                    requested_by: row.get(2)?,
+                    settings: from_json(row.get(3)?)?,
+                })
+            },
+        )
     })
 }

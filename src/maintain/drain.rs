@@ -26,6 +26,7 @@ use crate::plan::{Parent, Taken, Wanted};
 use crate::request;
 use crate::worker::start::{self, Assignment, Needed, Task};
 use pgrx::pg_sys;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The conversion that moves rows out of the default partition, if there is one under way.
@@ -287,7 +288,12 @@ pub fn begin_with(
             return Ok(Beginning::NotTried(busy(&job)));
         }
         // Its plan may be of long ago: it is taken back, and another one is made by the next run.
-        wishes::insert(job.id, Action::Cancel, table.owner)?;
+        let wish = wishes::Wish {
+            action: Action::Cancel,
+            requested_by: table.owner,
+            settings: BTreeMap::new(),
+        };
+        wishes::insert(job.id, &wish)?;
         let worker = Assignment::new(Task::Move, job.id, start::connecting_role()?);
         start::start_at_commit(worker, Needed::Surely);
         return Ok(Beginning::NotTried(

@@ -3,7 +3,7 @@
 use super::start::{Assignment, Task, start};
 use crate::catalog::job::{self, Job, JobId, Outline};
 use crate::catalog::keys_to_validate;
-use crate::catalog::request::{self, Action};
+use crate::catalog::request::{self, Action, Wish};
 use crate::catalog::table;
 use crate::convert::copy::{Progress, copy_next};
 use crate::convert::definition::{check_definition, check_twin};
@@ -15,7 +15,6 @@ use crate::guc;
 use crate::pg::transaction::{Failure, unit};
 use crate::pg::{interrupts, role, settings};
 use crate::plan::phase::Phase;
-use pgrx::pg_sys;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::time::Duration;
@@ -203,9 +202,12 @@ fn steer(job: &Outline) -> Result<Option<Outline>, Error> {
     let Some(mut job) = job::refresh(job)? else {
         return Ok(None);
     };
-    for (action, role) in wishes(&job)? {
+    for wish in wishes(&job)? {
+        if !wish.settings.is_empty() {
+            job::take_settings(job.id, &wish.settings)?;
+        }
         let stopped = matches!(job.phase, Phase::Paused | Phase::Failed);
-        let next = match action {
+        let next = match wish.action {
             Action::Pause if job.phase.is_before_swap() => Phase::Paused,
             Action::Resume if stopped => job.resume_phase.unwrap_or(Phase::Planned),
             Action::Cancel if stopped || job.phase.is_before_swap() => Phase::Cancelling,
@@ -213,7 +215,7 @@ fn steer(job: &Outline) -> Result<Option<Outline>, Error> {
         };
         job::transition(&job, next)?;
         job::set_error(job.id, None)?;
-        job::set_requested_by(job.id, role)?;
+        job::set_requested_by(job.id, wish.requested_by)?;
         let Some(moved) = job::refresh(&job)? else {
             return Ok(None);
         };
@@ -227,7 +229,7 @@ fn steer(job: &Outline) -> Result<Option<Outline>, Error> {
 }
 
 /// What is wanted of a job; most of the time nothing.
-fn wishes(job: &Outline) -> Result<Vec<(Action, pg_sys::Oid)>, Error> {
+fn wishes(job: &Outline) -> Result<Vec<Wish>, Error> {
     match request::any(job.id)? {
         true => request::take(job.id),
         false => Ok(Vec::new()),
