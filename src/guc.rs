@@ -316,16 +316,18 @@ fn seconds(setting: &GucSetting<i32>) -> Duration {
     Duration::from_secs(u64::try_from(setting.get()).unwrap_or(1))
 }
 
-/// The settings that a worker takes over from the session that asked.
-pub const OF_SESSION: [&str; 2] = [SWAP_LOCK_TIMEOUT, SNAPSHOT_WAIT_TIMEOUT];
-const SWAP_LOCK_TIMEOUT: &str = "pg_partman_rs.swap_lock_timeout";
-const SNAPSHOT_WAIT_TIMEOUT: &str = "pg_partman_rs.snapshot_wait_timeout";
-
-/// Their names and values.
+/// The settings that a worker takes over from the session that asked: names and values.
 pub fn of_session() -> Vec<(String, String)> {
-    let values = [SWAP_LOCK_TIMEOUT_MS.get(), SNAPSHOT_WAIT_TIMEOUT_S.get()];
-    let named = OF_SESSION.map(str::to_owned).into_iter();
-    named.zip(values.map(|value| value.to_string())).collect()
+    vec![
+        (
+            "pg_partman_rs.swap_lock_timeout".to_owned(),
+            SWAP_LOCK_TIMEOUT_MS.get().to_string(),
+        ),
+        (
+            "pg_partman_rs.snapshot_wait_timeout".to_owned(),
+            SNAPSHOT_WAIT_TIMEOUT_S.get().to_string(),
+        ),
+    ]
 }
 
 /// Longest the capture or the swap may wait for its lock before it backs off.

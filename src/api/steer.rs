@@ -71,13 +71,13 @@ fn finish_conversion(source: pg_sys::Oid) -> Result<(), ErrorReport> {
 
 /// Those of the settings that go with a job which this session has set itself: what it has by default says nothing.
 fn set_in_this_session() -> Result<BTreeMap<String, String>, Error> {
-    let names: Vec<&str> = guc::OF_SESSION.to_vec();
-    let set = db::rows(
-        "SELECT name, setting FROM pg_settings WHERE name = ANY ($1) AND source = 'session'",
-        &[names.into()],
-        |row| Ok((row.get(1)?, row.get(2)?)),
+    let set: Vec<String> = db::rows(
+        "SELECT name FROM pg_settings WHERE source = 'session'",
+        &[],
+        |row| row.get(1),
     )?;
-    Ok(set.into_iter().collect())
+    let settings = guc::of_session().into_iter();
+    Ok(settings.filter(|(name, _)| set.contains(name)).collect())
 }
 
 /// Whether it rests until somebody steers it.

@@ -276,12 +276,14 @@ const LAG_WORTH_A_NOTE: Duration = Duration::from_secs(60);
 /// Says so where changes come in faster than they can be applied, and goes on.
 fn note_lag(job: &Job, memory: &mut Memory) -> Result<(), Failure> {
     let since = *memory.behind_since.get_or_insert_with(Instant::now);
+    if since.elapsed() < LAG_WORTH_A_NOTE {
+        return Ok(());
+    }
     let failure = Failure::from(Error::CannotKeepUp {
         relation: job.source_name.clone(),
     });
     // In place of an attempt's word that it waited in vain, too: this is why there is none any more.
-    let is_told = job.last_error.as_ref() == Some(&failure.message);
-    if since.elapsed() < LAG_WORTH_A_NOTE || is_told {
+    if job.last_error.as_ref() == Some(&failure.message) {
         return Ok(());
     }
     unit(|| job::set_error(job.id, Some(&failure)))

@@ -8,7 +8,7 @@ pub fn set_local(name: &CStr, value: &CStr) {
     set(
         name,
         value,
-        Rights::Anybody,
+        pg_sys::GucContext::PGC_USERSET,
         pg_sys::GucAction::GUC_ACTION_LOCAL,
     );
 }
@@ -18,7 +18,7 @@ pub fn set_local_of_superusers(name: &CStr, value: &CStr) {
     set(
         name,
         value,
-        Rights::Superuser,
+        pg_sys::GucContext::PGC_SUSET,
         pg_sys::GucAction::GUC_ACTION_LOCAL,
     );
 }
@@ -28,22 +28,17 @@ pub fn set_session(name: &CStr, value: &CStr) {
     set(
         name,
         value,
-        Rights::Anybody,
+        pg_sys::GucContext::PGC_USERSET,
         pg_sys::GucAction::GUC_ACTION_SET,
     );
 }
 
-/// Who may set a setting.
-enum Rights {
-    Anybody,
-    Superuser,
-}
-
-fn set(name: &CStr, value: &CStr, rights: Rights, action: pg_sys::GucAction::Type) {
-    let context = match rights {
-        Rights::Anybody => pg_sys::GucContext::PGC_USERSET,
-        Rights::Superuser => pg_sys::GucContext::PGC_SUSET,
-    };
+fn set(
+    name: &CStr,
+    value: &CStr,
+    context: pg_sys::GucContext::Type,
+    action: pg_sys::GucAction::Type,
+) {
     // SAFETY: both texts are NUL-terminated and outlive the call. The source is the session, as for SET.
     unsafe {
         pg_sys::set_config_option(
