@@ -55,31 +55,51 @@ fn all(table: pg_sys::Oid, only_at_rest: bool) -> Result<Vec<ForeignKey>, Error>
 
 /// A foreign key that points at a partition, by itself or because it points at its table.
 pub struct Pointing {
-    pub key: pg_sys::Oid,
-    pub name: String,
     /// The table that has it.
+    pub relation: pg_sys::Oid,
     pub table: QualifiedName,
+    pub name: String,
     /// At what it points by itself.
     pub target: pg_sys::Oid,
+    /// What it has for the partition: the key itself, if that points there by itself.
+    pub part: Pointed,
+    /// Whether the triggers that it has on the partition fire as they did when they were made.
+    pub acts: bool,
+}
+
+/// What a foreign key has for a partition.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pointed {
+    pub oid: pg_sys::Oid,
+    /// The table whose rows point there.
+    pub by: pg_sys::Oid,
 }
 
 /// Those that point at a partition.
 pub fn pointing_at(partition: pg_sys::Oid) -> Result<Vec<Pointing>, Error> {
     db::rows(
         "WITH RECURSIVE pointing AS ( \
-           SELECT k.oid, k.conname, k.conrelid, k.confrelid, k.conparentid FROM pg_constraint k \
+           SELECT k.oid AS part, k.conrelid AS by, k.conname, k.conrelid, k.confrelid, k.conparentid FROM pg_constraint k \
             WHERE k.contype = 'f' AND k.confrelid = $1 \
-            UNION SELECT k.oid, k.conname, k.conrelid, k.confrelid, k.conparentid FROM pg_constraint k JOIN pointing p ON k.oid = p.conparentid) \
-         SELECT p.conname::text, n.nspname::text, c.relname::text, p.oid, p.confrelid FROM pointing p \
+            UNION ALL \
+           SELECT p.part, p.by, k.conname, k.conrelid, k.confrelid, k.conparentid FROM pg_constraint k JOIN pointing p ON k.oid = p.conparentid) \
+         SELECT p.conname::text, n.nspname::text, c.relname::text, p.conrelid, p.confrelid, p.part, p.by, \
+                NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgconstraint = p.part AND t.tgrelid = $1 AND t.tgenabled <> 'O') \
+           FROM pointing p \
            JOIN pg_class c ON c.oid = p.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
           WHERE p.conparentid = 0 ORDER BY p.conname, p.conrelid::regclass::text",
         &[partition.into()],
         |row| {
             Ok(Pointing {
-                key: row.get(4)?,
                 name: row.get(1)?,
                 table: row.qualified_name(2)?,
+                relation: row.get(4)?,
                 target: row.get(5)?,
+                part: Pointed {
+                    oid: row.get(6)?,
+                    by: row.get(7)?,
+                },
+                acts: row.get(8)?,
             })
         },
     )

@@ -137,16 +137,6 @@ pub fn of(relation: pg_sys::Oid) -> Result<Option<Guarded>, Error> {
     }))
 }
 
-/// What its foreign key has for a partition: parts of it, as long as that is attached.
-pub fn parts_for(guarded: &Guarded, partition: pg_sys::Oid) -> Result<Vec<pg_sys::Oid>, Error> {
-    db::rows(
-        "SELECT k.oid FROM pg_constraint k \
-          WHERE k.conrelid = $1 AND k.confrelid = $2 AND k.contype = 'f' AND k.conparentid <> 0",
-        &[pg_sys::Oid::from(guarded.oid).into(), partition.into()],
-        |row| row.get(1),
-    )
-}
-
 /// The columns of a guard: those of the key, then the partition column.
 pub fn columns(guard: pg_sys::Oid) -> Result<Vec<String>, Error> {
     db::rows(

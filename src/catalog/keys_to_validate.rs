@@ -25,18 +25,7 @@ pub fn note_successors(id: JobId, source: pg_sys::Oid, twin: pg_sys::Oid) -> Res
     })
 }
 
-/// Notes foreign keys that are to be validated.
-pub fn set(id: JobId, keys: &[pg_sys::Oid]) -> Result<(), Error> {
-    as_bookkeeper(|| {
-        db::run(
-            "UPDATE partman_rs.job SET keys_to_validate = $2 WHERE id = $1",
-            &[id.0.into(), keys.to_vec().into()],
-        )
-        .map(drop)
-    })
-}
-
-/// Notes one more.
+/// Notes one more foreign key that is to be validated.
 pub fn add(id: JobId, key: pg_sys::Oid) -> Result<(), Error> {
     as_bookkeeper(|| {
         db::run(
@@ -44,16 +33,6 @@ pub fn add(id: JobId, key: pg_sys::Oid) -> Result<(), Error> {
             &[id.0.into(), key.into()],
         )
         .map(drop)
-    })
-}
-
-/// Whether a foreign key is to be validated after some conversion, or was to be.
-pub fn holds(key: pg_sys::Oid) -> Result<bool, Error> {
-    as_bookkeeper(|| {
-        db::value(
-            "SELECT EXISTS (SELECT FROM partman_rs.job WHERE $1 = ANY (keys_to_validate || keys_left_not_valid))",
-            &[key.into()],
-        )
     })
 }
 
@@ -117,7 +96,7 @@ pub fn left_not_valid(result: pg_sys::Oid) -> Result<Vec<NotValid>, Error> {
                JOIN pg_constraint k ON k.contype = 'f' AND NOT k.convalidated AND k.confrelid IN ($1, j.guard) \
                 AND (k.oid = ANY (j.keys_left_not_valid) OR (k.oid = ANY (j.keys_to_validate) AND NOT {HAS_WORKER})) \
                JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-              WHERE coalesce(j.twin, (j.plan #>> '{{default_of,oid}}')::oid) = $1 AND j.phase IN ('reversible', 'finished') \
+              WHERE j.twin = $1 AND j.phase IN ('reversible', 'finished') \
               ORDER BY n.nspname, c.relname, k.conname"
             ),
             &[result.into()],

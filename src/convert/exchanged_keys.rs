@@ -1,40 +1,41 @@
 //! Foreign keys that point at a table whose default partition is exchanged: of other tables, and of its own.
 //!
 //! DETACH lets go of no rows that others point at, and looks for them under its lock. What it looks for is rows of
-//! the old default partition; that the same rows are in the table again a moment later, it does not know. So the keys
-//! are dropped before, and made again after it, in the same transaction: NOT VALID, which reads nothing. Nobody writes
-//! to either table meanwhile. Whatever is written from then on is checked; that what was there before holds, the old
-//! keys have seen, and the table has the rows that it had. PostgreSQL is told so afterwards: they are validated while
-//! readers and writers go on, as those of converted tables (`incoming_keys.rs`).
+//! the old default partition; that the same rows are in the table again a moment later, it does not know. It looks
+//! by what each key has for that partition: a part of it, which DETACH would take off afterwards. So that is taken off
+//! before. ATTACH gives each key its part for each partition that comes, and looks at no row, since it only adds to what
+//! can be pointed at. Between the two nobody can write to what the key would miss, and the keys themselves stay
+//! as they are, with all that they have for other partitions.
 //!
-//! That of a partitioned table, which the table's own are, could not be NOT VALID before 18: it is made valid at once,
-//! and no row is looked at, either.
+//! Those of the table to itself have a part for it on both sides, and ATTACH would look at all rows of a partition that
+//! comes for the other. So these are dropped before, and made again after it, in the same transaction, valid at once,
+//! and no row is looked at: nobody has written since those that were there were dropped.
 
 use super::definition::twin_altered;
-use super::foreign_keys::drop_statement;
+use super::foreign_keys::{drop_statement, unmake};
 use super::incoming_keys::{PartNames, add_without_looking, as_its_owner, named};
+use crate::catalog::foreign_key::Pointed;
 use crate::catalog::job::Job;
-use crate::catalog::keys_to_validate;
 use crate::catalog::{incoming_key, table};
 use crate::error::Error;
 use crate::pg::lock::{Allowance, Mode};
 use crate::plan::Parent;
 use crate::plan::comments;
-use crate::plan::dependents::{IncomingKey, SelfKey, referenced};
-use crate::plan::names::QualifiedName;
+use crate::plan::dependents::{SelfKey, referenced};
 use crate::request::{self, Pointing};
 use pgrx::pg_sys;
-use std::collections::BTreeMap;
 
-/// Those of one exchange, each kind in the order in which they act.
+/// Those of one exchange.
 pub struct Exchanged<'a> {
     job: &'a Job,
     parent: &'a Parent,
+    /// In the order in which they act.
     own: Vec<SelfKey>,
-    keys: Vec<IncomingKey>,
+    /// What those of other tables have for the old default partition.
+    parts: Vec<Pointed>,
 }
 
-/// What they, and their parts, were called when they were dropped: first the table's own.
+/// What its own keys, and their parts, were called when they were dropped.
 pub struct Dropped(Vec<PartNames>);
 
 impl<'a> Exchanged<'a> {
@@ -45,7 +46,7 @@ impl<'a> Exchanged<'a> {
         };
         let Pointing {
             own,
-            incoming,
+            parts,
             blockers,
         } = request::pointing(pg_sys::Oid::from(parent.oid), job.source)?;
         match blockers.is_empty() {
@@ -53,7 +54,7 @@ impl<'a> Exchanged<'a> {
                 job,
                 parent,
                 own,
-                keys: incoming,
+                parts,
             })),
             false => {
                 let facts: Vec<String> = blockers.into_iter().map(|one| one.fact).collect();
@@ -65,38 +66,35 @@ impl<'a> Exchanged<'a> {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.keys.is_empty()
-    }
-
     fn target(&self) -> pg_sys::Oid {
         pg_sys::Oid::from(self.parent.oid)
     }
 
-    /// The tables that are locked before the partitioned one, in order, and how: see the swap for why in this
-    /// order. What its own keys point at, SHARE ROW EXCLUSIVE: attaching and detaching partitions makes triggers
-    /// there. What points at it, ACCESS EXCLUSIVE: dropping a constraint wants it. Both until the end of the
-    /// transaction, milliseconds where partitions are few, up to half a second where they are hundreds.
-    pub fn tables(&self) -> Vec<(pg_sys::Oid, Mode)> {
-        let own = referenced(&self.parent.foreign_keys).into_iter();
-        let mut all: BTreeMap<u32, Mode> = own
-            .map(|relation| (relation, Mode::ShareRowExclusive))
-            .collect();
-        let pointing = self.keys.iter();
-        all.extend(pointing.map(|key| (key.relation, Mode::AccessExclusive)));
-        let all = all.into_iter();
-        all.map(|(relation, mode)| (pg_sys::Oid::from(relation), mode))
-            .collect()
+    /// The tables that foreign keys link it with, in order. They are locked SHARE ROW EXCLUSIVE before the partitioned one,
+    /// until the end of the transaction (milliseconds): attaching and detaching partitions makes triggers of its own keys there,
+    /// and PostgreSQL locks the others so, while it gives them their parts.
+    pub fn linked(&self) -> Result<Vec<pg_sys::Oid>, Error> {
+        let below = table::tree(self.target())?;
+        let by = self.parts.iter().map(|part| part.by);
+        let by = by.filter(|by| !below.contains(by)).map(pg_sys::Oid::to_u32);
+        let mut all = referenced(&self.parent.foreign_keys);
+        all.extend(by);
+        Ok(all.into_iter().map(pg_sys::Oid::from).collect())
     }
 
-    /// ACCESS EXCLUSIVE on all partitions, the one apart that is exchanged, when the table is locked, as long as
-    /// that: dropping a key drops triggers there. Who uses them through the table has gone by now; who uses one
-    /// by itself (VACUUM, say) is found out about before the work begins.
+    /// Locks partitions, when the table is locked, as long as that: SHARE ROW EXCLUSIVE those that have keys of their
+    /// own which point at the table, as the tables above. If the table has keys to itself, ACCESS EXCLUSIVE all, the one
+    /// apart that is exchanged: dropping a key drops triggers there. Who uses them through the table has gone by now; who
+    /// uses one by itself (VACUUM, say) is found out about before the work begins.
     pub fn lock_partitions(&self, allowance: &Allowance) -> Result<(), Error> {
-        if self.is_empty() {
+        if self.own.is_empty() {
+            let below = table::tree(self.target())?;
+            let with_keys = self.parts.iter().map(|part| part.by);
+            let with_keys = with_keys.filter(|by| below.contains(by));
+            with_keys.for_each(|one| allowance.lock(one, Mode::ShareRowExclusive));
             return Ok(());
         }
-        let parent = pg_sys::Oid::from(self.parent.oid);
+        let parent = self.target();
         let partitions = table::tree(parent)?.into_iter();
         let others = partitions.filter(|one| ![parent, self.job.source].contains(one));
         others.for_each(|one| allowance.lock(one, Mode::AccessExclusive));
@@ -105,93 +103,45 @@ impl<'a> Exchanged<'a> {
 
     /// All that is locked so that even readers are in the way.
     pub fn locked_fully(&self) -> Result<Vec<pg_sys::Oid>, Error> {
-        if self.is_empty() {
-            return Ok(Vec::new());
+        match self.own.is_empty() {
+            true => Ok(vec![self.target()]),
+            false => table::tree(self.target()),
         }
-        let mut all = table::tree(pg_sys::Oid::from(self.parent.oid))?;
-        all.extend(self.keys.iter().map(|key| pg_sys::Oid::from(key.relation)));
-        Ok(all)
     }
 
     /// Whether they are as they were, now that everything is locked.
     pub fn are_the_same(&self) -> Result<bool, Error> {
-        Ok(
-            Exchanged::of(self.job)?
-                .is_some_and(|now| now.keys == self.keys && now.own == self.own),
-        )
+        let now = Exchanged::of(self.job)?;
+        Ok(now.is_some_and(|now| now.own == self.own && now.parts == self.parts))
     }
 
-    /// Drops them.
-    pub fn drop_all(&self) -> Result<Dropped, Error> {
-        let own = (self.own.iter())
-            .map(|key| (key.oid, self.job.owner, self.parent.name.clone(), &key.name));
-        let keys = (self.keys.iter()).map(|key| {
-            (
-                key.oid,
-                pg_sys::Oid::from(key.owner),
-                key.table(),
-                &key.name,
-            )
-        });
-        let dropped = own.chain(keys).map(|(key, owner, table, name)| {
-            let names = PartNames::of(pg_sys::Oid::from(key), self.target())?;
-            as_its_owner(owner, &drop_statement(&table, name))?;
+    /// Makes DETACH let go of the default partition.
+    pub fn let_go(&self) -> Result<Dropped, Error> {
+        unmake(&self.parts.iter().map(|part| part.oid).collect::<Vec<_>>())?;
+        let dropped = self.own.iter().map(|key| {
+            let names = PartNames::of(pg_sys::Oid::from(key.oid), self.target())?;
+            let statement = drop_statement(&self.parent.name, &key.name);
+            as_its_owner(self.job.owner, &statement)?;
             Ok(names)
         });
         Ok(Dropped(dropped.collect::<Result<_, Error>>()?))
     }
 
-    /// Makes them again, and notes which are to be validated: those that were valid, or were to be validated after
-    /// the exchange before this one. Nobody has written since those that were there were dropped: they have seen that
-    /// all rows satisfy these.
+    /// Makes its own keys again: nobody has written since those that were there were dropped, and they have seen
+    /// that all rows satisfy these.
     pub fn make_again(&self, dropped: &Dropped) -> Result<(), Error> {
-        let mut names = dropped.0.iter();
-        let mut to_validate = Vec::new();
-        for (key, names) in self.own.iter().zip(names.by_ref()) {
-            let (relation, name) = (self.target(), &self.parent.name);
-            let made =
-                add_without_looking(self.job.owner, &key.make(name, name)).and_then(|()| {
-                    self.made(relation, name, self.job.owner, &key.name, &key.comment)
-                })?;
-            names.give_to(made, self.target())?;
-        }
-        for (key, names) in self.keys.iter().zip(names) {
-            let (owner, relation) = (
-                pg_sys::Oid::from(key.owner),
-                pg_sys::Oid::from(key.relation),
-            );
-            let name = key.table();
-            let statement = key.make_again(&name, &self.parent.name);
-            match key.is_of_partitioned {
-                true => add_without_looking(owner, &statement)?,
-                false => as_its_owner(owner, &statement)?,
+        let (owner, target, name) = (self.job.owner, self.target(), &self.parent.name);
+        for (key, names) in self.own.iter().zip(&dropped.0) {
+            add_without_looking(owner, &key.make(name, name))?;
+            if let Some(comment) = &key.comment {
+                as_its_owner(owner, &comments::on_constraint(&key.name, name, comment))?;
             }
-            let made = self.made(relation, &name, owner, &key.name, &key.comment)?;
-            names.give_to(made, self.target())?;
-            let was_valid = key.is_valid || keys_to_validate::holds(pg_sys::Oid::from(key.oid))?;
-            let is_valid = key.is_of_partitioned && key.is_valid;
-            if was_valid && !is_valid {
-                to_validate.push(made);
-            }
+            // The statements went by names, and no lock on a table keeps its schema from changing its name.
+            let is_named =
+                named(target, Mode::AccessExclusive).is_some_and(|(now, _)| now == *name);
+            let made = incoming_key::find(target, &key.name, target)?.filter(|_| is_named);
+            names.give_to(made.ok_or_else(|| twin_altered(self.job))?, target)?;
         }
-        keys_to_validate::set(self.job.id, &to_validate)
-    }
-
-    /// The key that has just been made, which gets its comment.
-    fn made(
-        &self,
-        relation: pg_sys::Oid,
-        table: &QualifiedName,
-        owner: pg_sys::Oid,
-        name: &str,
-        comment: &Option<String>,
-    ) -> Result<pg_sys::Oid, Error> {
-        if let Some(comment) = comment {
-            as_its_owner(owner, &comments::on_constraint(name, table, comment))?;
-        }
-        // The statements went by names, and no lock on a table keeps its schema from changing its name.
-        let is_named = named(relation, Mode::AccessExclusive).is_some_and(|(now, _)| now == *table);
-        let made = incoming_key::find(relation, name, self.target())?.filter(|_| is_named);
-        made.ok_or_else(|| twin_altered(self.job))
+        Ok(())
     }
 }

@@ -39,11 +39,7 @@ pub fn make_keys(
         // SHARE ROW EXCLUSIVE, which ALTER TABLE wants to make a key, with all partitions, while the keys are made.
         // Who writes there waits; so does who comes from the source, but not we for him.
         let table = pg_sys::Oid::from(table);
-        locked.extend(lock_with_partitions(
-            table,
-            Mode::ShareRowExclusive,
-            allowance,
-        )?);
+        locked.extend(lock_with_partitions(table, allowance)?);
     }
     foreign_keys::make(job, twin, now)?;
     incoming_keys::make(job, now)?;
@@ -72,32 +68,30 @@ pub fn lock_all(
     now: Option<&Facts>,
     allowance: &Allowance,
 ) -> Result<(), Error> {
-    let tables: Vec<(pg_sys::Oid, Mode)> = match (exchanged, now) {
-        (Some(exchanged), _) => exchanged.tables(),
+    let tables: Vec<pg_sys::Oid> = match (exchanged, now) {
+        (Some(exchanged), _) => exchanged.linked()?,
         (None, Some(facts)) => (locked_for_keys(&facts.dependents).into_iter())
-            .map(|relation| (pg_sys::Oid::from(relation), Mode::ShareRowExclusive))
+            .map(pg_sys::Oid::from)
             .collect(),
         (None, None) => Vec::new(),
     };
-    (tables.into_iter())
-        .try_for_each(|(table, mode)| lock_with_partitions(table, mode, allowance).map(drop))
+    (tables.into_iter()).try_for_each(|table| lock_with_partitions(table, allowance).map(drop))
 }
 
-/// Locks a table and its partitions, which have triggers of its keys, too; tells what is locked. With SHARE ROW EXCLUSIVE at
-/// least, no writer is there then, nor checks that one has left to the end of his transaction; partitions neither
+/// Locks a table and its partitions, which have triggers of its keys, too, SHARE ROW EXCLUSIVE; tells what is locked. No
+/// writer is there then, nor checks that one has left to the end of his transaction; partitions neither
 /// come nor go.
 fn lock_with_partitions(
     table: pg_sys::Oid,
-    mode: Mode,
     allowance: &Allowance,
 ) -> Result<Vec<pg_sys::Oid>, Error> {
-    allowance.lock(table, mode);
+    allowance.lock(table, Mode::ShareRowExclusive);
     let mut locked = vec![table];
     // Parents before partitions, as queries ask.
     let mut parents = vec![table];
     while let Some(parent) = parents.pop() {
         for (partition, has_partitions) in foreign_key::partitions_of(parent)? {
-            allowance.lock(partition, mode);
+            allowance.lock(partition, Mode::ShareRowExclusive);
             locked.push(partition);
             if has_partitions {
                 parents.push(partition);

@@ -178,7 +178,7 @@ fn attempt_alone(
     drop(source);
     failpoint("swap:before_rename")?;
     depend::not_on_extension(twin)?;
-    let dropped = (exchanged.as_ref()).map(Exchanged::drop_all).transpose()?;
+    let dropped = (exchanged.as_ref()).map(Exchanged::let_go).transpose()?;
     as_owner(job, || {
         fidelity::clear(job, &now)?;
         job.plan.swap.iter().try_for_each(run_step)?;
@@ -249,13 +249,11 @@ pub fn transaction_now() -> Result<u32, Failure> {
 /// Who holds what the swap locks for long: sessions in a transaction that began a while ago. As long as
 /// there is one, waiting for the lock would only make others wait.
 pub fn long_holders(job: &Job) -> Result<Vec<String>, Failure> {
-    let parent = job.plan.default_of.as_ref();
-    let parent = parent.map_or(pg_sys::InvalidOid, |parent| pg_sys::Oid::from(parent.oid));
     unit(|| {
         let exchanged = Exchanged::of(job)?;
         let fully = exchanged.map(|exchanged| exchanged.locked_fully());
         let mut fully = fully.transpose()?.unwrap_or_default();
-        fully.extend([job.source, parent]);
+        fully.push(job.source);
         as_bookkeeper(|| {
             db::rows(
                 "SELECT DISTINCT format('process %s (%s, transaction open since %s)', a.pid, a.application_name, a.xact_start) \

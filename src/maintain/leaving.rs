@@ -12,7 +12,7 @@ use super::referenced::{self, Key};
 use super::schedule;
 use super::set::Leaf;
 use crate::catalog::leaving::{self, Leaving};
-use crate::catalog::{guard, policy, retirement, table};
+use crate::catalog::{foreign_key, guard, policy, retirement, table};
 use crate::convert::foreign_keys::unmake;
 use crate::db;
 use crate::error::Error;
@@ -149,7 +149,9 @@ impl Keys<'_> {
         }
         // DETACH would look for them by all of its rows, while everybody waits. There are none: the guard's index
         // says so, and nobody writes there. Without its part of the foreign key it does not look.
-        unmake(&guard::parts_for(&self.guarded, self.partition)?)?;
+        let pointing = foreign_key::pointing_at(self.partition)?.into_iter();
+        let of_guard = pointing.map(|key| key.part).filter(|part| part.by == guard);
+        unmake(&of_guard.map(|part| part.oid).collect::<Vec<_>>())?;
         leaving::forget(self.partition)?;
         Ok(None)
     }

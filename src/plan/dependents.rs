@@ -21,8 +21,8 @@ pub use foreign_keys::{
 pub use incoming_keys::{Made, NAME_PREFIX, refused_by_key, successors_made_in_the_swap};
 pub use manifest::{hanging_on, manifest};
 pub use refused::{
-    refused, refused_by_publications, refused_extra, refused_incoming_key, refused_key,
-    refused_key_of_partitions, refused_self_key,
+    refused, refused_by_publications, refused_extra, refused_key, refused_key_of_partitions,
+    refused_self_key,
 };
 
 use super::facts::Grant;

@@ -1,12 +1,13 @@
 //! The plan that moves rows out of a default partition.
 
 use super::{PREMAKE, prospect};
-use crate::catalog::{foreign_key, table};
+use crate::catalog::foreign_key::{self, Pointed};
+use crate::catalog::table;
 use crate::error::Error;
 use crate::guc;
 use crate::plan::blockers::{self, Blocker};
 use crate::plan::branch::Division;
-use crate::plan::dependents::{self, Dependents, IncomingKey, Publication, SelfKey};
+use crate::plan::dependents::{self, Dependents, Publication, SelfKey};
 use crate::plan::estimate::Estimate;
 use crate::plan::facts::{Column, Facts};
 use crate::plan::interval::KeyType;
@@ -178,83 +179,88 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
     Ok(found)
 }
 
-/// Of the foreign keys that point at a table by itself, each is made for each of its partitions under the lock:
-/// with 500 of them 0.4 s for one key. It grows with their square, since PostgreSQL gives each part of a key the next
-/// name that is free, and begins with the first. Likewise for each partition of its own table.
+/// A foreign key of the table to itself is made again for each of its partitions under the lock, on either side: with
+/// 500 of them it takes 0.4 s. It grows with their square, since PostgreSQL gives each part of a key the next
+/// name that is free, and begins with the first.
 const MOST_PARTS: usize = 500;
 
-/// The foreign keys that point at a table whose default partition is to be exchanged, each kind in the order
-/// in which they act, and what keeps them from being dropped and made again.
+/// The foreign keys that point at a table whose default partition is to be exchanged, and what keeps that from
+/// letting go of the one and taking the other.
 #[derive(Default)]
 pub struct Pointing {
-    /// Of the table itself.
+    /// Of the table itself, in the order in which they act.
     pub own: Vec<SelfKey>,
-    /// Of other tables.
-    pub incoming: Vec<IncomingKey>,
+    /// What those of other tables have for the default partition.
+    pub parts: Vec<Pointed>,
     pub blockers: Vec<Blocker>,
 }
 
 /// What points at the table now.
 pub fn pointing(parent: pg_sys::Oid, default: pg_sys::Oid) -> Result<Pointing, Error> {
+    let mut found = Pointing::default();
     let pointing = foreign_key::pointing_at(default)?;
     if pointing.is_empty() {
-        return Ok(Pointing::default());
+        return Ok(found);
     }
-    let facts = table::facts(parent)?.ok_or_else(|| Error::NoRelation {
-        oid: parent.to_u32(),
-    })?;
-    let (keys, own) = (&facts.dependents.incoming_keys, &facts.dependents.self_keys);
-    let relations: Vec<pg_sys::Oid> = table::tree(parent)?;
-    let mut found = Vec::new();
-    for key in pointing {
-        let known = keys.iter().find(|one| one.oid == key.key.to_u32());
-        let what = format!("Foreign key \"{}\" of table {}", key.name, key.table);
-        match known {
-            Some(known) if relations.contains(&pg_sys::Oid::from(known.relation)) => {
-                found.push(Blocker::fact(format!(
-                    "{what}, which is a partition of table \"{}\", points at that table.",
-                    facts.name
-                )));
-            }
-            Some(known) => found.extend(dependents::refused_incoming_key(known)),
-            None if key.target == default => found.push(Blocker::fact(format!(
-                "{what} points at the default partition itself."
-            ))),
-            None if own.iter().any(|own| own.oid == key.key.to_u32()) => {}
-            None => found.push(Blocker::fact(format!(
-                "{what} points at a table of which table \"{}\" is a partition, and PostgreSQL would not let go of the default partition.",
-                facts.name
-            ))),
+    let above = table::ancestors(default)?;
+    let refused = |key: &foreign_key::Pointing, why: &str| {
+        Blocker::fact(format!(
+            "Foreign key \"{}\" of table {} {why}",
+            key.name, key.table
+        ))
+    };
+    let (mut is_to_itself, mut linked) = (false, BTreeSet::new());
+    for key in &pointing {
+        if key.target == default {
+            let why = "points at the default partition itself.";
+            found.blockers.push(refused(key, why));
+        } else if key.relation == parent && key.target == parent {
+            is_to_itself = true;
+        } else if key.relation == default || above.contains(&key.relation) {
+            let why = "is one to itself, and PostgreSQL would not let go of the default partition.";
+            found.blockers.push(refused(key, why));
+        } else if !key.acts {
+            found.blockers.push(Blocker::with_hint(
+                format!(
+                    "Triggers that foreign key \"{}\" of table {} has on it are disabled, or fire otherwise than when they were made; those of new partitions would fire.",
+                    key.name, key.table
+                ),
+                "ALTER TABLE … ENABLE TRIGGER ALL, on the default partition.",
+            ));
+        } else {
+            found.parts.push(key.part);
+            linked.insert(key.part.by.to_u32());
         }
     }
-    for key in own {
-        found.extend(dependents::refused_self_key(&facts, key));
+    if is_to_itself {
+        let facts = table::facts(parent)?.ok_or_else(|| Error::NoRelation {
+            oid: parent.to_u32(),
+        })?;
+        found.blockers.extend(to_itself(&facts, parent)?);
+        found.own = facts.dependents.self_keys;
     }
-    // One for each partition of either side.
-    let partitions = relations.len() - 1;
-    let parts: usize = (keys.iter().map(|key| partitions + key.parts.len()))
-        .chain(own.iter().map(|_| partitions * 2))
-        .sum();
+    found.blockers.extend(super::converted(linked)?);
+    Ok(found)
+}
+
+/// What keeps the keys of a table to itself from being dropped and made again.
+fn to_itself(facts: &Facts, parent: pg_sys::Oid) -> Result<Vec<Blocker>, Error> {
+    let own = &facts.dependents.self_keys;
+    let refused = own.iter();
+    let mut found: Vec<Blocker> = refused
+        .flat_map(|key| dependents::refused_self_key(facts, key))
+        .collect();
+    let partitions = table::tree(parent)?.len() - 1;
+    let parts = own.len() * partitions * 2;
     if parts > MOST_PARTS {
         found.push(Blocker::with_hint(
             format!(
-                "Table \"{}\" has {partitions} partitions, and foreign keys that point at it: {}. They would be made again for each partition, {parts} in all, while nobody can use the table, and no more than {MOST_PARTS} are.",
+                "Table \"{}\" has {partitions} partitions, and foreign keys to itself: {}. They would be made again for each partition, {parts} parts in all, while nobody can use the table, and no more than {MOST_PARTS} are.",
                 facts.name,
-                keys.len() + own.len()
+                own.len()
             ),
-            "ALTER TABLE … DROP CONSTRAINT …, until rows are moved; then ADD CONSTRAINT … NOT VALID, and VALIDATE CONSTRAINT ….",
+            "ALTER TABLE … DROP CONSTRAINT …, until rows are moved; then ADD CONSTRAINT … again.",
         ));
     }
-    let linked = keys.iter().map(|key| key.relation).collect();
-    found.extend(super::converted(linked)?);
-    let Dependents {
-        self_keys,
-        incoming_keys,
-        ..
-    } = facts.dependents;
-    Ok(Pointing {
-        own: self_keys,
-        incoming: incoming_keys,
-        blockers: found,
-    })
+    Ok(found)
 }

@@ -39,13 +39,6 @@ impl IncomingKey {
         self.make_as(&self.name_until_settled(), table, twin, !self.is_valid)
     }
 
-    /// The statement that makes it again, to be validated. That of a partitioned table is as valid as it was: before 18 it
-    /// could not be otherwise.
-    pub fn make_again(&self, table: &QualifiedName, points_at: &QualifiedName) -> String {
-        let is_not_valid = !(self.is_of_partitioned && self.is_valid);
-        self.make_as(&self.name, table, points_at, is_not_valid)
-    }
-
     /// NOT ENFORCED, which there is since 18, is never valid.
     fn make_as(
         &self,
@@ -278,27 +271,6 @@ mod tests {
         let not_valid = IncomingKey {
             is_valid: false,
             ..key(7)
-        };
-        assert!(make(&not_valid).ends_with("ON DELETE CASCADE NOT VALID"));
-    }
-
-    #[test]
-    fn one_that_is_dropped_and_made_again_is_validated_later_but_for_that_of_a_partitioned_table() {
-        let target = QualifiedName::new("public", "t");
-        let make = |key: &IncomingKey| key.make_again(&key.table(), &target);
-        assert_eq!(
-            make(&key(7)),
-            "ALTER TABLE public.items ADD CONSTRAINT k7 FOREIGN KEY (a) REFERENCES public.t(id) ON DELETE CASCADE NOT VALID"
-        );
-        let of_partitioned = IncomingKey {
-            is_of_partitioned: true,
-            ..key(7)
-        };
-        assert!(make(&of_partitioned).ends_with("ON DELETE CASCADE"));
-        // As one can be since 18.
-        let not_valid = IncomingKey {
-            is_valid: false,
-            ..of_partitioned
         };
         assert!(make(&not_valid).ends_with("ON DELETE CASCADE NOT VALID"));
     }

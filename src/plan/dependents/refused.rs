@@ -350,7 +350,7 @@ fn disabled(name: &str) -> Blocker {
 }
 
 /// What keeps a foreign key of another table from being made again, by that table's owner.
-pub fn refused_incoming_key(key: &IncomingKey) -> Vec<Blocker> {
+fn refused_incoming_key(key: &IncomingKey) -> Vec<Blocker> {
     let mut found = Vec::new();
     let (name, table) = (&key.name, key.table());
     if !key.acts {

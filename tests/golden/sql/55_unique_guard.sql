@@ -218,6 +218,16 @@ SELECT set_partition_policy('"Orders"', '1 month', premake => 0, retention => '1
 SET pg_partman_rs.retention_max_partitions = 1;
 SET pg_partman_rs.retention_max_share = 100;
 SELECT action, partition, regexp_replace(outcome, '\d+\), for one', '…), for one') AS outcome FROM ensure_partitions('"Orders"') WHERE action <> 'create' AND partition !~ '_p2024_0[2-5]' ORDER BY 2;
+-- Rows move out of its default partition, and keep their keys.
+CALL tests.comes_to('finished');
+SELECT tests.last_error();
+SELECT tableoid::regclass, "Id", note FROM "Orders" WHERE "Id" IN (9005, 9006) ORDER BY 2;
+TABLE differences;
+SELECT * FROM check_unique_guard('"Orders"');
+SELECT tests.refusal($$INSERT INTO "Orders" VALUES (9005, 'twice', '2023-12-24')$$);
+SELECT tests.refusal('DELETE FROM "Orders" WHERE "Id" = 9005');
+UPDATE "Orders" SET "Id" = 9007 WHERE "Id" = 9006;
+INSERT INTO payments VALUES (9007);
 DELETE FROM payments WHERE order_id = 1;
 DELETE FROM "Orders key_guard" g USING "Orders_p2023_12" p WHERE (g.region, g."Id", g.at) = (p.region, p."Id", p.at);
 SELECT action, partition, outcome FROM ensure_partitions('"Orders"') WHERE partition ~ '_p2023_12';

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use partman_rig::cluster::Cluster;
 use partman_rig::failpoint::{Action, Failpoints};
@@ -15,6 +15,9 @@ use postgres::{Client, Error};
 
 /// A round of one client; the error that ended it where the server was lost.
 pub type Round = fn(&mut Client) -> Result<(), Error>;
+
+/// A client rests as long as its round took, at most: others have the machine meanwhile, and the worker most of all.
+const REST: Duration = Duration::from_millis(50);
 
 /// The clients.
 pub struct Load {
@@ -33,6 +36,7 @@ impl Load {
             let run = move || {
                 let mut client = cluster.connect();
                 while !stop.load(Ordering::Relaxed) {
+                    let began = Instant::now();
                     match round(&mut client) {
                         Ok(()) => {
                             counter.fetch_add(1, Ordering::Relaxed);
@@ -45,6 +49,7 @@ impl Load {
                         }
                         Err(error) => panic!("{}", fault::describe(&error)),
                     }
+                    std::thread::sleep(began.elapsed().min(REST));
                 }
             };
             (rounds, std::thread::spawn(run))

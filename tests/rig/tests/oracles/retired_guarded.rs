@@ -1,6 +1,7 @@
-//! Partitions of a table with a guard are retired while clients write to it, and to what points at it: no client fails
-//! but for what is about to go, what points at a row finds it at each moment, a row lacks its key only as long as
-//! its partition is noted as leaving; in the end the guard has the keys of the table, whoever was killed.
+//! Partitions of a table with a guard are retired, and rows are moved out of its default partition, while clients write to
+//! it, and to what points at it: no client fails but for what is about to go, what points at a row finds it at each
+//! moment, a row lacks its key only as long as its partition is noted as leaving; in the end the guard has the keys of the
+//! table, whoever was killed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -190,16 +191,27 @@ struct Stage {
 }
 
 impl Stage {
+    /// Everything has its partition.
     fn new() -> Stage {
-        let settings = builder("1s").setting("pg_partman_rs.retention_max_share", "100");
+        Stage::of("1s", "2024-07-01", false)
+    }
+
+    /// All but the old ones lie in the default partition.
+    fn in_default() -> Stage {
+        Stage::of("1h", "2024-03-01", true)
+    }
+
+    fn of(interval: &str, range_end: &str, default_partition: bool) -> Stage {
+        let settings = builder(interval).setting("pg_partman_rs.retention_max_share", "100");
         let cluster = Arc::new(settings.start());
         let mut admin = cluster.connect();
         must(&mut admin, "CREATE EXTENSION pg_partman_rs");
         must(&mut admin, TABLES);
         Conversion::of("orders", "at", "1 month")
             .with("unique_guard => true")
-            .with("range_end => '2024-07-01'")
-            .with("default_partition => false")
+            .with(&format!("range_end => '{range_end}'"))
+            .with(&format!("default_partition => {default_partition}"))
+            .with("premake => 0")
             .start(&mut admin)
             .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
         conversion::wait_until_swapped(&mut admin, "orders", PATIENCE);
@@ -249,6 +261,44 @@ fn retire(admin: &mut Client, action: &str) {
             "SELECT set_partition_policy('orders', '1 month', premake => 0, retention => '80 days', {action})"
         ),
     );
+}
+
+/// Rows move out of the default partition, with or without the worker being killed.
+fn move_under_load(killed_at: Option<&str>) {
+    let mut stage = Stage::in_default();
+    assert!(number(&mut stage.admin, IN_DEFAULT) > 10_000);
+    strike(&stage.cluster, &mut stage.admin, killed_at, |admin| {
+        must(admin, "SELECT ensure_partitions('orders')");
+    });
+    poll::expect("the default partition to be drained", PATIENCE, || {
+        number(&mut stage.admin, DRAINED) == 1
+    });
+    poll::expect("the end of it", PATIENCE, || {
+        number(&mut stage.admin, UNFINISHED) == 0
+    });
+    let (_cluster, mut admin) = stage.end();
+    assert_eq!(number(&mut admin, IN_DEFAULT), 0);
+    let found = number(
+        &mut admin,
+        "SELECT count(*) FROM check_unique_guard('orders')",
+    );
+    assert_eq!(found, 0);
+}
+
+const IN_DEFAULT: &str =
+    "SELECT count(*) FROM orders_default WHERE at BETWEEN '2024-03-01' AND '2024-06-20'";
+const DRAINED: &str =
+    "SELECT count(*) FROM partman_rs.run WHERE action = 'drain' AND outcome = 'drained'";
+const UNFINISHED: &str = "SELECT count(*) FROM partman_rs.conversions WHERE phase <> 'finished'";
+
+#[test]
+fn rows_of_a_guarded_default_partition_move_under_load() {
+    move_under_load(None);
+}
+
+#[test]
+fn rows_of_a_guarded_default_partition_move_when_the_worker_is_killed_in_the_swap() {
+    move_under_load(Some("swap:before_commit"));
 }
 
 const DROP: &str = "retention_action => 'drop'";
