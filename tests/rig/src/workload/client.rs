@@ -20,6 +20,9 @@ use crate::shape::Shape;
 /// How often an operation is tried that meets a row on the move.
 const TRIES: usize = 10;
 
+/// A client that keeps a pace rests as long as its operation took, at most.
+const REST: Duration = Duration::from_millis(50);
+
 /// Which client it is, and what it has to expect.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
@@ -96,7 +99,9 @@ impl Actor {
                 self.perform(kind);
             }
             if let Some(pace) = pace {
-                std::thread::sleep(pace.saturating_sub(began.elapsed()));
+                // Where the machine cannot keep that pace, clients that never rest would leave the worker none of it.
+                let took = began.elapsed();
+                std::thread::sleep(pace.saturating_sub(took).max(took.min(REST)));
             }
         }
         self.finish_prepared(true);

@@ -89,7 +89,7 @@ impl Workload {
         self
     }
 
-    /// Operations a second and client; `None` is as fast as they can.
+    /// Operations a second and client, at most: they rest as long as they work. `None` is as fast as they can.
     pub fn rate(mut self, rate: Option<f64>) -> Self {
         self.rate = rate;
         self
