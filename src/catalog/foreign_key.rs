@@ -147,6 +147,15 @@ pub fn parts_of(keys: &[pg_sys::Oid]) -> Result<Vec<Part>, Error> {
     )
 }
 
+/// What all constraints of a table are called.
+pub fn names_of_constraints(table: pg_sys::Oid) -> Result<Vec<String>, Error> {
+    db::rows(
+        "SELECT conname::text FROM pg_constraint WHERE conrelid = $1",
+        &[table.into()],
+        |row| row.get(1),
+    )
+}
+
 /// The triggers of these, wherever.
 pub fn triggers_of(parts: &[Part]) -> Result<Vec<Trigger>, Error> {
     let parts: Vec<pg_sys::Oid> = parts.iter().map(|part| part.oid).collect();

@@ -13,7 +13,8 @@
 
 use super::definition::twin_altered;
 use super::foreign_keys::{drop_statement, unmake};
-use super::incoming_keys::{PartNames, add_without_looking, as_its_owner, named};
+use super::incoming_keys::{add_without_looking, as_its_owner, named};
+use super::key_parts::PartNames;
 use crate::catalog::foreign_key::Pointed;
 use crate::catalog::job::Job;
 use crate::catalog::{incoming_key, table};

@@ -9,7 +9,7 @@
 //! what is pointed at stays, or follows: these are what is put to rest.
 
 use super::definition::twin_altered;
-use super::{as_owner, relation_oid, run_step};
+use super::{as_owner, key_parts, relation_oid, run_step};
 use crate::catalog::as_bookkeeper;
 use crate::catalog::foreign_key::{self, ForeignKey, Trigger};
 use crate::catalog::job::Job;
@@ -104,10 +104,12 @@ pub fn make(job: &Job, twin: pg_sys::Oid, now: Option<&Facts>) -> Result<(), Err
         let comments = now.map(|now| key_comments(now, &job.plan.twin, Phase::Swapping));
         comments.iter().flatten().try_for_each(run_step)
     })?;
-    match has(twin, wanted, job.guard)? {
-        true => Ok(()),
-        false => Err(twin_altered(job)),
+    if !has(twin, wanted, job.guard)? {
+        return Err(twin_altered(job));
     }
+    foreign_key::of(twin)?.into_iter().try_for_each(|key| {
+        key_parts::call_after(key.oid, &job.plan.twin.name, &job.plan.source.name)
+    })
 }
 
 /// Takes the triggers of a new table's foreign keys from the tables that they point at, where they have just been

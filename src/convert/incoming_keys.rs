@@ -9,6 +9,7 @@
 //! those that were there (see `successors_made_in_the_swap`).
 
 use super::definition::twin_altered;
+use super::key_parts::{self, PartNames};
 use crate::catalog::incoming_key::{self, Key, Superseded};
 use crate::catalog::job::{Job, Outline};
 use crate::catalog::keys_to_validate;
@@ -30,7 +31,6 @@ use crate::plan::facts::Facts;
 use crate::plan::names::QualifiedName;
 use crate::plan::sql::Sql;
 use pgrx::{PgSqlErrorCode, pg_sys};
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::foreign_keys::{SHORT, drop_statement, set_firing, unmake};
@@ -92,7 +92,10 @@ fn make_one(job: &Job, target: pg_sys::Oid, key: &IncomingKey) -> Result<(), Err
     as_its_owner(owner, &statement)?;
     // The statement went by names, and no lock on a table keeps its schema from changing its name.
     match incoming_key::find(relation, &key.name_until_settled(), target)? {
-        Some(oid) => rest(oid, relation),
+        Some(oid) => {
+            key_parts::call_after(oid, &key.name_until_settled(), &key.name)?;
+            rest(oid, relation)
+        }
         None => Err(twin_altered(job)),
     }
 }
@@ -133,39 +136,11 @@ pub fn make(job: &Job, now: Option<&Facts>) -> Result<(), Error> {
         }
         add_without_looking(owner, &key.make_as_valid(&name, job.plan.key_target()))?;
         // The statement went by names, and no lock on a table keeps its schema from changing its name.
-        if incoming_key::find(relation, &key.name_until_settled(), target)?.is_none() {
-            return Err(twin_altered(job));
-        }
+        let made = incoming_key::find(relation, &key.name_until_settled(), target)?;
+        let made = made.ok_or_else(|| twin_altered(job))?;
+        key_parts::call_after(made, &key.name_until_settled(), &key.name)?;
     }
     Ok(())
-}
-
-/// What a key is called, and its parts: of each table that has one.
-pub struct PartNames(HashMap<pg_sys::Oid, String>);
-
-impl PartNames {
-    /// `target` is what it points at by itself, apart from the partitions of that.
-    pub fn of(key: pg_sys::Oid, target: pg_sys::Oid) -> Result<PartNames, Error> {
-        let parts = foreign_key::parts_of(&[key])?.into_iter();
-        let parts = parts.filter(|part| part.referenced == target);
-        Ok(PartNames(
-            parts.map(|part| (part.table, part.name)).collect(),
-        ))
-    }
-
-    /// Gives them to another key; those of tables that had no part of the first keep theirs.
-    pub fn give_to(&self, key: pg_sys::Oid, target: pg_sys::Oid) -> Result<(), Error> {
-        for part in foreign_key::parts_of(&[key])? {
-            let name = self
-                .0
-                .get(&part.table)
-                .filter(|_| part.referenced == target);
-            if let Some(name) = name.filter(|name| **name != part.name) {
-                constraint::rename(part.oid, name)?;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Drops the keys that point at the source, and gives names and comments of them, and of their parts, to those that

@@ -24,6 +24,7 @@ pub mod guard;
 pub mod incoming_keys;
 pub mod index;
 mod indexed_leaf;
+mod key_parts;
 mod layout;
 mod leaves;
 mod linked;

@@ -20,6 +20,7 @@
 
 use super::as_owner;
 use super::definition::twin_altered;
+use super::key_parts;
 use crate::catalog::job::Job;
 use crate::catalog::self_key;
 use crate::convert::foreign_keys::drop_statement;
@@ -94,9 +95,13 @@ fn make_one(job: &Job, key: &SelfKey) -> Result<(), Error> {
         }
     })?;
     // The statement went by names, and no lock on a table keeps its schema from changing its name.
-    match of_twin(job)?.iter().any(|made| made.name == key.name) {
-        true => Ok(()),
-        false => Err(twin_altered(job)),
+    match of_twin(job)?.iter().find(|made| made.name == key.name) {
+        Some(made) => key_parts::call_after(
+            pg_sys::Oid::from(made.oid),
+            &job.plan.twin.name,
+            &job.plan.source.name,
+        ),
+        None => Err(twin_altered(job)),
     }
 }
 

@@ -46,7 +46,7 @@ SELECT c.relname, count(*), min(id), max(id) FROM o JOIN pg_class c ON c.oid = o
 -- They hold, and act, in new partitions as in old ones.
 SELECT tests.refusal('INSERT INTO others VALUES (5000)');
 SELECT tests.refusal('INSERT INTO pays (other) VALUES (-5)');
-SELECT tests.refusal('DELETE FROM o WHERE id = 333');
+SELECT tests.refusal_by_part('DELETE FROM o WHERE id = 333');
 UPDATE o SET id = 355 WHERE id = 330;
 DELETE FROM o WHERE id = 200;
 SELECT count(*), count(*) FILTER (WHERE "o;id" = 355) AS updated, count(*) FILTER (WHERE "o;id" = 200) AS left FROM "odd ""item""";
@@ -103,7 +103,7 @@ SELECT action, outcome FROM ensure_partitions('below');
 CALL tests.comes_to('finished');
 SELECT tableoid::regclass, id FROM above ORDER BY id;
 SELECT * FROM parts ORDER BY 1;
-SELECT tests.refusal('DELETE FROM above WHERE id = 150');
+SELECT tests.refusal_by_part('DELETE FROM above WHERE id = 150');
 SELECT tests.refusal($$INSERT INTO to_above VALUES (151, 'a')$$);
 -- One of such a table to itself.
 ALTER TABLE above ADD COLUMN up int, ADD CONSTRAINT itself FOREIGN KEY (tenant, up) REFERENCES above;
@@ -147,7 +147,7 @@ SELECT tableoid::regclass, count(*), min(id), max(id) FROM tree GROUP BY 1 ORDER
 SELECT tests.refusal('INSERT INTO tree VALUES (350, 5000)');
 SELECT tests.refusal('INSERT INTO tree VALUES (-5, 5000)');
 SELECT tests.refusal('INSERT INTO leaves VALUES (2, 5000)');
-SELECT tests.refusal('DELETE FROM tree WHERE id = 310');
+SELECT tests.refusal_by_part('DELETE FROM tree WHERE id = 310');
 UPDATE tree SET id = 351 WHERE id = 330;
 DELETE FROM tree WHERE id = 60;
 SELECT count(*) FILTER (WHERE t IS NULL) AS loose, count(*) FILTER (WHERE t = 351) AS updated FROM leaves;

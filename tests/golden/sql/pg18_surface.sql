@@ -81,9 +81,30 @@ SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'id', 'range', '10')$$
 ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (what, during WITHOUT OVERLAPS);
 SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'id', 'range', '10')$$);
 ALTER TABLE t DROP CONSTRAINT t_pkey, DROP CONSTRAINT one_at_a_time, ADD PRIMARY KEY (id);
-CREATE TABLE other (id int REFERENCES t NOT ENFORCED);
-SELECT tests.refusal($$SELECT convert_to_partitioned('t', 'id', 'range', '10')$$);
-DROP TABLE t, other;
+DROP TABLE t;
+-- Foreign keys that are not enforced, from the table and to it: they stay so.
+CREATE TABLE far (id int PRIMARY KEY);
+CREATE TABLE t (id int PRIMARY KEY, f int CONSTRAINT out_said REFERENCES far NOT ENFORCED, up int CONSTRAINT self_said REFERENCES t NOT ENFORCED);
+CREATE TABLE other (id int CONSTRAINT in_said REFERENCES t NOT ENFORCED);
+INSERT INTO t SELECT i, -i, -i FROM generate_series(1, 25) i;
+INSERT INTO other VALUES (3), (99);
+CREATE VIEW said AS SELECT conrelid::regclass AS of, conname, pg_get_constraintdef(oid) AS definition, convalidated, conenforced,
+       (SELECT count(*) FROM pg_trigger WHERE tgconstraint = k.oid) AS triggers FROM pg_constraint k WHERE contype = 'f' AND conparentid = 0 AND conname ~ 'said';
+CREATE TEMP TABLE before AS TABLE said;
+SELECT count(*) > 0 AS planned FROM convert_to_partitioned('t', 'id', 'range', '10', premake => 0);
+CALL wait_for_conversion('t', '240 s');
+SELECT finish_conversion('t');
+TABLE said EXCEPT TABLE before;
+TABLE before EXCEPT TABLE said;
+-- And while rows move out of the default partition.
+INSERT INTO t VALUES (55, -1, -1);
+SELECT action, outcome FROM ensure_partitions('t') WHERE action = 'drain';
+CALL tests.comes_to('finished');
+SELECT tableoid::regclass, id FROM t WHERE id > 20 ORDER BY id;
+TABLE said EXCEPT TABLE before;
+TABLE before EXCEPT TABLE said;
+DROP VIEW said;
+DROP TABLE t, other, far, before;
 -- What hangs on a table and says something new of it: columns that are not stored, old and new rows that are returned,
 -- generated columns that are published.
 SET client_min_messages = error;
