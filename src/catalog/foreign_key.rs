@@ -87,7 +87,7 @@ pub fn pointing_at(partition: pg_sys::Oid) -> Result<Vec<Pointing>, Error> {
                 NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgconstraint = p.part AND t.tgrelid = $1 AND t.tgenabled <> 'O') \
            FROM pointing p \
            JOIN pg_class c ON c.oid = p.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-          WHERE p.conparentid = 0 ORDER BY p.conname, p.conrelid::regclass::text",
+          WHERE p.conparentid = 0 ORDER BY p.conname, p.conrelid::regclass::text, p.part",
         &[partition.into()],
         |row| {
             Ok(Pointing {
@@ -103,6 +103,25 @@ pub fn pointing_at(partition: pg_sys::Oid) -> Result<Vec<Pointing>, Error> {
             })
         },
     )
+}
+
+/// What ATTACH goes through.
+pub struct Crowd {
+    /// Partitions of a table.
+    pub partitions: usize,
+    /// Foreign keys that point at it.
+    pub keys: usize,
+}
+
+/// Of a partitioned table.
+pub fn crowd(table: pg_sys::Oid) -> Result<Crowd, Error> {
+    let count = |sql| db::value::<i64>(sql, &[table.into()]);
+    let partitions = count("SELECT count(*) FROM pg_inherits WHERE inhparent = $1")?;
+    let keys = count("SELECT count(*) FROM pg_constraint WHERE confrelid = $1 AND contype = 'f'")?;
+    Ok(Crowd {
+        partitions: usize::try_from(partitions).unwrap_or(usize::MAX),
+        keys: usize::try_from(keys).unwrap_or(usize::MAX),
+    })
 }
 
 /// The triggers that a table's foreign keys have on the tables that they point at.

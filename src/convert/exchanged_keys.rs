@@ -17,7 +17,7 @@ use super::incoming_keys::{add_without_looking, as_its_owner, named};
 use super::key_parts::PartNames;
 use crate::catalog::foreign_key::Pointed;
 use crate::catalog::job::Job;
-use crate::catalog::{incoming_key, table};
+use crate::catalog::{guard, incoming_key, table};
 use crate::error::Error;
 use crate::pg::lock::{Allowance, Mode};
 use crate::plan::Parent;
@@ -34,6 +34,10 @@ pub struct Exchanged<'a> {
     own: Vec<SelfKey>,
     /// What those of other tables have for the old default partition.
     parts: Vec<Pointed>,
+    /// The table, and all below it.
+    tree: Vec<pg_sys::Oid>,
+    /// The guards of its keys, and of those of tables above.
+    guards: Vec<pg_sys::Oid>,
 }
 
 /// What its own keys, and their parts, were called when they were dropped.
@@ -45,26 +49,32 @@ impl<'a> Exchanged<'a> {
         let Some(parent) = &job.plan.default_of else {
             return Ok(None);
         };
+        let target = pg_sys::Oid::from(parent.oid);
         let Pointing {
             own,
             parts,
             blockers,
-        } = request::pointing(pg_sys::Oid::from(parent.oid), job.source)?;
-        match blockers.is_empty() {
-            true => Ok(Some(Exchanged {
-                job,
-                parent,
-                own,
-                parts,
-            })),
-            false => {
-                let facts: Vec<String> = blockers.into_iter().map(|one| one.fact).collect();
-                Err(Error::DefinitionChanged {
-                    relation: job.source_name.clone(),
-                    detail: facts.join("\n"),
-                })
-            }
+        } = request::pointing(target, job.source)?;
+        if !blockers.is_empty() {
+            let facts: Vec<String> = blockers.into_iter().map(|one| one.fact).collect();
+            return Err(Error::DefinitionChanged {
+                relation: job.source_name.clone(),
+                detail: facts.join("\n"),
+            });
         }
+        let mut guards = Vec::new();
+        for table in table::ancestors(job.source)? {
+            let guarded = guard::of(table)?;
+            guards.extend(guarded.map(|guarded| pg_sys::Oid::from(guarded.oid)));
+        }
+        Ok(Some(Exchanged {
+            job,
+            parent,
+            own,
+            parts,
+            tree: table::tree(target)?,
+            guards,
+        }))
     }
 
     fn target(&self) -> pg_sys::Oid {
@@ -74,46 +84,52 @@ impl<'a> Exchanged<'a> {
     /// The tables that foreign keys link it with, in order. They are locked SHARE ROW EXCLUSIVE before the partitioned one,
     /// until the end of the transaction (milliseconds): attaching and detaching partitions makes triggers of its own keys there,
     /// and PostgreSQL locks the others so, while it gives them their parts.
-    pub fn linked(&self) -> Result<Vec<pg_sys::Oid>, Error> {
-        let below = table::tree(self.target())?;
-        let by = self.parts.iter().map(|part| part.by);
-        let by = by.filter(|by| !below.contains(by)).map(pg_sys::Oid::to_u32);
+    ///
+    /// But for those that whoever writes to the table locks after it: its guard, and its partitions.
+    pub fn linked(&self) -> Vec<pg_sys::Oid> {
         let mut all = referenced(&self.parent.foreign_keys);
-        all.extend(by);
-        Ok(all.into_iter().map(pg_sys::Oid::from).collect())
+        all.extend(self.parts.iter().map(|part| part.by.to_u32()));
+        let all = all.into_iter().map(pg_sys::Oid::from);
+        all.filter(|one| !self.tree.contains(one) && !self.guards.contains(one))
+            .collect()
     }
 
-    /// Locks partitions, when the table is locked, as long as that: SHARE ROW EXCLUSIVE those that have keys of their
-    /// own which point at the table, as the tables above. If the table has keys to itself, ACCESS EXCLUSIVE all, the one
-    /// apart that is exchanged: dropping a key drops triggers there. Who uses them through the table has gone by now; who
-    /// uses one by itself (VACUUM, say) is found out about before the work begins.
-    pub fn lock_partitions(&self, allowance: &Allowance) -> Result<(), Error> {
-        if self.own.is_empty() {
-            let below = table::tree(self.target())?;
-            let with_keys = self.parts.iter().map(|part| part.by);
-            let with_keys = with_keys.filter(|by| below.contains(by));
-            with_keys.for_each(|one| allowance.lock(one, Mode::ShareRowExclusive));
-            return Ok(());
+    /// Locks these, when the table is locked, as long as that and likewise. If the table has keys to itself, all partitions
+    /// ACCESS EXCLUSIVE, the one apart that is exchanged: dropping a key drops triggers there. Who uses them through the table
+    /// has gone by now; who uses one by itself (VACUUM, say) is found out about before the work begins.
+    pub fn lock_partitions_and_guards(&self, allowance: &Allowance) {
+        let (parent, default) = (self.target(), self.job.source);
+        let partitions = self
+            .tree
+            .iter()
+            .filter(|one| ![parent, default].contains(one));
+        for partition in partitions {
+            if !self.own.is_empty() {
+                allowance.lock(*partition, Mode::AccessExclusive);
+            } else if self.parts.iter().any(|part| part.by == *partition) {
+                allowance.lock(*partition, Mode::ShareRowExclusive);
+            }
         }
-        let parent = self.target();
-        let partitions = table::tree(parent)?.into_iter();
-        let others = partitions.filter(|one| ![parent, self.job.source].contains(one));
-        others.for_each(|one| allowance.lock(one, Mode::AccessExclusive));
-        Ok(())
+        for guard in &self.guards {
+            allowance.lock(*guard, Mode::ShareRowExclusive);
+        }
     }
 
     /// All that is locked so that even readers are in the way.
-    pub fn locked_fully(&self) -> Result<Vec<pg_sys::Oid>, Error> {
+    pub fn locked_fully(&self) -> Vec<pg_sys::Oid> {
         match self.own.is_empty() {
-            true => Ok(vec![self.target()]),
-            false => table::tree(self.target()),
+            true => vec![self.target()],
+            false => self.tree.clone(),
         }
     }
 
     /// Whether they are as they were, now that everything is locked.
     pub fn are_the_same(&self) -> Result<bool, Error> {
         let now = Exchanged::of(self.job)?;
-        Ok(now.is_some_and(|now| now.own == self.own && now.parts == self.parts))
+        Ok(now.is_some_and(|now| {
+            (now.own == self.own && now.parts == self.parts)
+                && (now.tree == self.tree && now.guards == self.guards)
+        }))
     }
 
     /// Makes DETACH let go of the default partition.

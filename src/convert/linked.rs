@@ -69,7 +69,7 @@ pub fn lock_all(
     allowance: &Allowance,
 ) -> Result<(), Error> {
     let tables: Vec<pg_sys::Oid> = match (exchanged, now) {
-        (Some(exchanged), _) => exchanged.linked()?,
+        (Some(exchanged), _) => exchanged.linked(),
         (None, Some(facts)) => (locked_for_keys(&facts.dependents).into_iter())
             .map(pg_sys::Oid::from)
             .collect(),

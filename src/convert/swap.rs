@@ -131,7 +131,7 @@ fn attempt_alone(
         allowance.lock(parent, Mode::AccessExclusive);
     }
     if let Some(exchanged) = &exchanged {
-        exchanged.lock_partitions(&allowance)?;
+        exchanged.lock_partitions_and_guards(&allowance);
     }
     // ACCESS EXCLUSIVE on the source, until the end of this transaction (milliseconds): from
     // here on nobody reads or writes it, so that what is applied below is the end of the
@@ -252,7 +252,7 @@ pub fn long_holders(job: &Job) -> Result<Vec<String>, Failure> {
     unit(|| {
         let exchanged = Exchanged::of(job)?;
         let fully = exchanged.map(|exchanged| exchanged.locked_fully());
-        let mut fully = fully.transpose()?.unwrap_or_default();
+        let mut fully = fully.unwrap_or_default();
         fully.push(job.source);
         as_bookkeeper(|| {
             db::rows(
@@ -261,9 +261,11 @@ pub fn long_holders(job: &Job) -> Result<Vec<String>, Failure> {
                   WHERE l.locktype = 'relation' AND l.granted \
                     AND (l.relation = ANY ($2) \
                          OR (l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.relation IN ( \
-                               SELECT k.confrelid FROM pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'f' \
-                                UNION ALL \
-                               SELECT k.conrelid FROM pg_constraint k WHERE k.confrelid = $1 AND k.contype = 'f'))) \
+                               SELECT coalesce(t.relid::oid, k.linked) \
+                                 FROM (SELECT k.confrelid FROM pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'f' \
+                                        UNION \
+                                       SELECT k.conrelid FROM pg_constraint k WHERE k.confrelid = $1 AND k.contype = 'f') AS k (linked) \
+                                 LEFT JOIN LATERAL pg_partition_tree(k.linked) t ON true))) \
                     AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) \
                     AND a.pid <> pg_backend_pid() \
                     AND a.xact_start < clock_timestamp() - interval '500 milliseconds'",

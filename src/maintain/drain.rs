@@ -11,6 +11,7 @@ use super::outcome::{self, Outcome};
 use super::premake::{self, Premade, Wish};
 use super::read::Subject;
 use super::set::PartitionSet;
+use crate::catalog::foreign_key;
 use crate::catalog::history;
 use crate::catalog::job::{self, Job, NewJob, Outline};
 use crate::catalog::policy::{self, Policy};
@@ -83,7 +84,8 @@ pub fn arrange(
     // Each of them is made like the same sibling.
     let like = blueprints(subject, &all.spans[..1]);
     let each = like.map_or(1, |like| like.iter().map(Blueprint::leaves).sum());
-    let left = keep_nearest(&mut all.spans, &subject.set, most_together(each));
+    let most = most_together(subject.parent, each)?;
+    let left = keep_nearest(&mut all.spans, &subject.set, most);
     if left > 0 {
         all.skipped.push(format!(
             "{left} more ranges of rows of the default partition are left to the next run: everybody waits while partitions are attached"
@@ -109,12 +111,24 @@ pub fn arrange(
     }
 }
 
-/// So many partitions are attached under one lock: tens of milliseconds.
+/// So many partitions, at most, are attached under one lock.
 const MOST_TOGETHER: usize = 100;
 
-/// So many, where each has that many partitions itself.
-pub fn most_together(leaves: usize) -> usize {
-    (MOST_TOGETHER / leaves.max(1)).max(1)
+/// So many bounds of partitions are read meanwhile, at most, at 10 µs each: ATTACH reads those of all, every time. For each
+/// foreign key that points at the table it takes half as much again to find a free name for its part.
+const MOST_READ: usize = 10_000;
+
+/// How many are attached to a table under one lock, each with so many partitions of its own: a tenth of a second.
+pub fn most_together(table: pg_sys::Oid, leaves: usize) -> Result<usize, Error> {
+    let crowd = foreign_key::crowd(table)?;
+    Ok(together(leaves, crowd.partitions, crowd.keys))
+}
+
+/// Pure.
+fn together(leaves: usize, partitions: usize, keys: usize) -> usize {
+    let read = partitions.saturating_mul(2 + keys) / 2;
+    let most = (MOST_READ / read.max(1)).min(MOST_TOGETHER);
+    (most / leaves.max(1)).max(1)
 }
 
 /// Leaves those that lie next to the partitions that there are, so that each run goes on where the one
@@ -572,7 +586,7 @@ mod tests {
                 // Where the partition is.
                 .filter(|span| span.lower.key < 1000 || span.lower.key >= 2000)
                 .collect();
-            let left = keep_nearest(&mut spans, &one_partition(), most_together(1));
+            let left = keep_nearest(&mut spans, &one_partition(), together(1, 1, 0));
             let keys: Vec<i64> = spans.iter().map(|span| span.lower.key).collect();
             (
                 keys.first().copied(),
@@ -586,6 +600,17 @@ mod tests {
         assert_eq!(kept(-500, 150), (Some(0), Some(990), 100, 50));
         // Those above come first.
         assert_eq!(kept(0, 210), (Some(100), Some(2090), 100, 10));
+    }
+
+    #[test]
+    fn the_more_there_are_the_fewer_are_attached_together() {
+        assert_eq!(together(1, 0, 0), 100);
+        assert_eq!(together(1, 100, 0), 100);
+        assert_eq!(together(4, 100, 0), 25);
+        assert_eq!(together(1, 1000, 0), 10);
+        assert_eq!(together(1, 1000, 4), 3);
+        assert_eq!(together(200, 1, 0), 1);
+        assert_eq!(together(1, 100_000, 3), 1);
     }
 
     #[test]

@@ -150,8 +150,8 @@ impl Keys<'_> {
         // DETACH would look for them by all of its rows, while everybody waits. There are none: the guard's index
         // says so, and nobody writes there. Without its part of the foreign key it does not look.
         let pointing = foreign_key::pointing_at(self.partition)?.into_iter();
-        let of_guard = pointing.map(|key| key.part).filter(|part| part.by == guard);
-        unmake(&of_guard.map(|part| part.oid).collect::<Vec<_>>())?;
+        let of_guard = pointing.filter(|key| key.part.by == guard && key.target != self.partition);
+        unmake(&of_guard.map(|key| key.part.oid).collect::<Vec<_>>())?;
         leaving::forget(self.partition)?;
         Ok(None)
     }

@@ -379,7 +379,8 @@ impl Way {
             return Ok(Way::OneByOne);
         }
         // The next run makes more: all are attached under one lock.
-        let all: Vec<NewValue> = all.into_iter().take(drain::most_together(1)).collect();
+        let most = drain::most_together(found.table.parent, 1)?;
+        let all: Vec<NewValue> = all.into_iter().take(most).collect();
         let large = match moving::fitting(found, all) {
             Ok(fitting) if fitting.values.is_empty() => return Ok(Way::Together(fitting)),
             Ok(fitting) => match moving::obstacle(found, &fitting.values)? {

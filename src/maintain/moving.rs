@@ -141,10 +141,9 @@ pub fn fitting(list: &ListTable, values: Vec<NewValue>) -> Result<Fitting, Error
         .zip(strays)
         .partition(|(_, strays)| *strays == 0);
     let housed = housed.into_iter().map(|(value, _)| value);
+    let most = drain::most_together(list.table.parent, each.unwrap_or(1))?;
     Ok(Fitting {
-        values: housed
-            .take(drain::most_together(each.unwrap_or(1)))
-            .collect(),
+        values: housed.take(most).collect(),
         homeless,
     })
 }

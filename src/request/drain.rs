@@ -2,7 +2,7 @@
 
 use super::{PREMAKE, prospect};
 use crate::catalog::foreign_key::{self, Pointed};
-use crate::catalog::table;
+use crate::catalog::{self_key, table};
 use crate::error::Error;
 use crate::guc;
 use crate::plan::blockers::{self, Blocker};
@@ -198,6 +198,14 @@ pub struct Pointing {
 /// What points at the table now.
 pub fn pointing(parent: pg_sys::Oid, default: pg_sys::Oid) -> Result<Pointing, Error> {
     let mut found = Pointing::default();
+    // By the table: partitions that older minors have made may lack their part of one.
+    if self_key::any(&[parent], None)? {
+        let facts = table::facts(parent)?.ok_or_else(|| Error::NoRelation {
+            oid: parent.to_u32(),
+        })?;
+        found.blockers.extend(to_itself(&facts, parent)?);
+        found.own = facts.dependents.self_keys;
+    }
     let pointing = foreign_key::pointing_at(default)?;
     if pointing.is_empty() {
         return Ok(found);
@@ -209,14 +217,17 @@ pub fn pointing(parent: pg_sys::Oid, default: pg_sys::Oid) -> Result<Pointing, E
             key.name, key.table
         ))
     };
-    let (mut is_to_itself, mut linked) = (false, BTreeSet::new());
+    let mut linked = BTreeSet::new();
     for key in &pointing {
         if key.target == default {
             let why = "points at the default partition itself.";
             found.blockers.push(refused(key, why));
+        } else if key.relation == default {
+            let why = "is its own, not its table's, and points at that.";
+            found.blockers.push(refused(key, why));
         } else if key.relation == parent && key.target == parent {
-            is_to_itself = true;
-        } else if key.relation == default || above.contains(&key.relation) {
+            // Told above.
+        } else if above.contains(&key.relation) {
             let why = "is one to itself, and PostgreSQL would not let go of the default partition.";
             found.blockers.push(refused(key, why));
         } else if !key.acts {
@@ -231,13 +242,6 @@ pub fn pointing(parent: pg_sys::Oid, default: pg_sys::Oid) -> Result<Pointing, E
             found.parts.push(key.part);
             linked.insert(key.part.by.to_u32());
         }
-    }
-    if is_to_itself {
-        let facts = table::facts(parent)?.ok_or_else(|| Error::NoRelation {
-            oid: parent.to_u32(),
-        })?;
-        found.blockers.extend(to_itself(&facts, parent)?);
-        found.own = facts.dependents.self_keys;
     }
     found.blockers.extend(super::converted(linked)?);
     Ok(found)

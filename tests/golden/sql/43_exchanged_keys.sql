@@ -85,6 +85,7 @@ INSERT INTO o SELECT n, n, '' FROM generate_series(1300, 1350) n;
 SELECT tests.with_it_drained('');
 SELECT tests.with_it_drained('ALTER TABLE o ADD COLUMN up int, ADD CONSTRAINT itself FOREIGN KEY (up) REFERENCES o NOT DEFERRABLE; ALTER TABLE o_p0 DISABLE TRIGGER ALL');
 SELECT tests.with_it_drained('ALTER TABLE o_default DISABLE TRIGGER ALL');
+SELECT tests.with_it_drained('ALTER TABLE o_default ADD CONSTRAINT own FOREIGN KEY (id) REFERENCES o');
 SELECT tests.with_it_drained('CREATE TABLE pointing (id int CONSTRAINT at_it REFERENCES o_default)');
 SELECT tests.with_it_drained($x$ALTER TABLE o ADD COLUMN up int, ADD CONSTRAINT itself FOREIGN KEY (up) REFERENCES o; DO $do$ BEGIN FOR n IN 1 .. 250 LOOP EXECUTE format('CREATE TABLE o_m%s PARTITION OF o FOR VALUES FROM (-%s) TO (-%s)', n, n + 1, n); END LOOP; END $do$ $x$);
 -- A table above, that a key points at.
