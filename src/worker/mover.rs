@@ -354,18 +354,19 @@ fn tend_foreign_keys(job: &Outline) {
 /// So often something that needs tables to be free for a moment is tried.
 const KEY_TRIES: u32 = 20;
 
+/// `false`: there was nothing to do, nor anything told meanwhile.
 fn patiently(job: &Outline, step: impl Fn() -> Result<bool, Failure>) -> Result<bool, Failure> {
     let mut memory = Memory::new();
-    for _ in 1..KEY_TRIES {
+    for tried in 0..KEY_TRIES {
         match step() {
             Err(failure) if failure.is_transient() => {
                 note(job, Some(&failure));
                 interrupts::nap(memory.back_off());
             }
-            outcome => return outcome,
+            outcome => return outcome.map(|was_busy| was_busy || tried > 0),
         }
     }
-    step()
+    step().map(|_| true)
 }
 
 /// Completes the planner's statistics on the new table; without, those of the sample remain.
