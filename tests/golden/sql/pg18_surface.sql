@@ -88,7 +88,7 @@ CREATE TABLE t (id int PRIMARY KEY, f int CONSTRAINT out_said REFERENCES far NOT
 CREATE TABLE other (id int CONSTRAINT in_said REFERENCES t NOT ENFORCED);
 INSERT INTO t SELECT i, -i, -i FROM generate_series(1, 25) i;
 INSERT INTO other VALUES (3), (99);
-CREATE VIEW said AS SELECT conrelid::regclass AS of, conname, pg_get_constraintdef(oid) AS definition, convalidated, conenforced,
+CREATE VIEW said AS SELECT conrelid::regclass::text AS of, conname, pg_get_constraintdef(oid) AS definition, convalidated, conenforced,
        (SELECT count(*) FROM pg_trigger WHERE tgconstraint = k.oid) AS triggers FROM pg_constraint k WHERE contype = 'f' AND conparentid = 0 AND conname ~ 'said';
 CREATE TEMP TABLE before AS TABLE said;
 SELECT count(*) > 0 AS planned FROM convert_to_partitioned('t', 'id', 'range', '10', premake => 0);
