@@ -1,6 +1,6 @@
 //! `partman_rs.job`: one row per conversion, the single source of truth about it.
 
-use super::{as_bookkeeper, job_table};
+use super::{as_bookkeeper, document, job_table};
 use crate::db;
 use crate::error::Error;
 use crate::pg::transaction::Failure;
@@ -11,9 +11,7 @@ use crate::plan::facts::Facts;
 use crate::plan::horizon::Horizon;
 use crate::plan::names::QualifiedName;
 use crate::plan::phase::Phase;
-use pgrx::{JsonB, pg_sys};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use pgrx::pg_sys;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -127,17 +125,6 @@ fn outline(row: &db::Row) -> Result<Outline, Error> {
     })
 }
 
-pub(super) fn from_json<T: DeserializeOwned>(json: JsonB) -> Result<T, Error> {
-    serde_json::from_value(json.0)
-        .map_err(|error| Error::Internal(format!("a document of a job cannot be read: {error}")))
-}
-
-pub(super) fn to_json<T: Serialize>(value: &T) -> Result<JsonB, Error> {
-    serde_json::to_value(value)
-        .map(JsonB)
-        .map_err(|error| Error::Internal(format!("a document of a job cannot be written: {error}")))
-}
-
 /// What is locked of a job.
 #[derive(Clone, Copy)]
 pub enum Part {
@@ -207,8 +194,8 @@ pub fn open(outline: &Outline, known: Option<Job>) -> Result<Job, Error> {
                 "SELECT plan, definition FROM partman_rs.job WHERE id = $1",
                 &[outline.id.0.into()],
                 |row| {
-                    let plan = Arc::new(from_json(row.get(1)?)?);
-                    Ok((plan, Arc::new(from_json(row.get(2)?)?)))
+                    let plan = Arc::new(document::read(row.get(1)?)?);
+                    Ok((plan, Arc::new(document::read(row.get(2)?)?)))
                 },
             )?
             .ok_or_else(gone)?,
@@ -219,13 +206,13 @@ pub fn open(outline: &Outline, known: Option<Job>) -> Result<Job, Error> {
             &[outline.id.0.into()],
             |row| {
                 let mut settings: BTreeMap<_, _> = plan.settings.iter().cloned().collect();
-                settings.extend(from_json::<BTreeMap<_, _>>(row.get(6)?)?);
+                settings.extend(document::read::<BTreeMap<_, _>>(row.get(6)?)?);
                 Ok(Job {
                     outline: outline.clone(),
                     plan: Arc::clone(&plan),
                     settings,
                     definition: Arc::clone(&definition),
-                    horizon: row.find(1)?.map(from_json).transpose()?,
+                    horizon: row.find(1)?.map(document::read).transpose()?,
                     source_file: row.find(2)?,
                     capture_triggers: row.find(3)?,
                     last_error: row.find(4)?,
@@ -263,10 +250,10 @@ pub fn insert(job: &NewJob) -> Result<JobId, Error> {
                 pg_sys::Oid::from(job.facts.owner).into(),
                 job.requested_by.into(),
                 job.connect_as.into(),
-                to_json(job.plan)?.into(),
-                to_json(&job.facts.definition())?.into(),
+                document::write(job.plan)?.into(),
+                document::write(&job.facts.definition())?.into(),
                 DOCUMENT_VERSION.into(),
-                to_json(&job.estimate)?.into(),
+                document::write(&job.estimate)?.into(),
                 job.bytes_total.into(),
                 cluster::identifier().into(),
             ],
@@ -284,7 +271,7 @@ pub fn take_settings(id: JobId, settings: &BTreeMap<String, String>) -> Result<(
     as_bookkeeper(|| {
         db::run(
             "UPDATE partman_rs.job SET settings = settings || $2 WHERE id = $1",
-            &[id.0.into(), to_json(settings)?.into()],
+            &[id.0.into(), document::write(settings)?.into()],
         )
         .map(drop)
     })
@@ -392,7 +379,7 @@ pub fn set_horizon(
     file: pg_sys::Oid,
     bytes: i64,
 ) -> Result<(), Error> {
-    let horizon = to_json(horizon)?;
+    let horizon = document::write(horizon)?;
     as_bookkeeper(|| {
         db::run(
             "UPDATE partman_rs.job SET horizon = $2, source_file = $3, bytes_total = $4 WHERE id = $1",

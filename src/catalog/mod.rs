@@ -2,6 +2,7 @@
 
 pub mod copy_range;
 pub mod decoding;
+mod document;
 pub mod foreign_key;
 pub mod function;
 pub mod guard;

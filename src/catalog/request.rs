@@ -1,7 +1,7 @@
 //! `partman_rs.request`: what users want of a job.
 
-use super::as_bookkeeper;
-use super::job::{JobId, from_json, to_json};
+use super::job::JobId;
+use super::{as_bookkeeper, document};
 use crate::db;
 use crate::error::Error;
 use pgrx::pg_sys;
@@ -49,7 +49,7 @@ pub fn insert(job: JobId, wish: &Wish) -> Result<(), Error> {
                 job.0.into(),
                 wish.action.name().into(),
                 wish.requested_by.into(),
-                to_json(&wish.settings)?.into(),
+                document::write(&wish.settings)?.into(),
             ],
         )
         .map(drop)
@@ -78,7 +78,7 @@ pub fn take(job: JobId) -> Result<Vec<Wish>, Error> {
                 Ok(Wish {
                     action: Action::of_name(&row.get::<String>(1)?)?,
                     requested_by: row.get(2)?,
-                    settings: from_json(row.get(3)?)?,
+                    settings: document::read(row.get(3)?)?,
                 })
             },
         )

@@ -15,8 +15,8 @@ pub fn unmake(trigger: pg_sys::Oid, table: pg_sys::Oid) -> Result<(), Error> {
         pg_sys::TriggerOidIndexId.into(),
         trigger,
     )?;
-    // SAFETY: what PostgreSQL does to drop a trigger, but for that lock: what it depends on is forgotten, and what is said of it, and the
-    // table's triggers are read anew.
+    // SAFETY: what PostgreSQL does to drop a trigger, but for that lock: what it depends on is forgotten, and what is
+    // said of it, and the table's triggers are read anew.
     unsafe {
         pg_sys::deleteDependencyRecordsFor(pg_sys::TriggerRelationId, trigger, false);
         pg_sys::DeleteComments(trigger, pg_sys::TriggerRelationId, 0);

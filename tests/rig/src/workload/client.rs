@@ -20,9 +20,6 @@ use crate::shape::Shape;
 /// How often an operation is tried that meets a row on the move.
 const TRIES: usize = 10;
 
-/// A client that keeps a pace rests as long as its operation took, at most.
-const REST: Duration = Duration::from_millis(50);
-
 /// Which client it is, and what it has to expect.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
@@ -101,7 +98,7 @@ impl Actor {
             if let Some(pace) = pace {
                 // Where the machine cannot keep that pace, clients that never rest would leave the worker none of it.
                 let took = began.elapsed();
-                std::thread::sleep(pace.saturating_sub(took).max(took.min(REST)));
+                std::thread::sleep(pace.saturating_sub(took).max(super::rest_after(took)));
             }
         }
         self.finish_prepared(true);

@@ -16,6 +16,7 @@ mod territory;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 pub use client::Actor;
 pub use mix::{Kind, Mix};
@@ -40,6 +41,11 @@ pub struct Workload {
     rate: Option<f64>,
     restarts: bool,
     random_seed: u64,
+}
+
+/// How long a client rests after work that took so long: others have the machine meanwhile, and the worker most of all.
+pub fn rest_after(took: Duration) -> Duration {
+    took.min(Duration::from_millis(50))
 }
 
 /// What all clients of a load share.

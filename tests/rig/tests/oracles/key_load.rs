@@ -11,13 +11,11 @@ use partman_rig::failpoint::{Action, Failpoints};
 use partman_rig::fault::{self, Fault};
 use partman_rig::poll;
 use partman_rig::poll::PATIENCE;
+use partman_rig::workload::rest_after;
 use postgres::{Client, Error};
 
 /// A round of one client; the error that ended it where the server was lost.
 pub type Round = fn(&mut Client) -> Result<(), Error>;
-
-/// A client rests as long as its round took, at most: others have the machine meanwhile, and the worker most of all.
-const REST: Duration = Duration::from_millis(50);
 
 /// The clients.
 pub struct Load {
@@ -49,7 +47,7 @@ impl Load {
                         }
                         Err(error) => panic!("{}", fault::describe(&error)),
                     }
-                    std::thread::sleep(began.elapsed().min(REST));
+                    std::thread::sleep(rest_after(began.elapsed()));
                 }
             };
             (rounds, std::thread::spawn(run))
