@@ -465,7 +465,7 @@ fn a_time_out_of_order_is_preferred_where_queries_ask_for_it() {
 #[test]
 fn everything_in_the_way_is_said_at_once() {
     let mut case = event_log();
-    case.facts.is_typed = true;
+    case.facts.inherits = true;
     case.facts.persistence = "t".to_owned();
     case.table.may_convert = false;
     case.free_bytes = Some(GB);

@@ -185,11 +185,6 @@ fn table_blockers(facts: &Facts) -> Vec<Blocker> {
         None,
     );
     refuse(
-        facts.is_typed,
-        "It is a typed table (OF type).",
-        Some("ALTER TABLE … NOT OF."),
-    );
-    refuse(
         facts.inherits,
         "It inherits from another table.",
         Some("ALTER TABLE … NO INHERIT …."),

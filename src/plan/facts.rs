@@ -23,7 +23,8 @@ pub struct Facts {
     pub owner_name: String,
     pub is_partition: bool,
     pub is_system: bool,
-    pub is_typed: bool,
+    /// The composite type that it follows (`CREATE TABLE … OF`).
+    pub of_type: Option<QualifiedName>,
     pub inherits: bool,
     pub is_inherited: bool,
     pub row_security: bool,
@@ -397,6 +398,7 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
         (name(before) != name(after)).then(|| "its name".to_owned()),
         (before.owner != after.owner).then(|| "its owner".to_owned()),
         (before.persistence != after.persistence).then(|| "whether it is logged".to_owned()),
+        (before.of_type != after.of_type).then(|| "the type that it follows".to_owned()),
         named("its columns", &before.columns, &after.columns, |c| &c.name),
         named(
             "its CHECK constraints",
@@ -550,7 +552,7 @@ impl Facts {
         serde_json::from_value(serde_json::json!({
             "oid": 16384, "schema": "public", "name": "t", "kind": "r", "persistence": "p",
             "access_method": "heap", "owner": 10, "owner_name": "owner", "is_partition": false,
-            "is_system": false, "is_typed": false, "inherits": false, "is_inherited": false,
+            "is_system": false, "of_type": null, "inherits": false, "is_inherited": false,
             "row_security": false, "force_row_security": false, "replica_identity": "d",
             "replica_index": null, "options": [], "tablespace": null,
             "grants": [], "comment": null, "labels": [], "has_dropped_columns": false, "columns": [],

@@ -28,6 +28,7 @@ pub fn steps(
     let above = |partition| branch::above(partition, branches, twin);
     let mut steps = vec![create_twin(facts, key, twin, strategy)];
     steps.extend(forget_not_valid(facts, twin));
+    steps.extend(follow_type(facts, twin));
     steps.extend(
         branches
             .iter()
@@ -128,6 +129,21 @@ fn forget_not_valid(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
             .locks_new(Mode::AccessExclusive, twin)
         })
         .collect()
+}
+
+/// LIKE follows no type. Leaves cannot: PostgreSQL attaches none that does, and alters those of a table that
+/// follows one along with it.
+fn follow_type(facts: &Facts, twin: &QualifiedName) -> Option<Step> {
+    let of_type = facts.of_type.as_ref()?;
+    Some(
+        made(
+            Sql::template("ALTER TABLE {twin} OF {of_type}")
+                .name("twin", twin)
+                .name("of_type", of_type)
+                .build(),
+        )
+        .locks_new(Mode::AccessExclusive, twin),
+    )
 }
 
 /// What stands before TABLE. The partitioned table itself holds no rows, and cannot be unlogged since

@@ -62,7 +62,8 @@ pub fn run(id: JobId) {
                 note(&outline, Some(&waited_in_vain(&outline, failure)));
                 interrupts::nap(work.memory.back_off());
             }
-            Err(failure) if source_is_gone(&outline) => match take_back(&outline, &failure) {
+            // What then failed is only a consequence.
+            Err(_) if source_is_gone(&outline) => match take_back(&outline) {
                 Ok(()) => {}
                 Err(failure) => return report(id, &failure),
             },
@@ -148,11 +149,14 @@ fn source_is_gone(job: &Outline) -> bool {
     matches!(exists, Ok(None)) && job.phase.is_before_swap()
 }
 
-/// Begins to take a job back by itself, and says why.
-fn take_back(job: &Outline, failure: &Failure) -> Result<(), Failure> {
-    report(job.id, failure);
+/// Begins to take a job back whose source is gone, and says so.
+fn take_back(job: &Outline) -> Result<(), Failure> {
+    let gone = Failure::from(Error::SourceGone {
+        relation: job.source_name.clone(),
+    });
+    report(job.id, &gone);
     unit(|| {
-        job::set_error(job.id, Some(failure))?;
+        job::set_error(job.id, Some(&gone))?;
         job::transition(job, Phase::Cancelling)
     })
 }

@@ -284,7 +284,8 @@ SELECT json_build_object(
          'owner_name', pg_get_userbyid(c.relowner),
          'is_partition', c.relispartition,
          'is_system', n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast', 'partman_rs'),
-         'is_typed', c.reloftype <> 0,
+         'of_type', (SELECT json_build_object('schema', n.nspname, 'name', t.typname)
+                       FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE t.oid = c.reloftype),
          'inherits', EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = c.oid),
          'is_inherited', EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid),
          'row_security', c.relrowsecurity,

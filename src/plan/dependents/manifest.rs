@@ -185,6 +185,14 @@ fn own_parts(facts: &Facts, key: Option<&Column>, is_guarded: bool, items: &mut 
 
 /// Settings of the whole table.
 fn state(facts: &Facts, items: &mut Items) {
+    if let Some(of_type) = &facts.of_type {
+        items.add(
+            "type that it follows",
+            of_type,
+            Fate::Changed,
+            Some("the partitioned table follows it; its partitions follow the table, and change when the type does".to_owned()),
+        );
+    }
     if facts.row_security {
         items.add(
             "row-level security",
