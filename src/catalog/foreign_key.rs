@@ -4,6 +4,7 @@ use super::as_bookkeeper;
 use crate::db;
 use crate::error::Error;
 use crate::plan::names::QualifiedName;
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 
 /// A foreign key.
@@ -111,6 +112,8 @@ pub struct Crowd {
     pub partitions: usize,
     /// Foreign keys that point at it.
     pub keys: usize,
+    /// Partitions of the partitioned tables that its own point at.
+    pub elsewhere: usize,
 }
 
 /// Of a partitioned table.
@@ -118,9 +121,14 @@ pub fn crowd(table: pg_sys::Oid) -> Result<Crowd, Error> {
     let count = |sql| db::value::<i64>(sql, &[table.into()]);
     let partitions = count("SELECT count(*) FROM pg_inherits WHERE inhparent = $1")?;
     let keys = count("SELECT count(*) FROM pg_constraint WHERE confrelid = $1 AND contype = 'f'")?;
+    let elsewhere = count(
+        "SELECT count(*) FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid AND c.relkind = 'p', pg_partition_tree(c.oid) \
+          WHERE k.conrelid = $1 AND k.contype = 'f'",
+    )?;
     Ok(Crowd {
         partitions: usize::try_from(partitions).unwrap_or(usize::MAX),
         keys: usize::try_from(keys).unwrap_or(usize::MAX),
+        elsewhere: usize::try_from(elsewhere).unwrap_or(usize::MAX),
     })
 }
 
@@ -149,12 +157,39 @@ pub struct Part {
 
 /// Keys, with all that is part of them.
 pub fn parts_of(keys: &[pg_sys::Oid]) -> Result<Vec<Part>, Error> {
+    read_parts("k.oid = ANY ($1)", "", &[keys.to_vec().into()])
+}
+
+/// What the keys of a table have for partitions of the tables that they point at. But for what comes from a table that it is a
+/// partition of.
+pub fn parts_elsewhere(table: pg_sys::Oid) -> Result<Vec<Part>, Error> {
+    read_parts(
+        "k.conrelid = $1 AND k.conparentid = 0 AND k.confrelid <> k.conrelid",
+        "WHERE p.confrelid <> p.target",
+        &[table.into()],
+    )
+}
+
+/// What a partition has for the keys of its table to others.
+pub fn parts_for_partition(partition: pg_sys::Oid) -> Result<Vec<Part>, Error> {
+    read_parts(
+        "k.conrelid = $1 AND k.conparentid <> 0",
+        "",
+        &[partition.into()],
+    )
+}
+
+/// The parts, as far as they are wanted, of those keys `k`, themselves included.
+fn read_parts(keys: &str, wanted: &str, args: &[DatumWithOid]) -> Result<Vec<Part>, Error> {
     db::rows(
-        "WITH RECURSIVE parts AS ( \
-           SELECT k.oid, k.conname, k.conrelid, k.confrelid FROM pg_constraint k WHERE k.oid = ANY ($1) AND k.contype = 'f' \
-            UNION ALL SELECT k.oid, k.conname, k.conrelid, k.confrelid FROM parts p JOIN pg_constraint k ON k.conparentid = p.oid) \
-         SELECT p.oid, p.conname::text, p.conrelid, p.confrelid FROM parts p ORDER BY p.oid",
-        &[keys.to_vec().into()],
+        &format!(
+            "WITH RECURSIVE parts AS ( \
+               SELECT k.oid, k.conname, k.conrelid, k.confrelid, k.confrelid AS target FROM pg_constraint k WHERE k.contype = 'f' AND {keys} \
+                UNION ALL \
+               SELECT k.oid, k.conname, k.conrelid, k.confrelid, p.target FROM parts p JOIN pg_constraint k ON k.conparentid = p.oid) \
+             SELECT p.oid, p.conname::text, p.conrelid, p.confrelid FROM parts p {wanted} ORDER BY p.oid"
+        ),
+        args,
         |row| {
             Ok(Part {
                 oid: row.get(1)?,

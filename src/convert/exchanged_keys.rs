@@ -12,7 +12,7 @@
 //! and no row is looked at: nobody has written since those that were there were dropped.
 
 use super::definition::twin_altered;
-use super::foreign_keys::{drop_statement, unmake};
+use super::foreign_keys::{self, drop_statement, unmake};
 use super::incoming_keys::{add_without_looking, as_its_owner, named};
 use super::key_parts::PartNames;
 use crate::catalog::foreign_key::Pointed;
@@ -141,7 +141,9 @@ impl<'a> Exchanged<'a> {
             as_its_owner(self.job.owner, &statement)?;
             Ok(names)
         });
-        Ok(Dropped(dropped.collect::<Result<_, Error>>()?))
+        let dropped = dropped.collect::<Result<_, Error>>()?;
+        foreign_keys::let_go(self.job)?;
+        Ok(Dropped(dropped))
     }
 
     /// Makes its own keys again: nobody has written since those that were there were dropped, and they have seen

@@ -38,10 +38,7 @@ pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
     if are_made_in_the_swap(job) {
         return Ok(());
     }
-    let wanted = match &job.plan.default_of {
-        None => &job.definition.dependents.foreign_keys,
-        Some(parent) => &parent.foreign_keys,
-    };
+    let wanted = of_result(job);
     for relation in referenced(wanted) {
         // SHARE ROW EXCLUSIVE on what they point at, until the end of this transaction: making a key
         // makes triggers there. Who writes there waits meanwhile, tens of milliseconds where there are
@@ -82,12 +79,20 @@ fn has(table: pg_sys::Oid, wanted: &[Key], guard: Option<pg_sys::Oid>) -> Result
     Ok(made == wanted)
 }
 
-/// Whether the transaction of the swap makes them: one that ends otherwise must be taken back.
-pub fn are_made_in_the_swap(job: &Job) -> bool {
-    job.plan.default_of.is_none() && made_in_the_swap(&job.definition.dependents.foreign_keys)
+/// The keys that the result is to have: those of the source, or of the table whose default partition that is.
+pub fn of_result(job: &Job) -> &[Key] {
+    match &job.plan.default_of {
+        None => &job.definition.dependents.foreign_keys,
+        Some(parent) => &parent.foreign_keys,
+    }
 }
 
-/// Gives the twin, with its rows, the keys of the source, if that is left to the transaction of the swap. What they
+/// Whether the transaction of the swap makes them: one that ends otherwise must be taken back.
+pub fn are_made_in_the_swap(job: &Job) -> bool {
+    made_in_the_swap(of_result(job))
+}
+
+/// Gives the twin, or its partitions, with their rows, these keys, if that is left to the transaction of the swap. What they
 /// point at is locked so that nobody writes there, and partitions neither come nor go. PostgreSQL would look at all
 /// rows; when this transaction ends they are the source's, which its keys have seen.
 ///
@@ -96,7 +101,11 @@ pub fn make(job: &Job, twin: pg_sys::Oid, now: Option<&Facts>) -> Result<(), Err
     if !are_made_in_the_swap(job) {
         return Ok(());
     }
-    let wanted = &job.definition.dependents.foreign_keys;
+    if job.plan.default_of.is_some() {
+        let mut partitions = job.plan.uppermost();
+        return partitions.try_for_each(|partition| make_on_partition(job, &partition.name));
+    }
+    let wanted = of_result(job);
     // SHARE ROW EXCLUSIVE on the twin and its leaves, which nobody else uses, until the end of this transaction.
     as_owner(job, || {
         (wanted.iter())
@@ -112,9 +121,26 @@ pub fn make(job: &Job, twin: pg_sys::Oid, now: Option<&Facts>) -> Result<(), Err
     })
 }
 
+/// Gives a table that is to become a partition the keys of its table, so that ATTACH takes them for its own, and looks at
+/// no row.
+fn make_on_partition(job: &Job, name: &QualifiedName) -> Result<(), Error> {
+    let wanted = of_result(job);
+    // SHARE ROW EXCLUSIVE on it and what is below it, which nobody else uses, until the end of this transaction.
+    as_owner(job, || {
+        (wanted.iter()).try_for_each(|key| constraint::add_without_looking(&add_key(key, name)))
+    })?;
+    let partition = relation_oid(name)?;
+    match has(partition, wanted, None)? {
+        true => leave_to_the_table(partition),
+        false => Err(twin_altered(job)),
+    }
+}
+
 /// Takes the triggers of a new table's foreign keys from the tables that they point at, where they have just been
-/// made: as a partition, which it is to become, it has none there. What its table has there acts for it.
+/// made: as a partition, which it is to become, it has none there. What its table has there acts for it. Likewise what
+/// keys to a partitioned table have for partitions there, which not all minors would see to.
 fn leave_to_the_table(leaf: pg_sys::Oid) -> Result<(), Error> {
+    take_away(&foreign_key::parts_elsewhere(leaf)?)?;
     let triggers = foreign_key::triggers_elsewhere(leaf)?;
     (triggers.iter()).try_for_each(|trigger| trigger::unmake(trigger.oid, trigger.table))
 }
@@ -136,8 +162,20 @@ pub fn exchange(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
 /// Takes keys away, with all that is part of them. Their tables, what they point at, and all partitions are locked
 /// SHARE ROW EXCLUSIVE at least.
 pub fn unmake(keys: &[pg_sys::Oid]) -> Result<(), Error> {
-    let parts = foreign_key::parts_of(keys)?;
-    let triggers = foreign_key::triggers_of(&parts)?;
+    take_away(&foreign_key::parts_of(keys)?)
+}
+
+/// Takes off a default partition what it has for the keys of its table, if they are made in the swap: DETACH would make
+/// keys of its own out of that, with a part for each partition that they point at. All is locked as [`unmake`] wants it.
+pub fn let_go(job: &Job) -> Result<(), Error> {
+    match are_made_in_the_swap(job) {
+        true => take_away(&foreign_key::parts_for_partition(job.source)?),
+        false => Ok(()),
+    }
+}
+
+fn take_away(parts: &[foreign_key::Part]) -> Result<(), Error> {
+    let triggers = foreign_key::triggers_of(parts)?;
     (triggers.iter()).try_for_each(|trigger| trigger::unmake(trigger.oid, trigger.table))?;
     (parts.iter()).try_for_each(|part| constraint::unmake(part.oid, part.table))
 }

@@ -28,7 +28,7 @@ pub fn make_keys(
 ) -> Result<(), Error> {
     let mut tables = BTreeSet::new();
     if foreign_keys::are_made_in_the_swap(job) {
-        tables.extend(referenced(&job.definition.dependents.foreign_keys));
+        tables.extend(referenced(foreign_keys::of_result(job)));
     }
     if let Some(now) = now.filter(|now| incoming_keys::are_made_in_the_swap(job, Some(now))) {
         let keys = now.dependents.incoming_keys.iter();

@@ -115,7 +115,12 @@ pub fn arrange(
 /// How many are attached to a table under one lock, each with so many partitions of its own: a tenth of a second.
 pub fn most_together(table: pg_sys::Oid, leaves: usize) -> Result<usize, Error> {
     let crowd = foreign_key::crowd(table)?;
-    Ok(ranges::together(leaves, crowd.partitions, crowd.keys))
+    Ok(ranges::together(
+        leaves,
+        crowd.partitions,
+        crowd.keys,
+        crowd.elsewhere,
+    ))
 }
 
 /// The plan that moves rows of these ranges.
@@ -224,14 +229,16 @@ fn blueprints(subject: &Subject, spans: &[Span]) -> Result<Vec<Blueprint>, Error
 
 /// What a table's partitions have because of it.
 pub fn parent(table: &Table) -> Result<Parent, Error> {
-    let facts = table.facts()?;
+    let facts = table::facts(table.parent)?.ok_or_else(|| Error::NoRelation {
+        oid: table.parent.to_u32(),
+    })?;
     Ok(Parent {
         oid: table.parent.to_u32(),
         name: table.name.clone(),
         taken: Vec::new(),
         listed: None,
         security: facts.security(),
-        foreign_keys: facts.dependents.foreign_keys.clone(),
+        foreign_keys: facts.dependents.foreign_keys,
         constraint: table::partition_constraint(table.parent)?,
     })
 }

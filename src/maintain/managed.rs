@@ -69,7 +69,7 @@ impl Table {
     /// What new partitions take over from the table: read once for all that a run makes.
     pub fn facts(&self) -> Result<&Facts, Error> {
         if self.facts.get().is_none() {
-            let facts = table::facts(self.parent)?.ok_or_else(|| Error::NoRelation {
+            let facts = table::by_itself(self.parent)?.ok_or_else(|| Error::NoRelation {
                 oid: self.parent.to_u32(),
             })?;
             let _ = self.facts.set(facts);

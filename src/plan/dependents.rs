@@ -20,10 +20,7 @@ pub use foreign_keys::{
 };
 pub use incoming_keys::{Made, NAME_PREFIX, refused_by_key, successors_made_in_the_swap};
 pub use manifest::{hanging_on, manifest};
-pub use refused::{
-    refused, refused_by_publications, refused_extra, refused_key, refused_key_of_partitions,
-    refused_self_key,
-};
+pub use refused::{refused, refused_by_publications, refused_extra, refused_key, refused_self_key};
 
 use super::facts::Grant;
 use super::names::QualifiedName;

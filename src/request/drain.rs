@@ -163,7 +163,16 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
     }
     for key in &parent.foreign_keys {
         found.extend(dependents::refused_key(&facts.owner_name, key));
-        found.extend(dependents::refused_key_of_partitions(key));
+    }
+    let elsewhere = foreign_key::crowd(pg_sys::Oid::from(parent.oid))?.elsewhere;
+    if elsewhere > MOST_PARTS {
+        found.push(Blocker::with_hint(
+            format!(
+                "Foreign keys of table \"{}\" point at partitioned tables with {elsewhere} partitions in all. For each new partition they would be made with a part for each of these, while nobody can write there, and no more than {MOST_PARTS} are.",
+                parent.name.name
+            ),
+            UNTIL_MOVED,
+        ));
     }
     found.extend(pointing(pg_sys::Oid::from(parent.oid), default)?.blockers);
     let owner = table::name_and_owner(pg_sys::Oid::from(parent.oid))?.map(|(_, owner)| owner);
@@ -182,7 +191,12 @@ fn blockers(facts: &Facts, parent: &Parent, default: pg_sys::Oid) -> Result<Vec<
 /// A foreign key of the table to itself is made again for each of its partitions under the lock, on either side: with
 /// 500 of them it takes 0.4 s. It grows with their square, since PostgreSQL gives each part of a key the next
 /// name that is free, and begins with the first.
+///
+/// Likewise of its keys to partitioned tables, which are made for each new partition, under a lock there.
 const MOST_PARTS: usize = 500;
+
+const UNTIL_MOVED: &str =
+    "ALTER TABLE … DROP CONSTRAINT …, until rows are moved; then ADD CONSTRAINT … again.";
 
 /// The foreign keys that point at a table whose default partition is to be exchanged, and what keeps that from
 /// letting go of the one and taking the other.
@@ -263,7 +277,7 @@ fn to_itself(facts: &Facts, parent: pg_sys::Oid) -> Result<Vec<Blocker>, Error> 
                 facts.name,
                 own.len()
             ),
-            "ALTER TABLE … DROP CONSTRAINT …, until rows are moved; then ADD CONSTRAINT … again.",
+            UNTIL_MOVED,
         ));
     }
     Ok(found)

@@ -11,11 +11,21 @@ const MOST_TOGETHER: usize = 100;
 /// foreign key that points at the table it takes half as much again to find a free name for its part.
 const MOST_READ: usize = 10_000;
 
-/// How many are attached under one lock, each with so many partitions of its own, where there are so many partitions, and
-/// foreign keys that point at the table.
-pub fn together(leaves: usize, partitions: usize, keys: usize) -> usize {
+/// So many parts of foreign keys, at most, are made beforehand, at 0.2 ms each: while the partitions that they are for are
+/// locked against writers.
+const MOST_MADE: usize = 500;
+
+/// Beside so many of one table it takes twice as long to find a free name for a part: PostgreSQL tries those of all others.
+const NAMES_TRIED: usize = 110;
+
+/// How many are attached under one lock, each with so many partitions of its own, where there are so many partitions,
+/// foreign keys that point at the table, and partitions `elsewhere` that its own keys point at.
+pub fn together(leaves: usize, partitions: usize, keys: usize, elsewhere: usize) -> usize {
     let read = partitions.saturating_mul(2 + keys) / 2;
-    let most = (MOST_READ / read.max(1)).min(MOST_TOGETHER);
+    let made = elsewhere.saturating_add(elsewhere.saturating_mul(elsewhere) / NAMES_TRIED);
+    let most = (MOST_READ / read.max(1))
+        .min(MOST_TOGETHER)
+        .min(MOST_MADE / made.max(1));
     (most / leaves.max(1)).max(1)
 }
 
@@ -210,7 +220,7 @@ mod tests {
                 // Where the partition is.
                 .filter(|span| span.lower.key < 1000 || span.lower.key >= 2000)
                 .collect();
-            let left = keep_nearest(&mut spans, &one_partition(), together(1, 1, 0));
+            let left = keep_nearest(&mut spans, &one_partition(), together(1, 1, 0, 0));
             let keys: Vec<i64> = spans.iter().map(|span| span.lower.key).collect();
             (
                 keys.first().copied(),
@@ -228,13 +238,17 @@ mod tests {
 
     #[test]
     fn the_more_there_are_the_fewer_are_attached_together() {
-        assert_eq!(together(1, 0, 0), 100);
-        assert_eq!(together(1, 100, 0), 100);
-        assert_eq!(together(4, 100, 0), 25);
-        assert_eq!(together(1, 1000, 0), 10);
-        assert_eq!(together(1, 1000, 4), 3);
-        assert_eq!(together(200, 1, 0), 1);
-        assert_eq!(together(1, 100_000, 3), 1);
+        assert_eq!(together(1, 0, 0, 0), 100);
+        assert_eq!(together(1, 100, 0, 0), 100);
+        assert_eq!(together(4, 100, 0, 0), 25);
+        assert_eq!(together(1, 1000, 0, 0), 10);
+        assert_eq!(together(1, 1000, 4, 0), 3);
+        assert_eq!(together(200, 1, 0, 0), 1);
+        assert_eq!(together(1, 100_000, 3, 0), 1);
+        assert_eq!(together(1, 10, 0, 1), 100);
+        assert_eq!(together(1, 10, 0, 30), 13);
+        assert_eq!(together(1, 10, 0, 100), 2);
+        assert_eq!(together(1, 10, 0, 500), 1);
     }
 
     #[test]

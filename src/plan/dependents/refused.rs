@@ -298,17 +298,6 @@ pub fn refused_key(owner: &str, key: &ForeignKey) -> Vec<Blocker> {
     found
 }
 
-/// What keeps a foreign key of a table from being given to single partitions, which are attached then.
-pub fn refused_key_of_partitions(key: &ForeignKey) -> Option<Blocker> {
-    key.is_to_partitioned.then(|| {
-        Blocker::fact(format!(
-            "Foreign key \"{}\" points at partitioned table {}, which this release cannot carry to single partitions.",
-            key.name,
-            key.points_at()
-        ))
-    })
-}
-
 /// What keeps a foreign key of the table to itself from being made again.
 pub fn refused_self_key(facts: &Facts, key: &SelfKey) -> Vec<Blocker> {
     let mut found = Vec::new();

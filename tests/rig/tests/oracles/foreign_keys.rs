@@ -191,6 +191,21 @@ enum Deed {
     ConvertedBesidePartitions,
     /// Its rows are moved out of the default partition.
     Drained,
+    /// Likewise, where partitions come and go of what it points at.
+    DrainedBesidePartitions,
+}
+
+impl Deed {
+    fn is_drain(self) -> bool {
+        matches!(self, Deed::Drained | Deed::DrainedBesidePartitions)
+    }
+
+    fn is_beside_partitions(self) -> bool {
+        matches!(
+            self,
+            Deed::ConvertedBesidePartitions | Deed::DrainedBesidePartitions
+        )
+    }
 }
 
 fn hold_under_load(deed: Deed, killed_at: Option<&str>) {
@@ -198,31 +213,29 @@ fn hold_under_load(deed: Deed, killed_at: Option<&str>) {
     let mut admin = cluster.connect();
     must(&mut admin, "CREATE EXTENSION pg_partman_rs");
     must(&mut admin, TABLES);
-    if deed == Deed::Drained {
-        must(&mut admin, IN_DEFAULT);
-    }
     let mut kinds = KINDS.to_vec();
-    if deed == Deed::ConvertedBesidePartitions {
+    if deed.is_beside_partitions() {
         must(&mut admin, POINTS_AT_PARTITIONED);
         kinds.push(partitions_come_and_go);
     }
+    if deed.is_drain() {
+        must(&mut admin, IN_DEFAULT);
+    }
     let load = Load::start(&cluster, &kinds);
     load.await_more(20);
-    strike(&cluster, &mut admin, killed_at, |admin| match deed {
-        Deed::Converted | Deed::ConvertedBesidePartitions => {
-            Conversion::of("orders", "id", "5000")
-                .start(admin)
-                .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
+    strike(&cluster, &mut admin, killed_at, |admin| {
+        if deed.is_drain() {
+            return must(admin, DRAIN);
         }
-        Deed::Drained => must(admin, DRAIN),
+        Conversion::of("orders", "id", "5000")
+            .start(admin)
+            .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
     });
-    match deed {
-        Deed::Converted | Deed::ConvertedBesidePartitions => {
-            conversion::wait_until_swapped(&mut admin, "orders", PATIENCE)
-        }
-        Deed::Drained => poll::expect("the default partition to be drained", PATIENCE, || {
+    match deed.is_drain() {
+        true => poll::expect("the default partition to be drained", PATIENCE, || {
             number(&mut admin, DRAINED) == 1
         }),
+        false => conversion::wait_until_swapped(&mut admin, "orders", PATIENCE),
     }
     load.await_more(50);
     // The worker, or the next one, drops those of the retired table.
@@ -234,18 +247,17 @@ fn hold_under_load(deed: Deed, killed_at: Option<&str>) {
     assert_eq!(number(&mut admin, VIOLATIONS), 0);
     assert_eq!(number(&mut admin, ACTING), 4);
     assert_eq!(number(&mut admin, TRIGGERS), 4);
-    match deed {
-        Deed::Converted => must(&mut admin, "SELECT finish_conversion('orders')"),
-        Deed::ConvertedBesidePartitions => {
-            assert_eq!(number(&mut admin, UNLIKE_THERE), 0);
-            must(&mut admin, "SELECT finish_conversion('orders')");
-        }
-        Deed::Drained => {
+    if deed.is_beside_partitions() {
+        assert_eq!(number(&mut admin, UNLIKE_THERE), 0);
+    }
+    match deed.is_drain() {
+        true => {
             poll::expect("the exchanged default partition to go", PATIENCE, || {
                 number(&mut admin, RETIRED) == 0
             });
             assert_eq!(number(&mut admin, UNLIKE), 0);
         }
+        false => must(&mut admin, "SELECT finish_conversion('orders')"),
     }
     must(&mut admin, "DROP TABLE orders");
     assert_eq!(number(&mut admin, TRIGGERS), 0);
@@ -294,6 +306,26 @@ fn foreign_keys_hold_when_the_worker_is_killed_while_it_exchanges_the_default_pa
 #[test]
 fn foreign_keys_hold_when_the_worker_is_killed_after_it_exchanged_the_default_partition() {
     hold_under_load(Deed::Drained, Some("swap:after_commit"));
+}
+
+#[test]
+fn foreign_keys_to_partitioned_tables_hold_while_rows_move_out_of_a_default_partition() {
+    hold_under_load(Deed::DrainedBesidePartitions, None);
+}
+
+#[test]
+fn foreign_keys_to_partitioned_tables_hold_when_the_worker_is_killed_after_it_made_those_of_new_partitions()
+ {
+    hold_under_load(
+        Deed::DrainedBesidePartitions,
+        Some("foreign_keys:in_the_swap"),
+    );
+}
+
+#[test]
+fn foreign_keys_to_partitioned_tables_hold_when_the_worker_is_killed_while_it_exchanges_the_default_partition()
+ {
+    hold_under_load(Deed::DrainedBesidePartitions, Some("swap:before_commit"));
 }
 
 #[test]
