@@ -36,7 +36,7 @@ SELECT tableoid::regclass, * FROM t WHERE id = 1000;
 SELECT verdict, reason FROM partman_rs.health WHERE parent = 't'::regclass;
 DROP TYPE "odd schema"."T 😀 ""q""";
 ALTER TABLE t NOT OF;
-DROP TYPE "odd schema"."T 😀 ""q""";
+DROP SCHEMA "odd schema" CASCADE;
 DROP TABLE t;
 -- The type changes while rows are copied: both tables follow it, and the conversion ends as with any other column.
 CREATE TYPE meanwhile AS (id int, k int);

@@ -78,7 +78,7 @@ SELECT set_partition_policy('lines', '100', premake => 1);
 SELECT action, lower_bound, upper_bound, outcome FROM ensure_partitions('lines');
 CALL tests.comes_to('finished');
 SELECT tests.last_error();
-SELECT tableoid::regclass, count(*) FROM lines GROUP BY 1 ORDER BY 1::text COLLATE "C";
+SELECT tableoid::regclass, count(*) FROM lines GROUP BY tableoid ORDER BY tableoid::regclass::text COLLATE "C";
 SELECT * FROM keys ORDER BY "table"::text COLLATE "C", key COLLATE "C", at::text COLLATE "C";
 DELETE FROM "Or;ders" WHERE id = 150;
 SELECT tests.refusal($$INSERT INTO lines VALUES (150, 150, 'a')$$);
