@@ -112,7 +112,7 @@ pub struct Crowd {
     pub partitions: usize,
     /// Foreign keys that point at it.
     pub keys: usize,
-    /// Partitions of the partitioned tables that its own point at.
+    /// Partitions, at all levels, of the partitioned tables that its own point at; of each as many times as keys do.
     pub elsewhere: usize,
 }
 
@@ -122,8 +122,10 @@ pub fn crowd(table: pg_sys::Oid) -> Result<Crowd, Error> {
     let partitions = count("SELECT count(*) FROM pg_inherits WHERE inhparent = $1")?;
     let keys = count("SELECT count(*) FROM pg_constraint WHERE confrelid = $1 AND contype = 'f'")?;
     let elsewhere = count(
-        "SELECT count(*) FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid AND c.relkind = 'p', pg_partition_tree(c.oid) \
-          WHERE k.conrelid = $1 AND k.contype = 'f'",
+        // Parts of a key for partitions there are the table's own, too.
+        "SELECT count(*) FROM pg_constraint k JOIN pg_class c ON c.oid = k.confrelid AND c.relkind = 'p', pg_partition_tree(c.oid) t \
+          WHERE k.conrelid = $1 AND k.contype = 'f' AND k.confrelid <> k.conrelid AND t.relid <> c.oid \
+            AND NOT EXISTS (SELECT FROM pg_constraint p WHERE p.oid = k.conparentid AND p.conrelid = k.conrelid)",
     )?;
     Ok(Crowd {
         partitions: usize::try_from(partitions).unwrap_or(usize::MAX),

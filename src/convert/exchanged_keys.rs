@@ -50,6 +50,7 @@ impl<'a> Exchanged<'a> {
             return Ok(None);
         };
         let target = pg_sys::Oid::from(parent.oid);
+        foreign_keys::are_as_planned(job, parent)?;
         let Pointing {
             own,
             parts,

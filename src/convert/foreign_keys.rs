@@ -13,6 +13,7 @@ use super::{as_owner, key_parts, relation_oid, run_step};
 use crate::catalog::as_bookkeeper;
 use crate::catalog::foreign_key::{self, ForeignKey, Trigger};
 use crate::catalog::job::Job;
+use crate::catalog::table;
 use crate::db;
 use crate::error::Error;
 use crate::guc;
@@ -21,6 +22,7 @@ use crate::pg::relation::Relation;
 use crate::pg::role::{Restriction, acting_as};
 use crate::pg::transaction::{Failure, unit};
 use crate::pg::{constraint, trigger};
+use crate::plan::Parent;
 use crate::plan::dependents::{
     ForeignKey as Key, add_key, key_comments, made_in_the_swap, referenced,
 };
@@ -54,13 +56,8 @@ pub fn make_at_rest(job: &Job, twin: pg_sys::Oid) -> Result<(), Error> {
         None if !has(twin, wanted, job.guard)? => Err(twin_altered(job)),
         None => fire(twin, false),
         // Those below one that is partitioned have its keys as parts, without triggers of their own there.
-        Some(_) => job.plan.uppermost().try_for_each(|partition| {
-            let leaf = relation_oid(&partition.name)?;
-            match has(leaf, wanted, None)? {
-                true => leave_to_the_table(leaf),
-                false => Err(twin_altered(job)),
-            }
-        }),
+        Some(_) => (job.plan.uppermost())
+            .try_for_each(|partition| leave_to_the_table(job, &partition.name)),
     }
 }
 
@@ -121,6 +118,31 @@ pub fn make(job: &Job, twin: pg_sys::Oid, now: Option<&Facts>) -> Result<(), Err
     })
 }
 
+/// Fails where the keys of a table whose default partition is exchanged are not those any more that new partitions have, or
+/// get: ATTACH would give these others beside them, and look at all rows. That there are more, or fewer, is seen by the default
+/// partition.
+pub fn are_as_planned(job: &Job, parent: &Parent) -> Result<(), Error> {
+    if parent.foreign_keys.is_empty() {
+        return Ok(());
+    }
+    let bare = |keys: &[Key]| -> Vec<Key> {
+        let without_comment = |key: &Key| Key {
+            comment: None,
+            ..key.clone()
+        };
+        keys.iter().map(without_comment).collect()
+    };
+    let now = table::facts(pg_sys::Oid::from(parent.oid))?;
+    let now = now.map(|facts| bare(&facts.dependents.foreign_keys));
+    match now == Some(bare(&parent.foreign_keys)) {
+        true => Ok(()),
+        false => Err(Error::DefinitionChanged {
+            relation: job.source_name.clone(),
+            detail: format!("Foreign keys of table \"{}\".", parent.name.name),
+        }),
+    }
+}
+
 /// Gives a table that is to become a partition the keys of its table, so that ATTACH takes them for its own, and looks at
 /// no row.
 fn make_on_partition(job: &Job, name: &QualifiedName) -> Result<(), Error> {
@@ -129,17 +151,17 @@ fn make_on_partition(job: &Job, name: &QualifiedName) -> Result<(), Error> {
     as_owner(job, || {
         (wanted.iter()).try_for_each(|key| constraint::add_without_looking(&add_key(key, name)))
     })?;
-    let partition = relation_oid(name)?;
-    match has(partition, wanted, None)? {
-        true => leave_to_the_table(partition),
-        false => Err(twin_altered(job)),
-    }
+    leave_to_the_table(job, name)
 }
 
 /// Takes the triggers of a new table's foreign keys from the tables that they point at, where they have just been
 /// made: as a partition, which it is to become, it has none there. What its table has there acts for it. Likewise what
 /// keys to a partitioned table have for partitions there, which not all minors would see to.
-fn leave_to_the_table(leaf: pg_sys::Oid) -> Result<(), Error> {
+fn leave_to_the_table(job: &Job, name: &QualifiedName) -> Result<(), Error> {
+    let leaf = relation_oid(name)?;
+    if !has(leaf, of_result(job), None)? {
+        return Err(twin_altered(job));
+    }
     take_away(&foreign_key::parts_elsewhere(leaf)?)?;
     let triggers = foreign_key::triggers_elsewhere(leaf)?;
     (triggers.iter()).try_for_each(|trigger| trigger::unmake(trigger.oid, trigger.table))

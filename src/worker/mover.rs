@@ -62,8 +62,7 @@ pub fn run(id: JobId) {
                 note(&outline, Some(&waited_in_vain(&outline, failure)));
                 interrupts::nap(work.memory.back_off());
             }
-            // What then failed is only a consequence.
-            Err(_) if source_is_gone(&outline) => match take_back(&outline) {
+            Err(failure) if source_is_gone(&outline) => match take_back(&outline, &failure) {
                 Ok(()) => {}
                 Err(failure) => return report(id, &failure),
             },
@@ -150,11 +149,12 @@ fn source_is_gone(job: &Outline) -> bool {
 }
 
 /// Begins to take a job back whose source is gone, and says so.
-fn take_back(job: &Outline) -> Result<(), Failure> {
+fn take_back(job: &Outline, failure: &Failure) -> Result<(), Failure> {
+    report(job.id, failure);
+    // Of which that was only a consequence.
     let gone = Failure::from(Error::SourceGone {
         relation: job.source_name.clone(),
     });
-    report(job.id, &gone);
     unit(|| {
         job::set_error(job.id, Some(&gone))?;
         job::transition(job, Phase::Cancelling)

@@ -25,7 +25,8 @@ pub fn together(leaves: usize, partitions: usize, keys: usize, elsewhere: usize)
     let made = elsewhere.saturating_add(elsewhere.saturating_mul(elsewhere) / NAMES_TRIED);
     let most = (MOST_READ / read.max(1))
         .min(MOST_TOGETHER)
-        .min(MOST_MADE / made.max(1));
+        // The new default partition gets them, too.
+        .min((MOST_MADE / made.max(1)).saturating_sub(1));
     (most / leaves.max(1)).max(1)
 }
 
@@ -246,9 +247,9 @@ mod tests {
         assert_eq!(together(200, 1, 0, 0), 1);
         assert_eq!(together(1, 100_000, 3, 0), 1);
         assert_eq!(together(1, 10, 0, 1), 100);
-        assert_eq!(together(1, 10, 0, 30), 13);
-        assert_eq!(together(1, 10, 0, 100), 2);
-        assert_eq!(together(1, 10, 0, 500), 1);
+        assert_eq!(together(1, 10, 0, 30), 12);
+        assert_eq!(together(1, 10, 0, 100), 1);
+        assert_eq!(together(1, 10, 0, 300), 1);
     }
 
     #[test]
