@@ -172,7 +172,7 @@ pub fn parts_elsewhere(table: pg_sys::Oid) -> Result<Vec<Part>, Error> {
     )
 }
 
-/// What a partition has for the keys of its table to others.
+/// What a partition has for the keys of its table.
 pub fn parts_for_partition(partition: pg_sys::Oid) -> Result<Vec<Part>, Error> {
     read_parts(
         "k.conrelid = $1 AND k.conparentid <> 0",

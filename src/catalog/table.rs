@@ -22,6 +22,13 @@ pub fn facts(relation: pg_sys::Oid) -> Result<Option<Facts>, Error> {
     Ok(facts_of(&[relation])?.pop())
 }
 
+/// As [`facts`]; fails where the relation is gone.
+pub fn facts_or_gone(relation: pg_sys::Oid) -> Result<Facts, Error> {
+    facts(relation)?.ok_or_else(|| Error::NoRelation {
+        oid: relation.to_u32(),
+    })
+}
+
 /// Everything the planner needs to know about relations, of those that are there; as [`facts`].
 pub fn facts_of(relations: &[pg_sys::Oid]) -> Result<Vec<Facts>, Error> {
     read_facts(relations, false)

@@ -229,9 +229,7 @@ fn blueprints(subject: &Subject, spans: &[Span]) -> Result<Vec<Blueprint>, Error
 
 /// What a table's partitions have because of it.
 pub fn parent(table: &Table) -> Result<Parent, Error> {
-    let facts = table::facts(table.parent)?.ok_or_else(|| Error::NoRelation {
-        oid: table.parent.to_u32(),
-    })?;
+    let facts = table::facts_or_gone(table.parent)?;
     Ok(Parent {
         oid: table.parent.to_u32(),
         name: table.name.clone(),

@@ -38,9 +38,7 @@ pub fn drain(
 ) -> Result<Drain, Error> {
     let default =
         default.ok_or_else(|| Error::Internal("there is no default partition".to_owned()))?;
-    let facts = table::facts(default)?.ok_or_else(|| Error::NoRelation {
-        oid: default.to_u32(),
-    })?;
+    let facts = table::facts_or_gone(default)?;
     let key = super::column(&facts, column)?.clone();
     let mut blockers = blockers(&facts, &parent, default)?;
     blockers.extend(not_told_apart(&facts, &wanted));
@@ -207,9 +205,7 @@ pub fn pointing(parent: pg_sys::Oid, default: pg_sys::Oid) -> Result<Pointing, E
     let mut found = Pointing::default();
     // By the table: partitions that older minors have made may lack their part of one.
     if self_key::any(&[parent], None)? {
-        let facts = table::facts(parent)?.ok_or_else(|| Error::NoRelation {
-            oid: parent.to_u32(),
-        })?;
+        let facts = table::facts_or_gone(parent)?;
         found.blockers.extend(to_itself(&facts, parent)?);
         found.own = facts.dependents.self_keys;
     }
