@@ -100,6 +100,7 @@ fn is_among(extra: &Extra, known: &Dependents) -> bool {
             known.functions.iter().any(|one| one.oid == object)
                 || known.row_functions.iter().any(|one| one.oid == object)
         }
+        "pg_cast" => known.casts.iter().any(|one| one.oid == object),
         "pg_statistic_ext" => known.statistics.iter().any(|one| one.oid == object),
         "pg_constraint" => {
             known.foreign_keys.iter().any(|one| one.oid == object)

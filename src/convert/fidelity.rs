@@ -12,7 +12,7 @@ use crate::plan::facts::Facts;
 use crate::plan::fidelity;
 use pgrx::pg_sys;
 
-/// Drops what must not be there when the names are exchanged.
+/// Drops what must not be there, or not under its name, when the names are exchanged.
 pub fn clear(job: &Job, source: &Facts) -> Result<(), Error> {
     match job.plan.default_of {
         Some(_) => Ok(()),
@@ -35,7 +35,10 @@ pub fn rebuild(job: &Job, source: &Facts) -> Result<(), Error> {
         acting_as(owner, Restriction::SecurityRestricted, || {
             matview::replace_query(pg_sys::Oid::from(view.relation), &view.definition)
         })
-    })
+    })?;
+    dependents::at_last(&source.dependents, &job.plan.retired)
+        .iter()
+        .try_for_each(run_step)
 }
 
 /// Reads what the result is, and fails where it is not what the source was, but for what being

@@ -10,9 +10,10 @@ mod foreign_keys;
 mod incoming_keys;
 mod manifest;
 mod refused;
+mod routines;
 mod self_keys;
 
-pub use after::{after_renaming, before_renaming, locked_first, rebound, rebound_steps};
+pub use after::{after_renaming, locked_first, rebound, rebound_steps};
 pub use ahead::{ahead, changes, row_security_steps};
 pub use foreign_keys::{
     add as add_key, at_the_swap, comment_steps as key_comments, from_first_difference, key_steps,
@@ -21,6 +22,7 @@ pub use foreign_keys::{
 pub use incoming_keys::{Made, NAME_PREFIX, refused_by_key, successors_made_in_the_swap};
 pub use manifest::{hanging_on, manifest};
 pub use refused::{refused, refused_by_publications, refused_extra, refused_key, refused_self_key};
+pub use routines::{at_last, before_renaming};
 
 use super::facts::Grant;
 use super::names::QualifiedName;
@@ -40,8 +42,10 @@ pub struct Dependents {
     pub views: Vec<View>,
     /// Functions and procedures whose parsed body mentions the table.
     pub functions: Vec<Function>,
-    /// Functions and procedures that take or return rows of the table.
+    /// Functions and procedures that take or return rows of the table, and aggregates of them.
     pub row_functions: Vec<RowFunction>,
+    /// From the row type, and to it.
+    pub casts: Vec<Cast>,
     pub statistics: Vec<Statistics>,
     pub publications: Vec<Publication>,
     pub subscriptions: Vec<Subscription>,
@@ -111,6 +115,8 @@ pub struct Policy {
     pub roles: Vec<Option<String>>,
     pub using: Option<String>,
     pub check: Option<String>,
+    /// Whether it calls functions that take or return rows of the table.
+    pub calls_for_rows: bool,
     pub comment: Option<String>,
 }
 
@@ -123,6 +129,8 @@ pub struct Rule {
     pub definition: String,
     /// `pg_rewrite.ev_enabled`.
     pub enabled: String,
+    /// Whether it calls functions that take or return rows of the table.
+    pub calls_for_rows: bool,
     pub comment: Option<String>,
 }
 
@@ -193,14 +201,14 @@ pub struct Function {
     pub unreachable: Option<String>,
 }
 
-/// A function or procedure that takes or returns rows of the table, or arrays of them: its signature
-/// names the row type, so that it must be dropped and made again.
+/// A function, procedure or aggregate that takes or returns rows of the table, or arrays of them (or an
+/// aggregate that is made of such): its signature names the row type, so that it must be dropped and made again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowFunction {
     pub oid: u32,
     /// With the types of its arguments.
     pub name: String,
-    pub is_procedure: bool,
+    pub is_aggregate: bool,
     pub owner: u32,
     pub owner_name: String,
     pub schema: String,
@@ -216,10 +224,36 @@ pub struct RowFunction {
     pub comment: Option<String>,
     /// Security labels: provider and text.
     pub labels: Vec<(String, String)>,
-    /// What depends on it, in words.
+    /// Others of these that it needs to be there before it.
+    pub made_of: Vec<String>,
+    /// What depends on it and is not made again, in words.
     pub users: Vec<String>,
     /// Whether it has something to do with an extension.
     pub has_more: bool,
+}
+
+/// A cast from the row type, or to it (or of arrays of it), which must be dropped and made again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cast {
+    pub oid: u32,
+    pub source: String,
+    pub target: String,
+    /// With the types of its arguments; `None`: the text of the one is read as the other.
+    pub function: Option<String>,
+    /// `AS …`, where it is not for explicit use alone.
+    pub context: String,
+    /// Why the table's owner cannot make it, if so.
+    pub obstacle: Option<String>,
+    pub comment: Option<String>,
+    /// Whether it belongs to an extension.
+    pub has_more: bool,
+}
+
+impl Cast {
+    /// As PostgreSQL describes it.
+    pub fn name(&self) -> String {
+        format!("({} AS {})", self.source, self.target)
+    }
 }
 
 /// An extended statistics object.

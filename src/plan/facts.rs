@@ -469,6 +469,8 @@ pub fn describe_change(before: &Facts, after: &Facts) -> String {
             &after.dependents.row_functions,
             |one| &one.name,
         ),
+        (before.dependents.casts != after.dependents.casts)
+            .then(|| "casts of its row type".to_owned()),
         named(
             "its statistics objects",
             &before.dependents.statistics,

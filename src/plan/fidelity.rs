@@ -105,6 +105,7 @@ fn without_oids(dependents: &mut Dependents) {
         .row_functions
         .iter_mut()
         .for_each(|one| one.oid = 0);
+    dependents.casts.iter_mut().for_each(|one| one.oid = 0);
     dependents
         .foreign_keys
         .iter_mut()

@@ -207,6 +207,7 @@ fn swap(plan: &Plan, facts: &Facts) -> impl Iterator<Item = Listed> {
         .chain(plan.swap.clone())
         .chain(dependents::after_renaming(facts, &plan.retired))
         .chain(dependents::rebound_steps(&facts.dependents))
+        .chain(dependents::at_last(&facts.dependents, &plan.retired))
         .chain(keys.exchange.into_iter().map(|step| step.note(BY_US)))
         .chain(end_capture)
         .chain(std::iter::once(drop_log));

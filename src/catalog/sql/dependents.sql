@@ -50,33 +50,6 @@ WITH
       FROM trigger_head t, relation r
      WHERE NOT $2 OR starts_with(t.definition, concat(t.before_event, t.event, ' ON ', r.name, ' '))
   ),
-  policies AS (
-    SELECT json_agg(json_build_object(
-             'oid', p.oid::int8,
-             'name', p.polname,
-             'permissive', p.polpermissive,
-             'command', p.polcmd::text,
-             -- Null is PUBLIC.
-             'roles', (SELECT json_agg(CASE WHEN role <> 0 THEN pg_get_userbyid(role) END ORDER BY role) FROM unnest(p.polroles) role),
-             'using', CASE WHEN $2 THEN pg_get_expr(p.polqual, p.polrelid) END,
-             'check', CASE WHEN $2 THEN pg_get_expr(p.polwithcheck, p.polrelid) END,
-             'comment', obj_description(p.oid, 'pg_policy'))
-             ORDER BY p.polname) AS list
-      FROM pg_policy p WHERE p.polrelid = wanted.oid
-  ),
-  -- Rules on the table itself, ...
-  rules AS (
-    SELECT json_agg(json_build_object(
-             'oid', w.oid::int8,
-             'name', w.rulename,
-             'definition', written.text,
-             'enabled', w.ev_enabled::text,
-             'comment', obj_description(w.oid, 'pg_rewrite'))
-             ORDER BY w.rulename) AS list
-      FROM pg_rewrite w
-     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_ruledef(w.oid) ELSE '' END OFFSET 0) AS written(text)
-     WHERE w.ev_class = wanted.oid AND written.text IS NOT NULL
-  ),
   -- ... and what reads or writes it from elsewhere.
   row_type AS (
     SELECT t.oid, t.typarray, json_build_object(
@@ -90,7 +63,7 @@ WITH
              'comment', obj_description(t.oid, 'pg_type')) AS document
       FROM relation r JOIN pg_type t ON t.oid = r.reltype
   ),
-  used AS (
+  naming AS (
     SELECT DISTINCT d.classid, d.objid
       FROM (SELECT 'pg_class'::regclass AS class, wanted.oid AS object
              UNION ALL SELECT 'pg_type'::regclass, t.oid FROM row_type t
@@ -101,9 +74,97 @@ WITH
   -- Others may speak of the row type in a body or a default, which CREATE OR REPLACE makes anew.
   taking_rows AS (
     SELECT p.oid AS objid
-      FROM used u
+      FROM naming u
       JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid
       JOIN row_type t ON ARRAY[t.oid, t.typarray] && (p.prorettype || p.proargtypes::oid[] || p.proallargtypes)
+  ),
+  using_those AS (
+    SELECT d.classid, d.objid
+      FROM taking_rows t
+      JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = t.objid AND d.deptype = 'n'
+     WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
+  ),
+  -- An aggregate may take none, and be made of functions that do.
+  row_routines AS (
+    SELECT objid FROM taking_rows
+     UNION
+    SELECT p.oid FROM using_those u JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid AND p.prokind = 'a'
+  ),
+  policies AS (
+    SELECT json_agg(json_build_object(
+             'oid', p.oid::int8,
+             'name', p.polname,
+             'permissive', p.polpermissive,
+             'command', p.polcmd::text,
+             -- Null is PUBLIC.
+             'roles', (SELECT json_agg(CASE WHEN role <> 0 THEN pg_get_userbyid(role) END ORDER BY role) FROM unnest(p.polroles) role),
+             'using', CASE WHEN $2 THEN pg_get_expr(p.polqual, p.polrelid) END,
+             'check', CASE WHEN $2 THEN pg_get_expr(p.polwithcheck, p.polrelid) END,
+             'calls_for_rows', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+                AND d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (SELECT f.objid FROM row_routines f)),
+             'comment', obj_description(p.oid, 'pg_policy'))
+             ORDER BY p.polname) AS list
+      FROM pg_policy p WHERE p.polrelid = wanted.oid
+  ),
+  -- Rules on the table itself, ...
+  rules AS (
+    SELECT json_agg(json_build_object(
+             'oid', w.oid::int8,
+             'name', w.rulename,
+             'definition', written.text,
+             'enabled', w.ev_enabled::text,
+             'calls_for_rows', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+                AND d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (SELECT f.objid FROM row_routines f)),
+             'comment', obj_description(w.oid, 'pg_rewrite'))
+             ORDER BY w.rulename) AS list
+      FROM pg_rewrite w
+     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_ruledef(w.oid) ELSE '' END OFFSET 0) AS written(text)
+     WHERE w.ev_class = wanted.oid AND written.text IS NOT NULL
+  ),
+  used AS (
+    SELECT classid, objid FROM naming
+     UNION
+    SELECT classid, objid FROM using_those
+     UNION
+    SELECT d.classid, d.objid
+      FROM row_routines r
+      JOIN pg_proc p ON p.oid = r.objid AND p.prokind = 'a'
+      JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype = 'n'
+     WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
+  ),
+  -- PostgreSQL has no function that writes one down.
+  aggregate AS (
+    SELECT p.oid, format('CREATE AGGREGATE %I.%I(%s) (%s)', n.nspname, p.proname,
+             coalesce(nullif(pg_get_function_arguments(p.oid), ''), '*'),
+             concat_ws(', ',
+               'SFUNC = ' || a.aggtransfn,
+               'STYPE = ' || format_type(a.aggtranstype, NULL),
+               'SSPACE = ' || nullif(a.aggtransspace, 0),
+               'FINALFUNC = ' || nullif(a.aggfinalfn::oid, 0)::regproc,
+               CASE WHEN a.aggfinalextra THEN 'FINALFUNC_EXTRA' END,
+               'FINALFUNC_MODIFY = ' || CASE WHEN a.aggfinalfn::oid <> 0 THEN
+                 CASE a.aggfinalmodify WHEN 'r' THEN 'READ_ONLY' WHEN 's' THEN 'SHAREABLE' ELSE 'READ_WRITE' END END,
+               'COMBINEFUNC = ' || nullif(a.aggcombinefn::oid, 0)::regproc,
+               'SERIALFUNC = ' || nullif(a.aggserialfn::oid, 0)::regproc,
+               'DESERIALFUNC = ' || nullif(a.aggdeserialfn::oid, 0)::regproc,
+               'INITCOND = ' || quote_literal(a.agginitval),
+               'MSFUNC = ' || nullif(a.aggmtransfn::oid, 0)::regproc,
+               'MINVFUNC = ' || nullif(a.aggminvtransfn::oid, 0)::regproc,
+               'MSTYPE = ' || CASE WHEN a.aggmtranstype <> 0 THEN format_type(a.aggmtranstype, NULL) END,
+               'MSSPACE = ' || nullif(a.aggmtransspace, 0),
+               'MFINALFUNC = ' || nullif(a.aggmfinalfn::oid, 0)::regproc,
+               CASE WHEN a.aggmfinalextra THEN 'MFINALFUNC_EXTRA' END,
+               'MFINALFUNC_MODIFY = ' || CASE WHEN a.aggmfinalfn::oid <> 0 THEN
+                 CASE a.aggmfinalmodify WHEN 'r' THEN 'READ_ONLY' WHEN 's' THEN 'SHAREABLE' ELSE 'READ_WRITE' END END,
+               'MINITCOND = ' || quote_literal(a.aggminitval),
+               (SELECT format('SORTOP = OPERATOR(%I.%s)', s.nspname, o.oprname)
+                  FROM pg_operator o JOIN pg_namespace s ON s.oid = o.oprnamespace WHERE o.oid = a.aggsortop),
+               'PARALLEL = ' || CASE p.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' END,
+               CASE WHEN a.aggkind = 'h' THEN 'HYPOTHETICAL' END)) AS definition
+      FROM row_routines r
+      JOIN pg_proc p ON p.oid = r.objid
+      JOIN pg_aggregate a ON a.aggfnoid = p.oid
+      JOIN pg_namespace n ON n.oid = p.pronamespace
   ),
   -- What is made again names all that it uses with its schema, which whoever makes it must be able to use.
   reached AS (
@@ -120,22 +181,28 @@ WITH
   function_obstacle AS (
     SELECT p.oid, CASE
              WHEN r.rolsuper THEN NULL
-             WHEN NOT l.lanpltrusted THEN format('only a superuser can make functions in language "%s"', l.lanname)
-             WHEN NOT has_language_privilege(r.oid, l.oid, 'USAGE') THEN format('it may not use language "%s"', l.lanname)
+             WHEN p.prokind <> 'a' AND NOT l.lanpltrusted THEN format('only a superuser can make functions in language "%s"', l.lanname)
+             WHEN p.prokind <> 'a' AND NOT has_language_privilege(r.oid, l.oid, 'USAGE') THEN format('it may not use language "%s"', l.lanname)
              WHEN p.proleakproof THEN 'only a superuser can make a LEAKPROOF function'
              WHEN p.prosupport <> 0 THEN 'only a superuser can give it a support function'
+             WHEN 'internal'::regtype IN (a.aggtranstype, a.aggmtranstype) THEN 'only a superuser can make an aggregate whose state is internal'
              ELSE coalesce(
+               (SELECT min(format('it may not execute function %s', f::regprocedure))
+                  FROM unnest(ARRAY[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn,
+                                    a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]) f
+                 WHERE f <> 0 AND NOT has_function_privilege(r.oid, f, 'EXECUTE')),
                (SELECT min(format('it may not set parameter "%s"', s.name))
                   FROM unnest(p.proconfig) c JOIN pg_settings s ON s.name = split_part(c, '=', 1)
                  WHERE s.context = 'superuser' AND NOT has_parameter_privilege(r.oid, s.name, 'SET')),
                (SELECT min(format('it may not use type %s', format_type(t, NULL)))
-                  FROM unnest(p.prorettype || coalesce(p.proallargtypes, p.proargtypes::oid[])) t
+                  FROM unnest(ARRAY[p.prorettype, a.aggtranstype, a.aggmtranstype] || coalesce(p.proallargtypes, p.proargtypes::oid[])) t
                  WHERE t NOT IN (SELECT unnest(ARRAY[y.oid, y.typarray]) FROM row_type y) AND NOT has_type_privilege(r.oid, t, 'USAGE')))
            END AS text
       FROM used u
       JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid
       JOIN pg_language l ON l.oid = p.prolang
       JOIN pg_roles r ON r.oid = p.proowner
+      LEFT JOIN pg_aggregate a ON a.aggfnoid = p.oid
   ),
   rules_elsewhere AS (
     SELECT json_agg(json_build_object(
@@ -189,6 +256,9 @@ WITH
       JOIN pg_namespace n ON n.oid = e.relnamespace
      WHERE e.oid <> wanted.oid
   ),
+  row_casts AS (
+    SELECT c.* FROM row_type t JOIN pg_cast c ON ARRAY[c.castsource, c.casttarget] && ARRAY[t.oid, t.typarray]
+  ),
   -- Those whose body is parsed when they are made; others look the table up by its name.
   functions AS (
     SELECT json_agg(json_build_object(
@@ -204,15 +274,15 @@ WITH
       FROM used u
       JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid
       JOIN pg_namespace n ON n.oid = p.pronamespace
-     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_functiondef(p.oid) ELSE '' END OFFSET 0) AS written(text)
-     WHERE p.oid NOT IN (SELECT objid FROM taking_rows) AND written.text IS NOT NULL
+     CROSS JOIN LATERAL (SELECT CASE WHEN NOT $2 THEN '' WHEN p.prokind <> 'a' THEN pg_get_functiondef(p.oid) END OFFSET 0) AS written(text)
+     WHERE p.oid NOT IN (SELECT objid FROM row_routines) AND written.text IS NOT NULL
   ),
-  -- Those that take or return rows of the table, or arrays of them.
+  -- Those that take or return rows of the table, or arrays of them, and aggregates of such.
   row_functions AS (
     SELECT json_agg(json_build_object(
              'oid', p.oid::int8,
              'name', p.oid::regprocedure::text,
-             'is_procedure', p.prokind = 'p',
+             'is_aggregate', p.prokind = 'a',
              'owner', p.proowner::int8, 'owner_name', pg_get_userbyid(p.proowner), 'schema', n.nspname,
              'definition', written.text,
              'obstacle', (SELECT o.text FROM function_obstacle o WHERE o.oid = p.oid),
@@ -237,17 +307,48 @@ WITH
              'comment', obj_description(p.oid, 'pg_proc'),
              'labels', coalesce((SELECT json_agg(json_build_array(l.provider, l.label) ORDER BY l.provider) FROM pg_seclabel l
                                   WHERE l.classoid = 'pg_proc'::regclass AND l.objoid = p.oid), '[]'),
+             'made_of', coalesce((SELECT json_agg(DISTINCT r.objid::regprocedure::text)
+                FROM pg_depend d JOIN row_routines r ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = r.objid
+               WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND r.objid <> p.oid), '[]'),
+             -- What is made again is bound to the new one.
              'users', coalesce((SELECT json_agg(pg_describe_object(d.classid, d.objid, d.objsubid)
                                                 ORDER BY d.classid, d.objid, d.objsubid)
-                FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid), '[]'),
+                FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid
+                 AND NOT EXISTS (SELECT FROM used u WHERE u.classid = d.classid AND u.objid = d.objid)
+                 AND NOT (d.classid = 'pg_cast'::regclass AND d.objid IN (SELECT c.oid FROM row_casts c))), '[]'),
              'has_more', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
                                     AND d.refclassid = 'pg_extension'::regclass))
              ORDER BY p.oid::regprocedure::text COLLATE "C") AS list
-      FROM taking_rows u
-      JOIN pg_proc p ON p.oid = u.objid AND p.prokind <> 'a'
+      FROM row_routines u
+      JOIN pg_proc p ON p.oid = u.objid
       JOIN pg_namespace n ON n.oid = p.pronamespace
-     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_functiondef(p.oid) ELSE '' END OFFSET 0) AS written(text)
+      LEFT JOIN aggregate a ON a.oid = p.oid
+     CROSS JOIN LATERAL (SELECT CASE WHEN NOT $2 THEN '' WHEN p.prokind = 'a' THEN a.definition ELSE pg_get_functiondef(p.oid) END
+                         OFFSET 0) AS written(text)
      WHERE written.text IS NOT NULL
+  ),
+  casts AS (
+    SELECT json_agg(json_build_object(
+             'oid', c.oid::int8,
+             'source', format_type(c.castsource, NULL),
+             'target', format_type(c.casttarget, NULL),
+             -- None: through text. (Rows are never taken for something else without a function.)
+             'function', CASE WHEN c.castfunc <> 0 THEN c.castfunc::regprocedure::text END,
+             'context', CASE c.castcontext WHEN 'a' THEN ' AS ASSIGNMENT' WHEN 'i' THEN ' AS IMPLICIT' ELSE '' END,
+             'obstacle', coalesce(
+               (SELECT min(format('it may not use type %s', format_type(t, NULL)))
+                  FROM unnest(ARRAY[c.castsource, c.casttarget]) t
+                 WHERE t NOT IN (SELECT unnest(ARRAY[y.oid, y.typarray]) FROM row_type y) AND NOT has_type_privilege(r.relowner, t, 'USAGE')),
+               (SELECT min(format('it may not use schema %I', n.nspname))
+                  FROM (SELECT typnamespace FROM pg_type WHERE oid IN (c.castsource, c.casttarget)
+                         UNION SELECT pronamespace FROM pg_proc WHERE oid = c.castfunc) AS named(namespace)
+                  JOIN pg_namespace n ON n.oid = named.namespace
+                 WHERE NOT has_schema_privilege(r.relowner, n.oid, 'USAGE'))),
+             'comment', obj_description(c.oid, 'pg_cast'),
+             'has_more', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_cast'::regclass AND d.objid = c.oid
+                                    AND d.refclassid = 'pg_extension'::regclass))
+             ORDER BY format_type(c.castsource, NULL) COLLATE "C", format_type(c.casttarget, NULL) COLLATE "C") AS list
+      FROM row_casts c, relation r
   ),
   statistics AS (
     SELECT json_agg(json_build_object(
@@ -394,6 +495,7 @@ SELECT json_build_object(
          'views', coalesce(views.list, '[]'),
          'functions', coalesce(functions.list, '[]'),
          'row_functions', coalesce(row_functions.list, '[]'),
+         'casts', coalesce(casts.list, '[]'),
          'statistics', coalesce(statistics.list, '[]'),
          'publications', coalesce(publications.list, '[]'),
          'subscriptions', coalesce(subscriptions.list, '[]'),
@@ -405,6 +507,6 @@ SELECT json_build_object(
        ) AS dependents
   FROM relation
  CROSS JOIN triggers CROSS JOIN policies CROSS JOIN rules CROSS JOIN rules_elsewhere CROSS JOIN policies_elsewhere
- CROSS JOIN views CROSS JOIN functions CROSS JOIN row_functions CROSS JOIN statistics CROSS JOIN publications CROSS JOIN subscriptions
+ CROSS JOIN views CROSS JOIN functions CROSS JOIN row_functions CROSS JOIN casts CROSS JOIN statistics CROSS JOIN publications CROSS JOIN subscriptions
  CROSS JOIN foreign_keys CROSS JOIN incoming_keys CROSS JOIN self_keys
 ) document

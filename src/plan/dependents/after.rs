@@ -2,7 +2,7 @@
 //! only one of.
 
 use super::ahead::firing;
-use super::{Dependents, Policy, Publication, RowFunction, Rule, View};
+use super::{Dependents, Policy, Publication, Rule, View, routines};
 use crate::plan::columns::listed;
 use crate::plan::comments;
 use crate::plan::facts::Facts;
@@ -14,70 +14,6 @@ use crate::plan::sql::Sql;
 use crate::plan::step::Step;
 use crate::plan::twin::with_clause;
 use std::collections::BTreeSet;
-
-/// What goes before the names are exchanged, since its own name speaks of the table's.
-pub fn before_renaming(dependents: &Dependents) -> Vec<Step> {
-    let functions = dependents.row_functions.iter();
-    functions
-        .map(|function| {
-            let statement = Sql::template("DROP {kind} {name}")
-                .trusted("kind", function.kind())
-                .trusted("name", &function.name);
-            step(statement).run_as(function.owner)
-        })
-        .collect()
-}
-
-/// A function's own privileges are given when it is made; nobody else's stay, whatever ALTER DEFAULT
-/// PRIVILEGES says.
-fn make_row_function(function: &RowFunction) -> Vec<Step> {
-    let mut statements = vec![function.definition.clone()];
-    let on = |template: &'static str| {
-        Sql::template(template)
-            .trusted("kind", function.kind())
-            .trusted("name", &function.name)
-    };
-    statements.extend(function.strangers.iter().map(|grantee| {
-        on("REVOKE ALL ON {kind} {name} FROM {grantee}")
-            .trusted("grantee", &quote_role(grantee.as_deref()))
-            .build()
-    }));
-    statements.extend(function.grants.iter().map(|grant| {
-        let option = match grant.grantable {
-            true => " WITH GRANT OPTION",
-            false => "",
-        };
-        on("GRANT EXECUTE ON {kind} {name} TO {grantee}{option}")
-            .trusted("grantee", &quote_role(grant.grantee.as_deref()))
-            .trusted("option", option)
-            .build()
-    }));
-    let object = format!("{} {}", function.kind(), function.name);
-    statements.extend(
-        function
-            .labels
-            .iter()
-            .map(|(provider, text)| labels::statement(&object, provider, Some(text)).build()),
-    );
-    statements.extend(function.comment.iter().map(|comment| {
-        on("COMMENT ON {kind} {name} IS {comment}")
-            .literal("comment", comment)
-            .build()
-    }));
-    let steps = statements.into_iter();
-    steps
-        .map(|statement| Step::new(Phase::Swapping, statement).run_as(function.owner))
-        .collect()
-}
-
-impl RowFunction {
-    fn kind(&self) -> &'static str {
-        match self.is_procedure {
-            true => "PROCEDURE",
-            false => "FUNCTION",
-        }
-    }
-}
 
 /// The statements, in order. The source's name is the partitioned table's by then.
 pub fn after_renaming(facts: &Facts, retired: &QualifiedName) -> Vec<Step> {
@@ -96,6 +32,8 @@ pub fn after_renaming(facts: &Facts, retired: &QualifiedName) -> Vec<Step> {
             ));
         }
     }
+    // What follows may call them, and means those that take rows of the partitioned table.
+    steps.extend(routines::made(dependents));
     steps.extend(
         dependents
             .policies
@@ -120,8 +58,6 @@ pub fn after_renaming(facts: &Facts, retired: &QualifiedName) -> Vec<Step> {
     steps.extend(dependents.functions.iter().map(|function| {
         Step::new(Phase::Swapping, function.definition.clone()).run_as(function.owner)
     }));
-    let row_functions = dependents.row_functions.iter();
-    steps.extend(row_functions.flat_map(make_row_function));
     steps.extend(elsewhere(dependents));
     steps.extend(row_type_steps(facts));
     steps
@@ -228,7 +164,8 @@ fn make_policy(policy: &Policy, table: &QualifiedName) -> Vec<Step> {
         .collect()
 }
 
-fn expressions(using: &Option<String>, check: &Option<String>) -> String {
+/// Of a policy.
+pub fn expressions(using: &Option<String>, check: &Option<String>) -> String {
     let using = using.iter().map(|text| format!(" USING ({text})"));
     let check = check.iter().map(|text| format!(" WITH CHECK ({text})"));
     using.chain(check).collect()

@@ -306,11 +306,24 @@ pub fn hanging_on(facts: &Facts, is_guarded: bool) -> Vec<Item> {
         replaced,
     );
     for function in &dependents.row_functions {
+        let (kind, reason) = match function.is_aggregate {
+            true => (
+                "aggregate",
+                "it is made of rows of the table: dropped and made again",
+            ),
+            false => (
+                "function",
+                "it takes or returns rows of the table: dropped and made again",
+            ),
+        };
+        items.add(kind, &function.name, Fate::Rebuilt, Some(reason.to_owned()));
+    }
+    for cast in &dependents.casts {
         items.add(
-            "function",
-            &function.name,
+            "cast",
+            cast.name(),
             Fate::Rebuilt,
-            Some("it takes or returns rows of the table: dropped and made again".to_owned()),
+            Some("of the row type: dropped and made again".to_owned()),
         );
     }
     if !dependents.row_type.is_open(&facts.owner_name) {

@@ -1,10 +1,20 @@
 //! What hangs on a table and cannot be made again, or not by the one who would have to.
 
-use super::{ForeignKey, IncomingKey, SelfKey};
+use super::{ForeignKey, IncomingKey, SelfKey, routines};
 use crate::plan::blockers::{Blocker, lacks};
 use crate::plan::capture::TRIGGERS;
 use crate::plan::facts::{Extra, Facts, Index};
 use crate::plan::names::QualifiedName;
+
+/// Who is to make it again may not.
+pub fn must_create(kind: &str, name: &str, owner: &str, schema: &str) -> Blocker {
+    Blocker::with_hint(
+        format!(
+            "{kind} {name} reads the table, and its owner \"{owner}\" may not create objects in schema \"{schema}\", as replacing it takes."
+        ),
+        "GRANT CREATE ON SCHEMA … to that owner.",
+    )
+}
 
 /// All of it, in a fixed order.
 pub fn refused(facts: &Facts) -> Vec<Blocker> {
@@ -39,14 +49,6 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
             ));
         }
     }
-    let must_create = |kind: &str, name: &str, owner: &str, schema: &str| {
-        Blocker::with_hint(
-            format!(
-                "{kind} {name} reads the table, and its owner \"{owner}\" may not create objects in schema \"{schema}\", as replacing it takes."
-            ),
-            "GRANT CREATE ON SCHEMA … to that owner.",
-        )
-    };
     for view in &dependents.views {
         let name = view.qualified_name().to_string();
         if view.is_temporary {
@@ -72,41 +74,7 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
             ));
         }
     }
-    for function in &dependents.row_functions {
-        let name = &function.name;
-        if !function.owner_may_create {
-            found.push(must_create(
-                "Function",
-                name,
-                &function.owner_name,
-                &function.schema,
-            ));
-        }
-        let made_again = format!(
-            "Function {name} takes or returns rows of the table and must be dropped and made again"
-        );
-        if !function.users.is_empty() {
-            found.push(Blocker::fact(format!(
-                "{made_again}, but this depends on it: {}.",
-                function.users.join(", ")
-            )));
-        }
-        if function.has_more {
-            found.push(Blocker::fact(format!(
-                "{made_again}, but it belongs to an extension, or depends on one."
-            )));
-        }
-        if function
-            .grants
-            .iter()
-            .any(|grant| grant.grantor != function.owner)
-        {
-            found.push(Blocker::with_hint(
-                format!("{made_again}, but others than its owner have granted privileges on it."),
-                "Have its owner grant them.",
-            ));
-        }
-    }
+    found.extend(routines::refused(dependents, &facts.owner_name));
     found.extend(readers_of_only(facts));
     for statistics in &dependents.statistics {
         if statistics.owner != facts.owner {
@@ -189,16 +157,17 @@ pub fn refused(facts: &Facts) -> Vec<Blocker> {
 fn unmakeable(facts: &Facts) -> Vec<Blocker> {
     let dependents = &facts.dependents;
     let functions = dependents.functions.iter();
-    let functions = functions.map(|one| (&one.name, &one.owner_name, &one.obstacle));
+    let functions = functions.map(|one| ("Function", &one.name, &one.owner_name, &one.obstacle));
     let row_functions = dependents.row_functions.iter();
-    let row_functions = row_functions.map(|one| (&one.name, &one.owner_name, &one.obstacle));
+    let row_functions =
+        row_functions.map(|one| (one.kind(), &one.name, &one.owner_name, &one.obstacle));
     let obstacles = functions
         .chain(row_functions)
-        .filter_map(|(name, owner, obstacle)| {
+        .filter_map(|(kind, name, owner, obstacle)| {
             let obstacle = obstacle.as_ref()?;
             Some(Blocker::with_hint(
-                format!("Function {name} must be made again by its owner \"{owner}\", who cannot: {obstacle}."),
-                "ALTER FUNCTION … OWNER TO …, or grant what is lacking.",
+                format!("{kind} {name} must be made again by its owner \"{owner}\", who cannot: {obstacle}."),
+                format!("ALTER {} … OWNER TO …, or grant what is lacking.", kind.to_uppercase()),
             ))
         });
     let on = |schema: &String, relation: &String, name: &String| {
@@ -210,7 +179,7 @@ fn unmakeable(facts: &Facts) -> Vec<Blocker> {
     let functions = dependents.functions.iter();
     let functions = functions.map(|one| ("Function", one.name.clone(), &one.unreachable));
     let row_functions = dependents.row_functions.iter();
-    let row_functions = row_functions.map(|one| ("Function", one.name.clone(), &one.unreachable));
+    let row_functions = row_functions.map(|one| (one.kind(), one.name.clone(), &one.unreachable));
     let rules = dependents.rules_elsewhere.iter().map(|one| {
         let name = on(&one.schema, &one.relation_name, &one.name);
         ("Rule", name, &one.unreachable)
@@ -380,7 +349,7 @@ fn readers_of_only(facts: &Facts) -> Vec<Blocker> {
     });
     let row_functions = dependents.row_functions.iter().map(|function| {
         (
-            "Function",
+            function.kind(),
             function.name.clone(),
             vec![&function.definition],
         )

@@ -194,6 +194,7 @@ fn policies_name_roles_and_public() {
         roles: vec![None, Some("Who else".to_owned())],
         using: Some("(a > 1)".to_owned()),
         check: Some("true".to_owned()),
+        calls_for_rows: false,
         comment: None,
     };
     let source = facts(Dependents {

@@ -79,9 +79,7 @@ SELECT tests.with_it('CREATE MATERIALIZED VIEW w AS SELECT t FROM t');
 SELECT tests.with_it('ALTER TABLE other ADD x bool DEFAULT (NULL::t IS NULL)');
 SELECT tests.with_it('ALTER TABLE other ADD CHECK (NULL::t IS NULL)');
 SELECT tests.with_it('CREATE INDEX ON other (id) WHERE NULL::t IS NULL');
-SELECT tests.with_it('CREATE FUNCTION f(t) RETURNS text LANGUAGE sql AS ''SELECT $1.v''; CREATE CAST (t AS text) WITH FUNCTION f(t)');
 SELECT tests.with_it('CREATE FUNCTION f(t, t) RETURNS bool LANGUAGE sql AS ''SELECT $1.id = $2.id''; CREATE OPERATOR === (LEFTARG = t, RIGHTARG = t, FUNCTION = f)');
-SELECT tests.with_it('CREATE AGGREGATE g (t) (SFUNC = array_append, STYPE = t[])');
 -- Of the table itself, what is made when the name is still the source's.
 SELECT tests.with_it('ALTER TABLE t ALTER v SET DEFAULT (NULL::t IS NULL)::text');
 SELECT tests.with_it('ALTER TABLE t ADD CHECK (NULL::t IS NULL)');

@@ -261,6 +261,17 @@ impl Maker {
     fn create(&mut self, key_type: &str) {
         let mut columns = Vec::new();
         let mut dropped = Vec::new();
+        let options = *self.one(&[
+            "",
+            "",
+            " WITH (fillfactor = 70)",
+            " WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off)",
+        ]);
+        // Without a wide column that stays there is nothing to be toasted any more, and no such setting.
+        let gone_type = match options.contains("toast") {
+            true => "bigint DEFAULT 7",
+            false => "text DEFAULT 'gone'",
+        };
         let number = self.rng.random_range(2..9);
         let key_at = self.rng.random_range(0..number);
         for place in 0..number {
@@ -269,7 +280,7 @@ impl Maker {
             }
             if self.chance(20) {
                 let gone = self.name();
-                columns.push(format!("{gone} text DEFAULT 'gone'"));
+                columns.push(format!("{gone} {gone_type}"));
                 dropped.push(gone);
             }
             let column = self.column();
@@ -287,12 +298,6 @@ impl Maker {
             let (name, of) = (self.name(), self.numeric());
             columns.push(format!("CONSTRAINT {name} CHECK ({of} IS NULL OR {of}::numeric > -12345 OR {of}::text = 'NaN')"));
         }
-        let options = *self.one(&[
-            "",
-            "",
-            " WITH (fillfactor = 70)",
-            " WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off)",
-        ]);
         let sql = format!(
             "CREATE TABLE {} ({}){options}",
             self.table,
@@ -592,6 +597,55 @@ impl Maker {
                 "CREATE PUBLICATION {name} FOR TABLE {table} WHERE (nr > 5) WITH (publish_via_partition_root, publish = 'insert')"
             );
             self.say(&sql);
+        }
+        self.routines_of_rows();
+    }
+
+    /// Functions that take rows, what is made of them, and views that use both.
+    fn routines_of_rows(&mut self) {
+        if !self.chance(50) {
+            return;
+        }
+        let table = self.table.clone();
+        let (function, view) = (self.name_in_schema(), self.name_in_schema());
+        let sql = format!(
+            "CREATE FUNCTION {function}({table}) RETURNS bigint LANGUAGE sql STABLE AS 'SELECT $1.nr';
+             CREATE VIEW {view} AS SELECT nr, {function}(t) AS of_row FROM {table} t"
+        );
+        self.say(&sql);
+        self.comment(&format!("FUNCTION {function}({table})"));
+        if self.chance(50) {
+            let sql = format!("REVOKE ALL ON FUNCTION {function}({table}) FROM PUBLIC");
+            self.say(&sql);
+        }
+        if self.chance(50) {
+            let of_function = self.name_in_schema();
+            let sql = format!(
+                "CREATE FUNCTION {of_function}({table}) RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT {function}($1) + 1; END"
+            );
+            self.say(&sql);
+        }
+        if self.chance(50) {
+            let context = *self.one(&["", " AS ASSIGNMENT", " AS IMPLICIT"]);
+            let sql = format!(
+                "CREATE CAST ({table} AS bigint) WITH FUNCTION {function}({table}){context}"
+            );
+            self.say(&sql);
+            self.comment(&format!("CAST ({table} AS bigint)"));
+        }
+        if self.chance(50) {
+            let (step, sum, view) = (
+                self.name_in_schema(),
+                self.name_in_schema(),
+                self.name_in_schema(),
+            );
+            let sql = format!(
+                "CREATE FUNCTION {step}(numeric, {table}) RETURNS numeric LANGUAGE sql AS 'SELECT $1 + $2.nr';
+                 CREATE AGGREGATE {sum}({table}) (SFUNC = {step}, STYPE = numeric, INITCOND = 0);
+                 CREATE VIEW {view} AS SELECT {sum}(t) FROM {table} t WHERE nr < 5"
+            );
+            self.say(&sql);
+            self.comment(&format!("AGGREGATE {sum}({table})"));
         }
     }
 
