@@ -107,6 +107,8 @@ pub struct Trigger {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     pub oid: u32,
+    /// Functions that it calls, and that do not come with the server.
+    pub calls: Vec<String>,
     pub name: String,
     pub permissive: bool,
     /// `pg_policy.polcmd`.
@@ -115,8 +117,6 @@ pub struct Policy {
     pub roles: Vec<Option<String>>,
     pub using: Option<String>,
     pub check: Option<String>,
-    /// Whether it calls functions that take or return rows of the table.
-    pub calls_for_rows: bool,
     pub comment: Option<String>,
 }
 
@@ -124,13 +124,13 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     pub oid: u32,
+    /// Functions that it calls, and that do not come with the server.
+    pub calls: Vec<String>,
     pub name: String,
     /// As `pg_get_ruledef` writes it.
     pub definition: String,
     /// `pg_rewrite.ev_enabled`.
     pub enabled: String,
-    /// Whether it calls functions that take or return rows of the table.
-    pub calls_for_rows: bool,
     pub comment: Option<String>,
 }
 
@@ -138,6 +138,8 @@ pub struct Rule {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleElsewhere {
     pub oid: u32,
+    /// Functions that it calls, and that do not come with the server.
+    pub calls: Vec<String>,
     pub relation: u32,
     pub schema: String,
     pub relation_name: String,
@@ -152,6 +154,8 @@ pub struct RuleElsewhere {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PolicyElsewhere {
     pub oid: u32,
+    /// Functions that it calls, and that do not come with the server.
+    pub calls: Vec<String>,
     pub relation: u32,
     pub schema: String,
     pub relation_name: String,
@@ -168,6 +172,8 @@ pub struct PolicyElsewhere {
 pub struct View {
     /// Of its rule.
     pub oid: u32,
+    /// Functions that it calls, and that do not come with the server.
+    pub calls: Vec<String>,
     pub relation: u32,
     pub schema: String,
     pub name: String,
@@ -187,6 +193,8 @@ pub struct View {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Function {
     pub oid: u32,
+    /// Functions that it calls, and that do not come with the server.
+    pub calls: Vec<String>,
     /// With the types of its arguments.
     pub name: String,
     pub owner: u32,
@@ -206,6 +214,8 @@ pub struct Function {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowFunction {
     pub oid: u32,
+    /// Functions that it calls, and that do not come with the server.
+    pub calls: Vec<String>,
     /// With the types of its arguments.
     pub name: String,
     pub is_aggregate: bool,
@@ -224,8 +234,6 @@ pub struct RowFunction {
     pub comment: Option<String>,
     /// Security labels: provider and text.
     pub labels: Vec<(String, String)>,
-    /// Others of these that it needs to be there before it.
-    pub made_of: Vec<String>,
     /// What depends on it and is not made again, in words.
     pub users: Vec<String>,
     /// Whether it has something to do with an extension.

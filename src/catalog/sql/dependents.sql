@@ -90,37 +90,6 @@ WITH
      UNION
     SELECT p.oid FROM using_those u JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid AND p.prokind = 'a'
   ),
-  policies AS (
-    SELECT json_agg(json_build_object(
-             'oid', p.oid::int8,
-             'name', p.polname,
-             'permissive', p.polpermissive,
-             'command', p.polcmd::text,
-             -- Null is PUBLIC.
-             'roles', (SELECT json_agg(CASE WHEN role <> 0 THEN pg_get_userbyid(role) END ORDER BY role) FROM unnest(p.polroles) role),
-             'using', CASE WHEN $2 THEN pg_get_expr(p.polqual, p.polrelid) END,
-             'check', CASE WHEN $2 THEN pg_get_expr(p.polwithcheck, p.polrelid) END,
-             'calls_for_rows', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid
-                AND d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (SELECT f.objid FROM row_routines f)),
-             'comment', obj_description(p.oid, 'pg_policy'))
-             ORDER BY p.polname) AS list
-      FROM pg_policy p WHERE p.polrelid = wanted.oid
-  ),
-  -- Rules on the table itself, ...
-  rules AS (
-    SELECT json_agg(json_build_object(
-             'oid', w.oid::int8,
-             'name', w.rulename,
-             'definition', written.text,
-             'enabled', w.ev_enabled::text,
-             'calls_for_rows', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
-                AND d.refclassid = 'pg_proc'::regclass AND d.refobjid IN (SELECT f.objid FROM row_routines f)),
-             'comment', obj_description(w.oid, 'pg_rewrite'))
-             ORDER BY w.rulename) AS list
-      FROM pg_rewrite w
-     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_ruledef(w.oid) ELSE '' END OFFSET 0) AS written(text)
-     WHERE w.ev_class = wanted.oid AND written.text IS NOT NULL
-  ),
   used AS (
     SELECT classid, objid FROM naming
      UNION
@@ -131,6 +100,45 @@ WITH
       JOIN pg_proc p ON p.oid = r.objid AND p.prokind = 'a'
       JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype = 'n'
      WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
+  ),
+  -- What each of them calls (of what does not come with the server): a text does not say which of several functions of a name it was.
+  calling AS (
+    SELECT d.classid, d.objid, json_agg(DISTINCT d.refobjid::regprocedure::text) AS list
+      FROM (SELECT classid, objid FROM used
+             UNION SELECT 'pg_proc'::regclass, objid FROM row_routines
+             UNION SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w WHERE w.ev_class = wanted.oid
+             UNION SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p WHERE p.polrelid = wanted.oid) u
+      JOIN pg_depend d ON d.classid = u.classid AND d.objid = u.objid AND d.refclassid = 'pg_proc'::regclass
+     GROUP BY d.classid, d.objid
+  ),
+  policies AS (
+    SELECT json_agg(json_build_object(
+             'oid', p.oid::int8,
+             'calls', coalesce((SELECT k.list FROM calling k WHERE k.classid = 'pg_policy'::regclass AND k.objid = p.oid), '[]'),
+             'name', p.polname,
+             'permissive', p.polpermissive,
+             'command', p.polcmd::text,
+             -- Null is PUBLIC.
+             'roles', (SELECT json_agg(CASE WHEN role <> 0 THEN pg_get_userbyid(role) END ORDER BY role) FROM unnest(p.polroles) role),
+             'using', CASE WHEN $2 THEN pg_get_expr(p.polqual, p.polrelid) END,
+             'check', CASE WHEN $2 THEN pg_get_expr(p.polwithcheck, p.polrelid) END,
+             'comment', obj_description(p.oid, 'pg_policy'))
+             ORDER BY p.polname) AS list
+      FROM pg_policy p WHERE p.polrelid = wanted.oid
+  ),
+  -- Rules on the table itself, ...
+  rules AS (
+    SELECT json_agg(json_build_object(
+             'oid', w.oid::int8,
+             'calls', coalesce((SELECT k.list FROM calling k WHERE k.classid = 'pg_rewrite'::regclass AND k.objid = w.oid), '[]'),
+             'name', w.rulename,
+             'definition', written.text,
+             'enabled', w.ev_enabled::text,
+             'comment', obj_description(w.oid, 'pg_rewrite'))
+             ORDER BY w.rulename) AS list
+      FROM pg_rewrite w
+     CROSS JOIN LATERAL (SELECT CASE WHEN $2 THEN pg_get_ruledef(w.oid) ELSE '' END OFFSET 0) AS written(text)
+     WHERE w.ev_class = wanted.oid AND written.text IS NOT NULL
   ),
   -- PostgreSQL has no function that writes one down.
   aggregate AS (
@@ -176,6 +184,13 @@ WITH
       LEFT JOIN pg_type t ON d.refclassid = 'pg_type'::regclass AND t.oid = d.refobjid
       LEFT JOIN pg_operator o ON d.refclassid = 'pg_operator'::regclass AND o.oid = d.refobjid
       JOIN pg_namespace n ON n.oid = coalesce(c.relnamespace, p.pronamespace, t.typnamespace, o.oprnamespace)
+     UNION
+    -- The type of an aggregate's state is noted nowhere else.
+    SELECT 'pg_proc'::regclass, r.objid, n.oid, n.nspname
+      FROM row_routines r
+      JOIN pg_aggregate a ON a.aggfnoid = r.objid
+      JOIN pg_type t ON t.oid IN (a.aggtranstype, a.aggmtranstype)
+      JOIN pg_namespace n ON n.oid = t.typnamespace
   ),
   -- Why the owner of a function cannot make it, in a few words.
   function_obstacle AS (
@@ -207,6 +222,7 @@ WITH
   rules_elsewhere AS (
     SELECT json_agg(json_build_object(
              'oid', w.oid::int8,
+             'calls', coalesce((SELECT k.list FROM calling k WHERE k.classid = 'pg_rewrite'::regclass AND k.objid = w.oid), '[]'),
              'relation', e.oid::int8, 'schema', n.nspname, 'relation_name', e.relname, 'owner', e.relowner::int8,
              'name', w.rulename,
              'definition', written.text,
@@ -223,6 +239,7 @@ WITH
   views AS (
     SELECT json_agg(json_build_object(
              'oid', w.oid::int8,
+             'calls', coalesce((SELECT k.list FROM calling k WHERE k.classid = 'pg_rewrite'::regclass AND k.objid = w.oid), '[]'),
              'relation', v.oid::int8, 'schema', n.nspname, 'name', v.relname,
              'owner', v.relowner::int8, 'owner_name', pg_get_userbyid(v.relowner),
              'options', coalesce(v.reloptions, '{}'),
@@ -243,6 +260,7 @@ WITH
   policies_elsewhere AS (
     SELECT json_agg(json_build_object(
              'oid', p.oid::int8,
+             'calls', coalesce((SELECT k.list FROM calling k WHERE k.classid = 'pg_policy'::regclass AND k.objid = p.oid), '[]'),
              'relation', e.oid::int8, 'schema', n.nspname, 'relation_name', e.relname, 'owner', e.relowner::int8,
              'name', p.polname,
              'using', CASE WHEN $2 THEN pg_get_expr(p.polqual, p.polrelid) END,
@@ -263,6 +281,7 @@ WITH
   functions AS (
     SELECT json_agg(json_build_object(
              'oid', p.oid::int8,
+             'calls', coalesce((SELECT k.list FROM calling k WHERE k.classid = 'pg_proc'::regclass AND k.objid = p.oid), '[]'),
              'name', p.oid::regprocedure::text,
              'owner', p.proowner::int8, 'owner_name', pg_get_userbyid(p.proowner), 'schema', n.nspname,
              'definition', written.text,
@@ -281,6 +300,7 @@ WITH
   row_functions AS (
     SELECT json_agg(json_build_object(
              'oid', p.oid::int8,
+             'calls', coalesce((SELECT k.list FROM calling k WHERE k.classid = 'pg_proc'::regclass AND k.objid = p.oid), '[]'),
              'name', p.oid::regprocedure::text,
              'is_aggregate', p.prokind = 'a',
              'owner', p.proowner::int8, 'owner_name', pg_get_userbyid(p.proowner), 'schema', n.nspname,
@@ -307,9 +327,6 @@ WITH
              'comment', obj_description(p.oid, 'pg_proc'),
              'labels', coalesce((SELECT json_agg(json_build_array(l.provider, l.label) ORDER BY l.provider) FROM pg_seclabel l
                                   WHERE l.classoid = 'pg_proc'::regclass AND l.objoid = p.oid), '[]'),
-             'made_of', coalesce((SELECT json_agg(DISTINCT r.objid::regprocedure::text)
-                FROM pg_depend d JOIN row_routines r ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = r.objid
-               WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND r.objid <> p.oid), '[]'),
              -- What is made again is bound to the new one.
              'users', coalesce((SELECT json_agg(pg_describe_object(d.classid, d.objid, d.objsubid)
                                                 ORDER BY d.classid, d.objid, d.objsubid)

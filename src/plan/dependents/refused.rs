@@ -427,7 +427,7 @@ pub fn refused_extra(extra: &Extra) -> Blocker {
                 "{what} is not carried over: the extension's script makes a plain table, and that is what a restored dump would have.",
                 what = capitalised(what)
             ),
-            "ALTER EXTENSION … DROP …, if the extension is not to keep it.",
+            "ALTER EXTENSION … DROP …, if its script does not make it; where it does, a dump could not be restored.",
         ),
         "use of an identity sequence" => Blocker::with_hint(
             format!(

@@ -32,7 +32,11 @@ pub fn before_renaming(dependents: &Dependents) -> Vec<Step> {
 /// What goes when all that was bound to it is bound to what has taken its place.
 pub fn at_last(dependents: &Dependents, retired: &QualifiedName) -> Vec<Step> {
     // What the retired table keeps may call them. A policy that is gone could show more than was shown.
-    let policies = dependents.policies.iter().filter(|one| one.calls_for_rows);
+    let calls_one = |calls: &[String]| {
+        let mut functions = dependents.row_functions.iter();
+        functions.any(|function| calls.contains(&function.name))
+    };
+    let policies = (dependents.policies.iter()).filter(|one| calls_one(&one.calls));
     let policies = policies.map(|policy| {
         let no = |expression: &Option<String>| expression.as_ref().map(|_| "false".to_owned());
         let statement = Sql::template("ALTER POLICY {name} ON {retired}{expressions}")
@@ -44,7 +48,7 @@ pub fn at_last(dependents: &Dependents, retired: &QualifiedName) -> Vec<Step> {
             );
         step(statement).locks(Mode::AccessExclusive, retired)
     });
-    let rules = dependents.rules.iter().filter(|one| one.calls_for_rows);
+    let rules = (dependents.rules.iter()).filter(|one| calls_one(&one.calls));
     let rules = rules.map(|rule| {
         let statement = Sql::template("DROP RULE {name} ON {retired}")
             .ident("name", &rule.name)
@@ -66,9 +70,8 @@ fn in_order(functions: &[RowFunction]) -> Vec<&RowFunction> {
     let mut ordered = Vec::new();
     while !left.is_empty() {
         let is_left = |name: &String| left.iter().any(|other| other.name == *name);
-        let (ready, waiting): (Vec<_>, Vec<_>) = left
-            .iter()
-            .partition(|one| !one.made_of.iter().any(is_left));
+        let (ready, waiting): (Vec<_>, Vec<_>) =
+            left.iter().partition(|one| !one.calls.iter().any(is_left));
         if ready.is_empty() {
             // Made of each other, which is refused.
             ordered.extend(waiting);
@@ -80,28 +83,33 @@ fn in_order(functions: &[RowFunction]) -> Vec<&RowFunction> {
     ordered
 }
 
-/// Functions that are made of each other: none can be made first.
+/// Functions that are made of each other, or of themselves: none can be made first.
 fn circles(functions: &[RowFunction]) -> Vec<&RowFunction> {
     let ordered = in_order(functions);
-    let is_before =
-        |place: usize, name: &String| ordered[..place].iter().any(|one| one.name == *name);
+    let is_after = |place: usize, name: &String| {
+        let mut later = ordered[place..].iter();
+        later.any(|one| one.name == *name)
+    };
     let circles = ordered.iter().enumerate();
     circles
-        .filter(|(place, one)| !one.made_of.iter().all(|name| is_before(*place, name)))
+        .filter(|(place, one)| one.calls.iter().any(|name| is_after(*place, name)))
         .map(|(_, one)| *one)
         .collect()
 }
 
 /// A cast comes right behind its function: without it, what is made next would convert through text.
 pub fn made(dependents: &Dependents) -> Vec<Step> {
-    let casts_by = |function: Option<&String>| {
+    let functions = in_order(&dependents.row_functions);
+    let is_by = |cast: &Cast, one: &RowFunction| cast.function.as_ref() == Some(&one.name);
+    // By functions that stay, as those of any row are, or by none.
+    let casts = dependents.casts.iter();
+    let others = casts.filter(|cast| !functions.iter().any(|one| is_by(cast, one)));
+    let made = functions.iter().flat_map(|one| {
         let casts = dependents.casts.iter();
-        let casts = casts.filter(move |cast| cast.function.as_ref() == function);
-        casts.flat_map(make_cast).collect::<Vec<Step>>()
-    };
-    let functions = in_order(&dependents.row_functions).into_iter();
-    let made = functions.flat_map(|one| make(one).into_iter().chain(casts_by(Some(&one.name))));
-    casts_by(None).into_iter().chain(made).collect()
+        let casts = casts.filter(move |cast| is_by(cast, one));
+        make(one).into_iter().chain(casts.flat_map(make_cast))
+    });
+    others.flat_map(make_cast).chain(made).collect()
 }
 
 fn make_cast(cast: &Cast) -> Vec<Step> {
@@ -238,9 +246,12 @@ impl RowFunction {
 mod tests {
     use super::*;
 
-    fn function(name: &str, made_of: &[&str]) -> RowFunction {
+    fn function(name: &str, calls: &[&str]) -> RowFunction {
         RowFunction {
             oid: 7,
+            calls: (calls.iter())
+                .map(|other| format!("public.{other}(public.t)"))
+                .collect(),
             name: format!("public.{name}(public.t)"),
             is_aggregate: false,
             owner: 10,
@@ -254,9 +265,6 @@ mod tests {
             strangers: Vec::new(),
             comment: None,
             labels: Vec::new(),
-            made_of: (made_of.iter())
-                .map(|other| format!("public.{other}(public.t)"))
-                .collect(),
             users: Vec::new(),
             has_more: false,
         }
@@ -303,13 +311,14 @@ mod tests {
         ];
         assert_eq!(in_order(&functions).len(), 3);
         assert_eq!(names(&circles(&functions)), ["a"]);
+        assert_eq!(names(&circles(&[function("a", &["a"])])), ["a"]);
     }
 
     #[test]
     fn a_cast_is_there_before_what_could_do_without_it() {
         let dependents = Dependents {
             row_functions: vec![function("a", &["b"]), function("b", &[])],
-            casts: vec![cast(Some("b")), cast(None)],
+            casts: vec![cast(Some("b")), cast(None), cast(Some("of_any_row"))],
             ..Dependents::default()
         };
         let made = made(&dependents).into_iter();
@@ -318,6 +327,7 @@ mod tests {
             made,
             [
                 "CREATE CAST (public.t AS text) WITH INOUT AS IMPLICIT",
+                "CREATE CAST (public.t AS text) WITH FUNCTION public.of_any_row(public.t) AS IMPLICIT",
                 "CREATE OR REPLACE FUNCTION public.b(public.t) …",
                 "CREATE CAST (public.t AS text) WITH FUNCTION public.b(public.t) AS IMPLICIT",
                 "CREATE OR REPLACE FUNCTION public.a(public.t) …",
@@ -327,19 +337,22 @@ mod tests {
 
     #[test]
     fn what_the_retired_table_keeps_shows_no_more_than_before() {
-        let policy = |name: &str, calls_for_rows| super::super::Policy {
+        let policy = |name: &str, calls: &[String]| super::super::Policy {
             oid: 1,
+            calls: calls.to_vec(),
             name: name.to_owned(),
             permissive: false,
             command: "*".to_owned(),
             roles: vec![None],
             using: Some("public.a(t.*) > 1".to_owned()),
             check: None,
-            calls_for_rows,
             comment: None,
         };
         let dependents = Dependents {
-            policies: vec![policy("p", true), policy("q", false)],
+            policies: vec![
+                policy("p", &["public.a(public.t)".to_owned()]),
+                policy("q", &["public.a(record)".to_owned()]),
+            ],
             row_functions: vec![function("a", &["b"]), function("b", &[])],
             ..Dependents::default()
         };

@@ -194,7 +194,7 @@ fn policies_name_roles_and_public() {
         roles: vec![None, Some("Who else".to_owned())],
         using: Some("(a > 1)".to_owned()),
         check: Some("true".to_owned()),
-        calls_for_rows: false,
+        calls: Vec::new(),
         comment: None,
     };
     let source = facts(Dependents {
@@ -215,6 +215,7 @@ fn only_of_the_table_is_refused_and_of_another_is_not() {
         facts(Dependents {
             views: vec![View {
                 oid: 1,
+                calls: Vec::new(),
                 relation: 2,
                 schema: "public".to_owned(),
                 name: "v".to_owned(),

@@ -23,6 +23,11 @@ GRANT EXECUTE ON FUNCTION z_label("T ""q""") TO regress_reader;
 CREATE CAST ("T ""q""" AS text) WITH FUNCTION z_label("T ""q""") AS ASSIGNMENT;
 COMMENT ON CAST ("T ""q""" AS text) IS 'a cast';
 CREATE CAST (jsonb AS "T ""q""") WITH INOUT;
+-- By functions of any row, which stay.
+CREATE FUNCTION any_row(record) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 3; END';
+CREATE CAST ("T ""q""" AS json) WITH FUNCTION row_to_json(record);
+CREATE CAST ("T ""q""" AS int) WITH FUNCTION any_row(record);
+CREATE CAST ("T ""q"""[] AS json) WITH FUNCTION array_to_json(anyarray);
 CREATE FUNCTION a_cast("T ""q""") RETURNS text LANGUAGE sql BEGIN ATOMIC SELECT '<' || $1::text || '>'; END;
 -- Aggregates of each kind.
 CREATE FUNCTION add_row(text, "T ""q""") RETURNS text LANGUAGE sql AS 'SELECT concat($1, ''+'', ($2).id)';
@@ -66,7 +71,7 @@ CREATE VIEW effects AS
     UNION ALL SELECT 'variadic', all_rows(t, t)::text FROM "T ""q""" t
     UNION ALL SELECT 'moving', max(m)::text FROM (SELECT moving(t) OVER (ORDER BY id ROWS 2 PRECEDING) AS m FROM "T ""q""" t) w
     UNION ALL SELECT 'ranked', ranked() WITHIN GROUP (ORDER BY t)::text FROM "T ""q""" t
-    UNION ALL SELECT 'cast', '{}'::jsonb::text;
+    UNION ALL SELECT 'cast', concat(t::json, t::int, ARRAY[t]::json) FROM "T ""q""" t WHERE id = 8;
 CREATE VIEW description AS
     SELECT pg_describe_object(p.tableoid, p.oid, 0) AS what, concat_ws('|', coalesce(p.proacl, acldefault('f', p.proowner)), obj_description(p.oid, 'pg_proc'), p.proparallel,
            CASE p.prokind WHEN 'a' THEN (SELECT (to_jsonb(a) - 'aggfnoid' - 'aggtranstype' - 'aggmtranstype')::text FROM pg_aggregate a WHERE a.aggfnoid = p.oid)
@@ -119,6 +124,7 @@ CREATE TABLE other (id int PRIMARY KEY);
 SELECT tests.with_it('CREATE FUNCTION f(t) RETURNS int LANGUAGE sql AS ''SELECT 1''; ALTER TABLE other ALTER id SET DEFAULT f(NULL)');
 -- Made of each other.
 SELECT tests.with_it('CREATE FUNCTION f(t) RETURNS int LANGUAGE sql AS ''SELECT 1''; CREATE FUNCTION g(t) RETURNS int LANGUAGE sql RETURN f($1) + 1; CREATE OR REPLACE FUNCTION f(t) RETURNS int LANGUAGE sql RETURN g($1) + 1');
+SELECT tests.with_it('CREATE FUNCTION f(t) RETURNS int LANGUAGE sql RETURN 1; CREATE OR REPLACE FUNCTION f(t) RETURNS int LANGUAGE sql RETURN CASE WHEN $1.id > 0 THEN f($1) END');
 -- Of an extension.
 SELECT tests.with_it('CREATE CAST (t AS json) WITH INOUT; ALTER EXTENSION plpgsql ADD CAST (t AS json)');
 -- Those who have to make them cannot.
@@ -131,7 +137,25 @@ REVOKE ALL ON FUNCTION step(int, t) FROM PUBLIC;
 SELECT tests.with_it('CREATE AGGREGATE g(t) (SFUNC = step, STYPE = int); ALTER AGGREGATE g(t) OWNER TO regress_reader');
 SELECT tests.with_it('CREATE FUNCTION s(internal, t) RETURNS internal LANGUAGE internal AS ''array_agg_transfn''; CREATE FUNCTION e(internal) RETURNS numeric LANGUAGE internal AS ''numeric_avg''; CREATE AGGREGATE g(t) (SFUNC = s, STYPE = internal, FINALFUNC = e); ALTER AGGREGATE g(t) OWNER TO regress_reader');
 SELECT tests.with_it('ALTER TABLE t OWNER TO regress_reader; CREATE FUNCTION f(t) RETURNS secret LANGUAGE sql AS ''SELECT ''''1''''::secret''; CREATE CAST (t AS secret) WITH FUNCTION f(t)');
+CREATE SCHEMA hidden;
+CREATE TYPE hidden.state AS ENUM ('1');
+CREATE FUNCTION s(hidden.state, t) RETURNS hidden.state LANGUAGE sql AS 'SELECT $1';
+SELECT tests.with_it('CREATE AGGREGATE g(t) (SFUNC = s, STYPE = hidden.state); ALTER AGGREGATE g(t) OWNER TO regress_reader');
+SET client_min_messages = error;
+DROP SCHEMA hidden CASCADE;
 DROP FUNCTION step;
+-- What is bound to another function by the same text: it was made before there was this one. The swap sees that, and leaves all as it was.
+CREATE FUNCTION lab(record) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN ''of any''; END';
+CREATE VIEW w AS SELECT lab(t) FROM t;
+CREATE FUNCTION lab(t) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN ''of t''; END';
+INSERT INTO t VALUES (1, 1, 'v');
+SELECT count(*) > 0 AS started FROM convert_to_partitioned('t', 'k', 'range', '10', premake => 0);
+CALL wait_for_conversion('t');
+TABLE w;
+SELECT cancel_conversion('t');
+CALL tests.comes_to('cancelled');
+DROP VIEW w;
+DROP FUNCTION lab(t), lab(record);
 DROP TYPE secret;
 DROP TABLE t, other;
 REVOKE CREATE ON SCHEMA public FROM regress_reader;
