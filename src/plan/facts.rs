@@ -138,6 +138,7 @@ pub struct Check {
     pub name: String,
     /// As `pg_get_constraintdef` writes it, `NOT VALID` included.
     pub definition: String,
+    pub valid: bool,
     pub no_inherit: bool,
     /// Whether it speaks of the row as a whole.
     pub has_whole_row: bool,

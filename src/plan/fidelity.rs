@@ -2,6 +2,7 @@
 
 use super::Plan;
 use super::blockers::lacks;
+use super::deparsed::bare;
 use super::dependents::{Dependents, successors_made_in_the_swap};
 use super::facts::{Facts, describe_change};
 
@@ -89,7 +90,39 @@ fn comparable(facts: &Facts) -> Facts {
         }
     }
     without_oids(&mut facts.dependents);
+    texts(&mut facts).for_each(|text| *text = bare(text));
     facts
+}
+
+/// What PostgreSQL may write down otherwise when it has read it.
+fn texts(facts: &mut Facts) -> impl Iterator<Item = &mut String> {
+    let defaults = (facts.columns.iter_mut()).flat_map(|one| &mut one.default_text);
+    let checks = facts.checks.iter_mut().map(|one| &mut one.definition);
+    let indexes =
+        (facts.indexes.iter_mut()).flat_map(|one| one.columns.iter_mut().chain(&mut one.predicate));
+    let hanging = &mut facts.dependents;
+    let triggers = hanging.triggers.iter_mut().map(|one| &mut one.rest);
+    let policies =
+        (hanging.policies.iter_mut()).flat_map(|one| one.using.iter_mut().chain(&mut one.check));
+    let policies_elsewhere = (hanging.policies_elsewhere.iter_mut())
+        .flat_map(|one| one.using.iter_mut().chain(&mut one.check));
+    let rules = hanging.rules.iter_mut().map(|one| &mut one.definition);
+    let rules_elsewhere = (hanging.rules_elsewhere.iter_mut()).map(|one| &mut one.definition);
+    let views = hanging.views.iter_mut().map(|one| &mut one.definition);
+    let functions = hanging.functions.iter_mut().map(|one| &mut one.definition);
+    let row_functions = (hanging.row_functions.iter_mut()).map(|one| &mut one.definition);
+    let statistics = hanging.statistics.iter_mut().map(|one| &mut one.columns);
+    let filters = (hanging.publications.iter_mut()).flat_map(|one| &mut one.filter);
+    let own = defaults.chain(checks).chain(indexes).chain(triggers);
+    own.chain(policies)
+        .chain(policies_elsewhere)
+        .chain(rules)
+        .chain(rules_elsewhere)
+        .chain(views)
+        .chain(functions)
+        .chain(row_functions)
+        .chain(statistics)
+        .chain(filters)
 }
 
 fn without_oids(dependents: &mut Dependents) {

@@ -10,6 +10,7 @@ pub mod carry;
 pub mod codec;
 pub mod columns;
 pub mod comments;
+mod deparsed;
 pub mod dependents;
 pub mod drain;
 pub mod estimate;

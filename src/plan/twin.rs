@@ -4,7 +4,7 @@
 use super::Partition;
 use super::branch::{self, Branch};
 use super::comments;
-use super::facts::{Column, Facts, NotNull, Sequence};
+use super::facts::{Check, Column, Facts, NotNull, Sequence};
 use super::labels;
 use super::lock::{Lock, Mode};
 use super::names::QualifiedName;
@@ -28,6 +28,15 @@ pub fn steps(
     let above = |partition| branch::above(partition, branches, twin);
     let mut steps = vec![create_twin(facts, key, twin, strategy)];
     steps.extend(forget_not_valid(facts, twin));
+    steps.extend(checks_not_valid(facts).map(|check| {
+        made(
+            Sql::template("ALTER TABLE {twin} DROP CONSTRAINT {name}")
+                .name("twin", twin)
+                .ident("name", &check.name)
+                .build(),
+        )
+        .locks_new(Mode::AccessExclusive, twin)
+    }));
     steps.extend(follow_type(facts, twin));
     steps.extend(
         branches
@@ -39,7 +48,7 @@ pub fn steps(
     }));
     steps.extend(partitions.iter().filter_map(branch::replica_identity));
     // After the leaves: one made later would take a NOT VALID constraint for a valid one.
-    steps.extend(facts.checks.iter().map(|check| {
+    steps.extend(checks_not_valid(facts).map(|check| {
         made(
             Sql::template("ALTER TABLE {twin} ADD CONSTRAINT {name} {definition}")
                 .name("twin", twin)
@@ -78,12 +87,13 @@ fn family(mode: Mode, twin: &QualifiedName) -> Lock {
 
 fn create_twin(facts: &Facts, key: &Column, twin: &QualifiedName, strategy: &str) -> Step {
     let source = facts.qualified_name();
-    // CHECK constraints, identity and indexes follow by statements of their own: LIKE would
-    // forget that a constraint is NOT VALID, and would choose the names of sequences itself.
+    // Identity and indexes follow by statements of their own: LIKE would choose the names of sequences itself.
+    // CHECK constraints must be what is stored, and not what is made of their texts, which can be another: a partition
+    // of a table that has such a one is not attached.
     let step = made(
         Sql::template(
             "CREATE TABLE {twin} (LIKE {source} INCLUDING DEFAULTS INCLUDING GENERATED \
-             INCLUDING STORAGE INCLUDING COMPRESSION) PARTITION BY {strategy} ({key}){tablespace}",
+             INCLUDING STORAGE INCLUDING COMPRESSION INCLUDING CONSTRAINTS) PARTITION BY {strategy} ({key}){tablespace}",
         )
         .name("twin", twin)
         .name("source", &source)
@@ -113,6 +123,11 @@ fn drawn_from(facts: &Facts) -> Vec<QualifiedName> {
 
 fn not_valid(facts: &Facts) -> impl Iterator<Item = &NotNull> {
     facts.not_nulls.iter().filter(|not_null| !not_null.valid)
+}
+
+/// LIKE makes these valid, too.
+fn checks_not_valid(facts: &Facts) -> impl Iterator<Item = &Check> {
+    facts.checks.iter().filter(|check| !check.valid)
 }
 
 /// LIKE makes every NOT NULL a valid one, and there is no way to have it without: rows that hold a

@@ -88,6 +88,7 @@ WITH
     SELECT json_agg(json_build_object(
              'name', k.conname,
              'definition', pg_get_constraintdef(k.oid),
+             'valid', k.convalidated,
              'no_inherit', k.connoinherit,
              -- A Var of no column: whatever the strings in it say, they are not written as text there.
              'has_whole_row', k.conbin::text ~ '{VAR :varno \d+ :varattno 0 ',

@@ -115,6 +115,7 @@ INSERT INTO said SELECT i, i, nullif(i - 1, 0), 2, 'a' FROM generate_series(1, 1
 SET client_min_messages = warning;
 SELECT count(*) > 0 AS started FROM convert_to_partitioned('said', 'k', 'range', '100', premake => 0, default_partition => true, unique_guard => true);
 CALL wait_for_conversion('said', '240 s');
+CALL tests.until($$SELECT bool_and(convalidated) FROM pg_constraint WHERE contype = 'f' AND confrelid IN ('said'::regclass, 'said_pkey_guard'::regclass)$$);
 SELECT finish_conversion('said');
 RESET client_min_messages;
 INSERT INTO said VALUES (250, 250, 7, 2, 'a');
