@@ -245,20 +245,24 @@ impl Object<'_> {
             })
             .collect();
         let grantee = quote_role(group.grantee);
-        let option = match group.grantable {
-            true => " WITH GRANT OPTION",
-            false => "",
-        };
         let statement = Sql::template(template)
             .trusted("privileges", &privileges.join(", "))
             .trusted("object", &self.name())
             .trusted("grantee", &grantee)
-            .trusted("option", option)
+            .trusted("option", grant_option(group.grantable))
             .build();
         match group.grantor == facts.owner {
             true => step(statement),
             false => step(statement).run_as(group.grantor),
         }
+    }
+}
+
+/// What GRANT ends with where the grantee may grant it in turn.
+pub fn grant_option(grantable: bool) -> &'static str {
+    match grantable {
+        true => " WITH GRANT OPTION",
+        false => "",
     }
 }
 

@@ -28,15 +28,6 @@ pub fn steps(
     let above = |partition| branch::above(partition, branches, twin);
     let mut steps = vec![create_twin(facts, key, twin, strategy)];
     steps.extend(forget_not_valid(facts, twin));
-    steps.extend(checks_not_valid(facts).map(|check| {
-        made(
-            Sql::template("ALTER TABLE {twin} DROP CONSTRAINT {name}")
-                .name("twin", twin)
-                .ident("name", &check.name)
-                .build(),
-        )
-        .locks_new(Mode::AccessExclusive, twin)
-    }));
     steps.extend(follow_type(facts, twin));
     steps.extend(
         branches
@@ -48,22 +39,14 @@ pub fn steps(
     }));
     steps.extend(partitions.iter().filter_map(branch::replica_identity));
     // After the leaves: one made later would take a NOT VALID constraint for a valid one.
-    steps.extend(checks_not_valid(facts).map(|check| {
+    let checks = checks_not_valid(facts).map(|check| (&check.name, &check.definition));
+    let not_nulls = not_valid(facts).map(|not_null| (&not_null.name, &not_null.definition));
+    steps.extend(checks.chain(not_nulls).map(|(name, definition)| {
         made(
             Sql::template("ALTER TABLE {twin} ADD CONSTRAINT {name} {definition}")
                 .name("twin", twin)
-                .ident("name", &check.name)
-                .trusted("definition", &check.definition)
-                .build(),
-        )
-        .lock(family(Mode::AccessExclusive, twin))
-    }));
-    steps.extend(not_valid(facts).map(|not_null| {
-        made(
-            Sql::template("ALTER TABLE {twin} ADD CONSTRAINT {name} {definition}")
-                .name("twin", twin)
-                .ident("name", &not_null.name)
-                .trusted("definition", &not_null.definition)
+                .ident("name", name)
+                .trusted("definition", definition)
                 .build(),
         )
         .lock(family(Mode::AccessExclusive, twin))
@@ -125,23 +108,24 @@ fn not_valid(facts: &Facts) -> impl Iterator<Item = &NotNull> {
     facts.not_nulls.iter().filter(|not_null| !not_null.valid)
 }
 
-/// LIKE makes these valid, too.
 fn checks_not_valid(facts: &Facts) -> impl Iterator<Item = &Check> {
     facts.checks.iter().filter(|check| !check.valid)
 }
 
-/// LIKE makes every NOT NULL a valid one, and there is no way to have it without: rows that hold a
-/// null would then be there and not be found. They come back with the other constraints.
+/// LIKE makes every NOT NULL and every CHECK a valid one, and there is no way to have it without: rows that violate it
+/// would then be there and not be found. They come back when the leaves are there.
 fn forget_not_valid(facts: &Facts, twin: &QualifiedName) -> Vec<Step> {
-    not_valid(facts)
-        .map(|not_null| {
-            made(
-                Sql::template("ALTER TABLE {twin} ALTER COLUMN {column} DROP NOT NULL")
-                    .name("twin", twin)
-                    .ident("column", &not_null.column)
-                    .build(),
-            )
-            .locks_new(Mode::AccessExclusive, twin)
+    let not_nulls = not_valid(facts).map(|not_null| {
+        Sql::template("ALTER TABLE {twin} ALTER COLUMN {column} DROP NOT NULL")
+            .ident("column", &not_null.column)
+    });
+    let checks = checks_not_valid(facts).map(|check| {
+        Sql::template("ALTER TABLE {twin} DROP CONSTRAINT {name}").ident("name", &check.name)
+    });
+    not_nulls
+        .chain(checks)
+        .map(|statement| {
+            made(statement.name("twin", twin).build()).locks_new(Mode::AccessExclusive, twin)
         })
         .collect()
 }

@@ -50,7 +50,6 @@ WITH
       FROM trigger_head t, relation r
      WHERE NOT $2 OR starts_with(t.definition, concat(t.before_event, t.event, ' ON ', r.name, ' '))
   ),
-  -- ... and what reads or writes it from elsewhere.
   row_type AS (
     SELECT t.oid, t.typarray, json_build_object(
              'grants', coalesce((SELECT json_agg(json_build_object(
@@ -63,6 +62,7 @@ WITH
              'comment', obj_description(t.oid, 'pg_type')) AS document
       FROM relation r JOIN pg_type t ON t.oid = r.reltype
   ),
+  -- What reads or writes the table, or speaks of its row type.
   naming AS (
     SELECT DISTINCT d.classid, d.objid
       FROM (SELECT 'pg_class'::regclass AS class, wanted.oid AS object
@@ -78,27 +78,21 @@ WITH
       JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid
       JOIN row_type t ON ARRAY[t.oid, t.typarray] && (p.prorettype || p.proargtypes::oid[] || p.proallargtypes)
   ),
-  using_those AS (
-    SELECT d.classid, d.objid
-      FROM taking_rows t
-      JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = t.objid AND d.deptype = 'n'
-     WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
-  ),
   -- An aggregate may take none, and be made of functions that do.
   row_routines AS (
     SELECT objid FROM taking_rows
      UNION
-    SELECT p.oid FROM using_those u JOIN pg_proc p ON u.classid = 'pg_proc'::regclass AND p.oid = u.objid AND p.prokind = 'a'
+    SELECT p.oid
+      FROM taking_rows t
+      JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = t.objid AND d.deptype = 'n'
+      JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid AND p.prokind = 'a'
   ),
   used AS (
     SELECT classid, objid FROM naming
      UNION
-    SELECT classid, objid FROM using_those
-     UNION
     SELECT d.classid, d.objid
       FROM row_routines r
-      JOIN pg_proc p ON p.oid = r.objid AND p.prokind = 'a'
-      JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = p.oid AND d.deptype = 'n'
+      JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = r.objid AND d.deptype = 'n'
      WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
   ),
   -- What each of them calls (of what does not come with the server): a text does not say which of several functions of a name it was.

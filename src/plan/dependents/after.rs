@@ -6,6 +6,7 @@ use super::{Dependents, Policy, Publication, Rule, View, routines};
 use crate::plan::columns::listed;
 use crate::plan::comments;
 use crate::plan::facts::Facts;
+use crate::plan::grants::grant_option;
 use crate::plan::labels;
 use crate::plan::lock::Mode;
 use crate::plan::names::{QualifiedName, quote_role};
@@ -78,14 +79,11 @@ fn row_type_steps(facts: &Facts) -> Vec<Step> {
             )
         }));
         steps.extend(row_type.grants.iter().map(|grant| {
-            let option = match grant.grantable {
-                true if grant.grantee.as_deref() != Some(&facts.owner_name) => " WITH GRANT OPTION",
-                _ => "",
-            };
+            let is_owner = grant.grantee.as_deref() == Some(&facts.owner_name);
             step(
                 on("GRANT USAGE ON TYPE {type} TO {grantee}{option}")
                     .trusted("grantee", &quote_role(grant.grantee.as_deref()))
-                    .trusted("option", option),
+                    .trusted("option", grant_option(grant.grantable && !is_owner)),
             )
             .run_as(grant.grantor)
         }));
@@ -125,7 +123,7 @@ pub fn locked_first(dependents: &Dependents) -> BTreeSet<u32> {
         .collect()
 }
 
-fn step(statement: Sql) -> Step {
+pub fn step(statement: Sql) -> Step {
     Step::new(Phase::Swapping, statement.build())
 }
 

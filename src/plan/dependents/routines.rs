@@ -1,10 +1,11 @@
 //! Functions, aggregates and casts that take or return rows of the table: the row type of the result is
 //! another, so that they are made anew.
 
-use super::after::expressions;
+use super::after::{expressions, step};
 use super::refused::must_create;
 use super::{Cast, Dependents, RowFunction};
 use crate::plan::blockers::Blocker;
+use crate::plan::grants::grant_option;
 use crate::plan::labels;
 use crate::plan::lock::Mode;
 use crate::plan::names::{QualifiedName, quote_role};
@@ -137,13 +138,9 @@ fn make(function: &RowFunction) -> Vec<Step> {
             .build()
     }));
     statements.extend(function.grants.iter().map(|grant| {
-        let option = match grant.grantable {
-            true => " WITH GRANT OPTION",
-            false => "",
-        };
         on("GRANT EXECUTE ON ROUTINE {name} TO {grantee}{option}")
             .trusted("grantee", &quote_role(grant.grantee.as_deref()))
-            .trusted("option", option)
+            .trusted("option", grant_option(grant.grantable))
             .build()
     }));
     let object = format!("ROUTINE {}", function.name);
@@ -162,10 +159,6 @@ fn make(function: &RowFunction) -> Vec<Step> {
     steps
         .map(|statement| Step::new(Phase::Swapping, statement).run_as(function.owner))
         .collect()
-}
-
-fn step(statement: Sql) -> Step {
-    Step::new(Phase::Swapping, statement.build())
 }
 
 /// What of it cannot be made again.
