@@ -81,7 +81,7 @@ impl Case {
         let mut index: Index = serde_json::from_value(json!({
             "oid": 1, "name": name, "method": "btree", "is_unique": true, "is_primary": true,
             "is_exclusion": false, "is_valid": true, "is_clustered": false,
-            "nulls_not_distinct": false, "immediate": true, "has_expressions": false,
+            "nulls_not_distinct": false, "immediate": true, "has_expressions": false, "calls": [],
             "has_whole_row": false, "extensions": [], "exclusion": null,
             "predicate": null, "key_attnums": attnums, "constraint": null, "columns": columns,
             "include": [], "statistics": [], "options": null, "tablespace": null, "comment": null

@@ -70,7 +70,7 @@ impl Deref for Job {
 /// What the documents of a job (`plan`, `definition`, `horizon`) are written as. To be raised when
 /// one of them gains a field, or a field another meaning: a conversion that an earlier release
 /// began is then given up rather than misread. In all versions `plan` has `retired`.
-const DOCUMENT_VERSION: i32 = 9;
+const DOCUMENT_VERSION: i32 = 10;
 
 impl Outline {
     /// What foreign keys of other tables point at from the swap on: the guard of what they point at, or the

@@ -92,6 +92,8 @@ pub struct Trigger {
     pub event: String,
     /// What stands behind the name of its table.
     pub rest: String,
+    /// Functions and operators that it uses, of those that do not come with the server.
+    pub calls: Vec<String>,
     pub for_each_row: bool,
     pub has_transition_tables: bool,
     /// `pg_trigger.tgenabled`.
@@ -107,7 +109,7 @@ pub struct Trigger {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     pub oid: u32,
-    /// Functions that it calls, and that do not come with the server.
+    /// Functions and operators that it uses, of those that do not come with the server.
     pub calls: Vec<String>,
     pub name: String,
     pub permissive: bool,
@@ -124,7 +126,7 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rule {
     pub oid: u32,
-    /// Functions that it calls, and that do not come with the server.
+    /// Functions and operators that it uses, of those that do not come with the server.
     pub calls: Vec<String>,
     pub name: String,
     /// As `pg_get_ruledef` writes it.
@@ -138,7 +140,7 @@ pub struct Rule {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleElsewhere {
     pub oid: u32,
-    /// Functions that it calls, and that do not come with the server.
+    /// Functions and operators that it uses, of those that do not come with the server.
     pub calls: Vec<String>,
     pub relation: u32,
     pub schema: String,
@@ -154,7 +156,7 @@ pub struct RuleElsewhere {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PolicyElsewhere {
     pub oid: u32,
-    /// Functions that it calls, and that do not come with the server.
+    /// Functions and operators that it uses, of those that do not come with the server.
     pub calls: Vec<String>,
     pub relation: u32,
     pub schema: String,
@@ -172,7 +174,7 @@ pub struct PolicyElsewhere {
 pub struct View {
     /// Of its rule.
     pub oid: u32,
-    /// Functions that it calls, and that do not come with the server.
+    /// Functions and operators that it uses, of those that do not come with the server.
     pub calls: Vec<String>,
     pub relation: u32,
     pub schema: String,
@@ -193,7 +195,7 @@ pub struct View {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Function {
     pub oid: u32,
-    /// Functions that it calls, and that do not come with the server.
+    /// Functions and operators that it uses, of those that do not come with the server.
     pub calls: Vec<String>,
     /// With the types of its arguments.
     pub name: String,
@@ -214,7 +216,7 @@ pub struct Function {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowFunction {
     pub oid: u32,
-    /// Functions that it calls, and that do not come with the server.
+    /// Functions and operators that it uses, of those that do not come with the server.
     pub calls: Vec<String>,
     /// With the types of its arguments.
     pub name: String,
@@ -275,6 +277,8 @@ pub struct Statistics {
     pub kinds: Vec<String>,
     /// Columns and expressions, as they are written.
     pub columns: String,
+    /// Functions and operators that it uses, of those that do not come with the server.
+    pub calls: Vec<String>,
     pub target: Option<i32>,
     pub comment: Option<String>,
 }

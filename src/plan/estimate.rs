@@ -320,6 +320,7 @@ mod tests {
             nulls_not_distinct: false,
             immediate: true,
             has_expressions: false,
+            calls: Vec::new(),
             has_whole_row: false,
             extensions: Vec::new(),
             predicate: None,

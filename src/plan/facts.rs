@@ -138,6 +138,8 @@ pub struct Check {
     pub name: String,
     /// As `pg_get_constraintdef` writes it, `NOT VALID` included.
     pub definition: String,
+    /// Functions and operators that it uses, of those that do not come with the server.
+    pub calls: Vec<String>,
     pub valid: bool,
     pub no_inherit: bool,
     /// Whether it speaks of the row as a whole.
@@ -172,6 +174,8 @@ pub struct Index {
     pub nulls_not_distinct: bool,
     pub immediate: bool,
     pub has_expressions: bool,
+    /// Functions and operators that it uses, of those that do not come with the server.
+    pub calls: Vec<String>,
     /// Whether an expression, or its predicate, speaks of the row as a whole.
     pub has_whole_row: bool,
     /// Extensions that it depends on.

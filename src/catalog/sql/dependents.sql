@@ -29,27 +29,6 @@ WITH
      WHERE t.tgrelid = wanted.oid AND NOT t.tgisinternal AND t.tgparentid = 0
        AND t.tgfoid IS DISTINCT FROM to_regproc('partman_rs.capture_change')
   ),
-  triggers AS (
-    SELECT json_agg(json_build_object(
-             'oid', t.oid::int8,
-             'name', t.tgname,
-             'is_constraint', t.tgconstraint <> 0,
-             'event', t.event,
-             'rest', coalesce(substr(t.definition, length(concat(t.before_event, t.event, ' ON ', r.name, ' ')) + 1), ''),
-             'for_each_row', t.tgtype & 1 <> 0,
-             'has_transition_tables', t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL,
-             'enabled', t.tgenabled::text,
-             'function', t.tgfoid::regprocedure::text,
-             'owner_may_execute', has_function_privilege(r.relowner, t.tgfoid, 'EXECUTE'),
-             'extensions', coalesce((SELECT json_agg(e.extname ORDER BY e.extname)
-                FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
-               WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
-                 AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'x'), '[]'),
-             'comment', obj_description(t.oid, 'pg_trigger'))
-             ORDER BY t.tgname) AS list
-      FROM trigger_head t, relation r
-     WHERE NOT $2 OR starts_with(t.definition, concat(t.before_event, t.event, ' ON ', r.name, ' '))
-  ),
   row_type AS (
     SELECT t.oid, t.typarray, json_build_object(
              'grants', coalesce((SELECT json_agg(json_build_object(
@@ -95,15 +74,43 @@ WITH
       JOIN pg_depend d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid = r.objid AND d.deptype = 'n'
      WHERE d.classid IN ('pg_rewrite'::regclass, 'pg_policy'::regclass, 'pg_proc'::regclass)
   ),
-  -- What each of them calls (of what does not come with the server): a text does not say which of several functions of a name it was.
+  -- What each of them uses of what does not come with the server: a text does not say which of several functions or
+  -- operators of a name it was.
   calling AS (
-    SELECT d.classid, d.objid, json_agg(DISTINCT d.refobjid::regprocedure::text) AS list
+    SELECT d.classid, d.objid,
+           json_agg(DISTINCT CASE d.refclassid WHEN 'pg_proc'::regclass THEN d.refobjid::regprocedure::text
+                                               ELSE d.refobjid::regoperator::text END) AS list
       FROM (SELECT classid, objid FROM used
              UNION SELECT 'pg_proc'::regclass, objid FROM row_routines
              UNION SELECT 'pg_rewrite'::regclass, w.oid FROM pg_rewrite w WHERE w.ev_class = wanted.oid
-             UNION SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p WHERE p.polrelid = wanted.oid) u
-      JOIN pg_depend d ON d.classid = u.classid AND d.objid = u.objid AND d.refclassid = 'pg_proc'::regclass
+             UNION SELECT 'pg_policy'::regclass, p.oid FROM pg_policy p WHERE p.polrelid = wanted.oid
+             UNION SELECT 'pg_trigger'::regclass, t.oid FROM trigger_head t
+             UNION SELECT 'pg_statistic_ext'::regclass, s.oid FROM pg_statistic_ext s WHERE s.stxrelid = wanted.oid) u
+      JOIN pg_depend d ON d.classid = u.classid AND d.objid = u.objid
+       AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
      GROUP BY d.classid, d.objid
+  ),
+  triggers AS (
+    SELECT json_agg(json_build_object(
+             'oid', t.oid::int8,
+             'name', t.tgname,
+             'is_constraint', t.tgconstraint <> 0,
+             'event', t.event,
+             'rest', coalesce(substr(t.definition, length(concat(t.before_event, t.event, ' ON ', r.name, ' ')) + 1), ''),
+             'calls', coalesce((SELECT k.list FROM calling k WHERE k.classid = 'pg_trigger'::regclass AND k.objid = t.oid), '[]'),
+             'for_each_row', t.tgtype & 1 <> 0,
+             'has_transition_tables', t.tgoldtable IS NOT NULL OR t.tgnewtable IS NOT NULL,
+             'enabled', t.tgenabled::text,
+             'function', t.tgfoid::regprocedure::text,
+             'owner_may_execute', has_function_privilege(r.relowner, t.tgfoid, 'EXECUTE'),
+             'extensions', coalesce((SELECT json_agg(e.extname ORDER BY e.extname)
+                FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+               WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+                 AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'x'), '[]'),
+             'comment', obj_description(t.oid, 'pg_trigger'))
+             ORDER BY t.tgname) AS list
+      FROM trigger_head t, relation r
+     WHERE NOT $2 OR starts_with(t.definition, concat(t.before_event, t.event, ' ON ', r.name, ' '))
   ),
   policies AS (
     SELECT json_agg(json_build_object(
@@ -368,6 +375,7 @@ WITH
              'owner', s.stxowner::int8,
              'kinds', array_to_json(s.stxkind::text[]),
              'columns', written.text,
+             'calls', coalesce((SELECT k.list FROM calling k WHERE k.classid = 'pg_statistic_ext'::regclass AND k.objid = s.oid), '[]'),
              'target', nullif(s.stxstattarget, -1),
              'comment', obj_description(s.oid, 'pg_statistic_ext'))
              ORDER BY n.nspname, s.stxname) AS list

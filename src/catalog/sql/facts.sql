@@ -84,10 +84,23 @@ WITH
       FROM pg_attribute a
      WHERE a.attrelid = wanted.oid AND a.attnum > 0 AND NOT a.attisdropped
   ),
+  -- What constraints and indexes use of what does not come with the server: a text does not say which of several functions or
+  -- operators of a name it was.
+  calling AS (
+    SELECT d.classid, d.objid,
+           json_agg(DISTINCT CASE d.refclassid WHEN 'pg_proc'::regclass THEN d.refobjid::regprocedure::text
+                                               ELSE d.refobjid::regoperator::text END) AS list
+      FROM (SELECT 'pg_constraint'::regclass AS class, k.oid FROM pg_constraint k WHERE k.conrelid = wanted.oid
+             UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid = wanted.oid) part
+      JOIN pg_depend d ON d.classid = part.class AND d.objid = part.oid
+       AND d.refclassid IN ('pg_proc'::regclass, 'pg_operator'::regclass)
+     GROUP BY d.classid, d.objid
+  ),
   checks AS (
     SELECT json_agg(json_build_object(
              'name', k.conname,
              'definition', pg_get_constraintdef(k.oid),
+             'calls', coalesce((SELECT c.list FROM calling c WHERE c.classid = 'pg_constraint'::regclass AND c.objid = k.oid), '[]'),
              'valid', k.convalidated,
              'no_inherit', k.connoinherit,
              -- A Var of no column: whatever the strings in it say, they are not written as text there.
@@ -141,6 +154,7 @@ WITH
              'nulls_not_distinct', coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false),
              'immediate', i.indimmediate,
              'has_expressions', i.indexprs IS NOT NULL,
+             'calls', coalesce((SELECT c.list FROM calling c WHERE c.classid = 'pg_class'::regclass AND c.objid = i.indexrelid), '[]'),
              'has_whole_row', concat(i.indexprs::text, i.indpred::text) ~ '{VAR :varno \d+ :varattno 0 ',
              'extensions', coalesce((SELECT json_agg(e.extname ORDER BY e.extname)
                 FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid

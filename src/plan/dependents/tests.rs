@@ -27,6 +27,7 @@ fn trigger(name: &str) -> Trigger {
         is_constraint: false,
         event: "AFTER INSERT".to_owned(),
         rest: "FOR EACH ROW EXECUTE FUNCTION public.f()".to_owned(),
+        calls: Vec::new(),
         for_each_row: true,
         has_transition_tables: false,
         enabled: "O".to_owned(),
@@ -45,6 +46,7 @@ fn statistics(name: &str) -> Statistics {
         owner: 10,
         kinds: vec!["f".to_owned(), "m".to_owned()],
         columns: "a, b".to_owned(),
+        calls: Vec::new(),
         target: Some(5),
         comment: None,
     }

@@ -23,7 +23,7 @@ fn index(name: &str, columns: &[&Column]) -> Index {
     serde_json::from_value(json!({
         "oid": 1, "name": name, "method": "btree", "is_unique": true, "is_primary": true,
         "is_exclusion": false, "exclusion": null, "is_valid": true, "is_clustered": false,
-        "nulls_not_distinct": false, "immediate": true, "has_expressions": false, "has_whole_row": false,
+        "nulls_not_distinct": false, "immediate": true, "has_expressions": false, "calls": [], "has_whole_row": false,
         "extensions": [], "predicate": null, "key_attnums": key_attnums,
         "constraint": {"name": name, "kind": "p", "deferrable": false, "deferred": false,
                        "without_overlaps": false, "grouped_by": [], "comment": null},
@@ -194,7 +194,7 @@ fn what_it_puts_on_the_table_is_not_the_tables() {
     let trigger = |name: &str| -> Trigger {
         serde_json::from_value(json!({
             "oid": 1, "name": name, "is_constraint": false, "event": "AFTER INSERT", "rest": "",
-            "for_each_row": true, "has_transition_tables": false, "enabled": "O", "function": "f()",
+            "calls": [], "for_each_row": true, "has_transition_tables": false, "enabled": "O", "function": "f()",
             "owner_may_execute": true, "extensions": [], "comment": null
         }))
         .unwrap()
