@@ -44,7 +44,7 @@ test-isolation: setup ## races between sessions (TESTS="name …" picks some)
 
 test-oracle: setup ## real workloads, and row-by-row comparison afterwards; and whether the oracles can fail
 	@scripts/setup --cron
-	@$(failpoints) scripts/cargo-tier -p partman-rig --no-fail-fast --test self_check --test oracles -- --test-threads=2
+	@$(failpoints) scripts/cargo-tier -p partman-rig --no-fail-fast --test self_check --test oracles -- --test-threads=3
 
 test-crash: setup ## kill and stop at every named point
 	@$(failpoints) scripts/cargo-tier -p partman-rig --test crash

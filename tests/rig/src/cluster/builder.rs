@@ -17,6 +17,9 @@ const BASE: &[(&str, &str)] = &[
     ("listen_addresses", ""),
     ("port", "5432"),
     ("max_connections", "150"),
+    // Where the machine stands still for a second, whoever waits for another, if only for the moment that the other waits
+    // for a lock, would be a deadlock's victim. Who waits for each other for ever still is.
+    ("deadlock_timeout", "5s"),
     ("max_prepared_transactions", "40"),
     ("max_worker_processes", "32"),
     ("shared_buffers", "64MB"),

@@ -8,8 +8,8 @@ use postgres::{Client, Config, Error, NoTls};
 
 use super::{Cluster, SUPERUSER};
 
-/// No statement of a test may take longer, so that nothing hangs for ever.
-const STATEMENT_TIMEOUT: &str = "-c statement_timeout=240s";
+/// No statement of a test may take longer, so that nothing hangs for ever: [`PATIENCE`](crate::poll::PATIENCE).
+const STATEMENT_TIMEOUT: &str = "-c statement_timeout=600s";
 
 /// What it takes to open a session; cheap to copy into threads.
 #[derive(Debug, Clone)]

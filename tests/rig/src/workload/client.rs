@@ -98,7 +98,8 @@ impl Actor {
             if let Some(pace) = pace {
                 // Where the machine cannot keep that pace, clients that never rest would leave the worker none of it.
                 let took = began.elapsed();
-                std::thread::sleep(pace.saturating_sub(took).max(super::rest_after(took)));
+                let rest = super::rest_after(took, self.shared.clients);
+                std::thread::sleep(pace.saturating_sub(took).max(rest));
             }
         }
         self.finish_prepared(true);

@@ -29,6 +29,9 @@ use crate::poll;
 use crate::shape::Shape;
 use territory::Territory;
 
+/// Whoever had to wait for so long has not worked all that time.
+const LONGEST_REST: Duration = Duration::from_millis(250);
+
 /// A load to be put on a table.
 #[derive(Debug, Clone)]
 pub struct Workload {
@@ -43,15 +46,18 @@ pub struct Workload {
     random_seed: u64,
 }
 
-/// How long a client rests after work that took so long: others have the machine meanwhile, and the worker most of all.
-pub fn rest_after(took: Duration) -> Duration {
-    took.min(Duration::from_millis(50))
+/// How long each of so many clients rests after work that took so long: they may have the time of one processor in all,
+/// so that others have the machine meanwhile, and the worker most of all.
+pub fn rest_after(took: Duration, clients: usize) -> Duration {
+    let others = u32::try_from(clients.saturating_sub(1)).unwrap_or(u32::MAX);
+    took.saturating_mul(others).min(LONGEST_REST)
 }
 
 /// What all clients of a load share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     stop: AtomicBool,
+    clients: usize,
     operations: AtomicU64,
     next_number: AtomicI64,
     territory: Territory,
@@ -114,6 +120,7 @@ impl Workload {
         }
         let shared = Arc::new(Shared {
             stop: AtomicBool::new(false),
+            clients: self.clients,
             operations: AtomicU64::new(0),
             next_number: AtomicI64::new(self.seeds + 1),
             territory: Territory::of(self.seeds, self.clients + 1),

@@ -14,9 +14,6 @@ use postgres::Client;
 
 use crate::case::{After, Blow, Case};
 
-/// The longest that a restart may take.
-const RESTART_WITHIN: Duration = Duration::from_secs(30);
-
 /// Runs the case to its end.
 pub fn run(case: &Case, stage: &Stage) {
     let definition = || Definition::of(&stage.cluster, &stage.database, stage.shape.table);
@@ -206,7 +203,7 @@ fn judge_availability(case: &Case, seen: &probe::Findings) {
     );
     let without: Duration = seen.outages.iter().map(|outage| outage.took).sum();
     let allowed = if case.blow.is_crash() {
-        RESTART_WITHIN
+        poll::AT_ONCE
     } else {
         Duration::ZERO
     };

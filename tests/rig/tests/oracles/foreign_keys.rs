@@ -222,7 +222,7 @@ fn hold_under_load(deed: Deed, killed_at: Option<&str>) {
         must(&mut admin, IN_DEFAULT);
     }
     let load = Load::start(&cluster, &kinds);
-    load.await_more(20);
+    load.await_more(5);
     strike(&cluster, &mut admin, killed_at, |admin| {
         if deed.is_drain() {
             return must(admin, DRAIN);
@@ -237,12 +237,12 @@ fn hold_under_load(deed: Deed, killed_at: Option<&str>) {
         }),
         false => conversion::wait_until_swapped(&mut admin, "orders", PATIENCE),
     }
-    load.await_more(50);
+    load.await_more(15);
     // The worker, or the next one, drops those of the retired table.
     poll::expect("the other keys to go", PATIENCE, || {
         number(&mut admin, OTHERS) == 0
     });
-    load.await_more(20);
+    load.await_more(5);
     load.stop();
     assert_eq!(number(&mut admin, VIOLATIONS), 0);
     assert_eq!(number(&mut admin, ACTING), 4);

@@ -119,7 +119,7 @@ fn hold_under_load(killed_at: Option<&str>) {
     let keys = texts(&mut admin, KEYS, &[]);
     assert_eq!(keys.len(), 4);
     let load = Load::start(&cluster, &KINDS);
-    load.await_more(10);
+    load.await_more(5);
     strike(&cluster, &mut admin, killed_at, |admin| {
         Conversion::of("comments", "at", "1 month")
             .with("unique_guard => true")
@@ -128,7 +128,7 @@ fn hold_under_load(killed_at: Option<&str>) {
             .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
     });
     conversion::wait_until_swapped(&mut admin, "comments", PATIENCE);
-    load.await_more(20);
+    load.await_more(8);
     let own = "comments_pkey_guard: comments_pkey_guard_fkey FOREIGN KEY (id, at) REFERENCES comments(id, at) ON UPDATE CASCADE ON DELETE CASCADE t";
     let mut wanted: Vec<String> = keys
         .iter()
@@ -143,7 +143,7 @@ fn hold_under_load(killed_at: Option<&str>) {
         now == wanted
     });
     must(&mut admin, "SELECT finish_conversion('comments')");
-    load.await_more(20);
+    load.await_more(8);
     load.stop();
     assert_eq!(number(&mut admin, VIOLATIONS), 0);
     assert_eq!(number(&mut admin, DIFFERENCES), 0);

@@ -230,7 +230,7 @@ impl Stage {
         must(&mut admin, "CREATE EXTENSION pg_partman_rs");
         tables.iter().for_each(|sql| must(&mut admin, sql));
         let load = Load::start(&cluster, kinds);
-        load.await_more(20);
+        load.await_more(5);
         Stage {
             keys: texts(&mut admin, KEYS, &[]),
             cluster,
@@ -240,7 +240,7 @@ impl Stage {
     }
 
     fn await_more(&self) {
-        self.load.await_more(30);
+        self.load.await_more(8);
     }
 
     /// The worker, or the next one, gives the keys their names, and validates them.

@@ -27,6 +27,7 @@ impl Load {
     /// One client for each kind of round.
     pub fn start(cluster: &Arc<Cluster>, kinds: &[Round]) -> Load {
         let stop = Arc::new(AtomicBool::new(false));
+        let clients = kinds.len();
         let client = |round: &Round| {
             let rounds = Arc::new(AtomicI64::new(0));
             let (cluster, round) = (Arc::clone(cluster), *round);
@@ -47,7 +48,7 @@ impl Load {
                         }
                         Err(error) => panic!("{}", fault::describe(&error)),
                     }
-                    std::thread::sleep(rest_after(began.elapsed()));
+                    std::thread::sleep(rest_after(began.elapsed(), clients));
                 }
             };
             (rounds, std::thread::spawn(run))

@@ -1,7 +1,6 @@
 //! Transactions that are open when capture begins, prepared ones among them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use partman_rig::cluster::Cluster;
 use partman_rig::conversion::{await_job, steer};
@@ -12,9 +11,6 @@ use partman_rig::workload::{Mix, Verb};
 use partman_rig::{fault, poll, shapes};
 
 use crate::at_each_point::{ROWS, convert_up_to, finish_from, go_on_to};
-
-/// A shutdown that waits for a worker that is held waits for ever.
-const SHUTDOWN: Duration = Duration::from_secs(30);
 
 fn stage() -> Stage {
     Stage::new(shapes::orders().widened(), ROWS)
@@ -171,7 +167,7 @@ fn a_transaction_older_than_capture_may_be_prepared_and_end_after_a_restart() {
             stage.cluster.kill_immediate();
         } else {
             let took = stage.cluster.stop_fast();
-            assert!(took < SHUTDOWN, "a fast shutdown took {took:?}");
+            assert!(took < poll::AT_ONCE, "a fast shutdown took {took:?}");
         }
         stage.failpoints().clear_all();
         stage.cluster.start();
@@ -296,7 +292,7 @@ fn a_fast_shutdown_while_a_worker_is_held_does_not_wait_for_it() {
         stage.failpoints().await_parked(point);
         let took = stage.cluster.stop_fast();
         assert!(
-            took < SHUTDOWN,
+            took < poll::AT_ONCE,
             "held at {point}, a fast shutdown took {took:?}"
         );
         stage.failpoints().clear_all();

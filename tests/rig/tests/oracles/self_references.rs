@@ -98,14 +98,14 @@ fn hold_under_load(killed_at: Option<&str>) {
     let keys = texts(&mut admin, KEYS, &[]);
     assert_eq!(keys.len(), 2);
     let load = Load::start(&cluster, &KINDS);
-    load.await_more(20);
+    load.await_more(5);
     strike(&cluster, &mut admin, killed_at, |admin| {
         Conversion::of("tree", "id", "5000")
             .start(admin)
             .unwrap_or_else(|e| panic!("{}", fault::describe(&e)));
     });
     conversion::wait_until_swapped(&mut admin, "tree", PATIENCE);
-    load.await_more(30);
+    load.await_more(8);
     assert_eq!(texts(&mut admin, KEYS, &[]), keys);
     load.stop();
     assert_eq!(number(&mut admin, VIOLATIONS), 0);

@@ -203,7 +203,7 @@ impl Stage {
         must(&mut admin, "CREATE EXTENSION pg_partman_rs");
         tables.iter().for_each(|sql| must(&mut admin, sql));
         let load = Load::start(&cluster, &KINDS);
-        load.await_more(10);
+        load.await_more(5);
         Stage {
             keys: texts(&mut admin, KEYS, &[]),
             cluster,
@@ -213,7 +213,7 @@ impl Stage {
     }
 
     fn await_more(&self) {
-        self.load.await_more(20);
+        self.load.await_more(8);
     }
 }
 
