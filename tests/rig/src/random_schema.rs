@@ -298,17 +298,6 @@ impl Maker {
             let (name, of) = (self.name(), self.numeric());
             columns.push(format!("CONSTRAINT {name} CHECK ({of} IS NULL OR {of}::numeric > -12345 OR {of}::text = 'NaN')"));
         }
-        if self.chance(40) {
-            let (name, of) = (self.name(), self.text());
-            let of = of.unwrap_or_else(|| "nr::text".to_owned());
-            // PostgreSQL writes these down otherwise when it has read what it wrote down.
-            let condition = self.one(&[
-                "nr BETWEEN -9 AND 99999999999 AND nr <> -5",
-                "{}::varchar IN ('never', 'at all') IS NOT TRUE OR nr > -9",
-            ]);
-            let condition = condition.replace("{}", &of);
-            columns.push(format!("CONSTRAINT {name} CHECK ({condition})"));
-        }
         let sql = format!(
             "CREATE TABLE {} ({}){options}",
             self.table,
