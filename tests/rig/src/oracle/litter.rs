@@ -1,10 +1,12 @@
 //! What a conversion leaves behind, and should not.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use postgres::Client;
 
 use super::Findings;
+use crate::poll::{self, PATIENCE};
 
 /// All objects of a database that a conversion could leave behind, by kind and name.
 const INVENTORY: &str = "
@@ -71,7 +73,10 @@ pub fn check_unchanged(client: &mut Client, before: &Inventory) -> Findings {
         .0
         .difference(&now.0)
         .map(|what| format!("lost: {what}"));
-    gained.chain(lost).chain(at_rest(client)).collect()
+    gained
+        .chain(lost)
+        .chain(at_rest(client, PATIENCE))
+        .collect()
 }
 
 /// After the swap: only the table, its partitions and, until it is dropped, the retired one may
@@ -102,7 +107,7 @@ pub fn check_converted(
     if is_there != (retired == Retired::Kept) {
         findings.push(format!("{table}_retired should be {retired:?}"));
     }
-    findings.extend(at_rest(client));
+    findings.extend(at_rest(client, PATIENCE));
     findings
 }
 
@@ -127,15 +132,14 @@ fn is_litter(what: &str, table: &str, retired: Retired) -> bool {
         || !(of_table || of_retired || of_some_index)
 }
 
-/// No worker runs and no advisory lock is held once the last ones, who may be gathering statistics, are gone.
-fn at_rest(client: &mut Client) -> Findings {
+/// No worker runs and no advisory lock is held once the last ones, who may be gathering statistics, are gone: within
+/// `limit`.
+pub fn at_rest(client: &mut Client, limit: Duration) -> Findings {
     let busy = |client: &mut Client| -> Findings {
         let rows = client.query(RUNNING, &[]).expect("the catalog can be read");
         rows.iter().map(|row| row.get(0)).collect()
     };
-    let quiet = crate::poll::until(crate::poll::PATIENCE, || {
-        busy(client).is_empty().then_some(())
-    });
+    let quiet = poll::until(limit, || busy(client).is_empty().then_some(()));
     if quiet.is_some() {
         vec![]
     } else {
