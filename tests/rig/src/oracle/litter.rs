@@ -64,6 +64,15 @@ impl Inventory {
 
 /// After a cancelled conversion: exactly what was there before, not one object more or less.
 pub fn check_unchanged(client: &mut Client, before: &Inventory) -> Findings {
+    check_unchanged_within(client, before, PATIENCE)
+}
+
+/// As [`check_unchanged`]; what is still at work is given that long to end.
+pub fn check_unchanged_within(
+    client: &mut Client,
+    before: &Inventory,
+    limit: Duration,
+) -> Findings {
     let now = Inventory::of(client);
     let gained = now
         .0
@@ -73,10 +82,7 @@ pub fn check_unchanged(client: &mut Client, before: &Inventory) -> Findings {
         .0
         .difference(&now.0)
         .map(|what| format!("lost: {what}"));
-    gained
-        .chain(lost)
-        .chain(at_rest(client, PATIENCE))
-        .collect()
+    gained.chain(lost).chain(at_rest(client, limit)).collect()
 }
 
 /// After the swap: only the table, its partitions and, until it is dropped, the retired one may
@@ -134,7 +140,7 @@ fn is_litter(what: &str, table: &str, retired: Retired) -> bool {
 
 /// No worker runs and no advisory lock is held once the last ones, who may be gathering statistics, are gone: within
 /// `limit`.
-pub fn at_rest(client: &mut Client, limit: Duration) -> Findings {
+fn at_rest(client: &mut Client, limit: Duration) -> Findings {
     let busy = |client: &mut Client| -> Findings {
         let rows = client.query(RUNNING, &[]).expect("the catalog can be read");
         rows.iter().map(|row| row.get(0)).collect()

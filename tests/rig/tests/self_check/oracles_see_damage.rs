@@ -175,12 +175,13 @@ fn litter_sees_whatever_is_left_over() {
 fn litter_sees_a_lock_that_is_still_held() {
     let stage = stage(shapes::orders(), 100);
     let mut admin = stage.admin();
+    let before = Inventory::of(&mut admin);
     let mut holder = stage.app();
     holder
         .batch_execute("SELECT pg_advisory_lock(1)")
         .expect("a lock can be had");
     assert_seen(
-        &litter::at_rest(&mut admin, Duration::from_secs(1)),
+        &litter::check_unchanged_within(&mut admin, &before, Duration::from_secs(1)),
         "advisory lock",
     );
 }
